@@ -1,0 +1,292 @@
+"""The HDF5 contract: what every file of the pipeline looks like, how it is written and read.
+
+One job writes one file. It is written beside its target under a temporary name, flushed, synced
+and renamed, so a file that carries its final name is complete. Every file says at its root what
+it is (``schema``), who made it (``created_by``, ``react24_version``), with which settings
+(``config``, JSON) and from what (``inputs``, JSON: name -> sha256).
+
+This module imports nothing else of react24.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+FPS = 25.0
+"""Frames per second of every stream."""
+
+CLIP_FRAMES = 750
+"""Frames of one clip (30 s at 25 fps)."""
+
+ROLES = ("a", "b")
+"""The two persons of a session, in the order of the sample sheet."""
+
+SCHEMAS: dict[str, tuple[int, str]] = {
+    "truth": (1, "make_demo_session"),
+    "media": (1, "probe_session"),
+    "faces": (1, "track_faces"),
+    "features": (1, "extract_<stream>"),
+    "normalized": (1, "zscore_stream"),
+    "clips": (1, "window_clips"),
+    "appropriate": (1, "appropriate_reactions"),
+    "history": (1, "train_<model>"),
+    "samples": (1, "sample_reactions"),
+    "metrics": (1, "score_reactions"),
+}
+"""Schema name -> (version, rule that writes it)."""
+
+NAME_BYTES = 64
+INDEX_DTYPE = np.dtype(
+    [
+        ("session", f"S{NAME_BYTES}"),
+        ("role", "S1"),
+        ("subject", f"S{NAME_BYTES}"),
+        ("partner", "<i4"),
+        ("clip", "<i4"),
+        ("start", "<i4"),
+    ]
+)
+"""One row of a clips index: who, which clip (1-based), its first frame, and the partner's row."""
+
+
+class StoreError(ValueError):
+    """A file does not keep the contract: wrong schema, version, shape or values."""
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block succeeds.
+
+    The temporary name keeps the suffix (``table.tmp-123.tsv``), because many writers choose the
+    format by it. If the block raises, the temporary file is removed and ``path`` is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.stem}.tmp-{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_inputs(**paths: str | Path) -> dict[str, str]:
+    """SHA-256 per named input file, in the form that ``create`` stores."""
+    return {name: sha256_file(path) for name, path in paths.items()}
+
+
+@contextmanager
+def create(
+    path: str | Path,
+    *,
+    schema: str,
+    created_by: str,
+    config: Mapping | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Iterator[h5py.File]:
+    """Write one HDF5 file of the contract, atomically.
+
+    Args:
+        path: Final name.
+        schema: A key of ``SCHEMAS``.
+        created_by: Rule or command that writes the file.
+        config: The settings that shaped the content (must be JSON-able).
+        inputs: Name -> sha256 of what it was made from (``digest_inputs``).
+
+    Yields:
+        The open file, its root attributes already set.
+
+    Raises:
+        StoreError: Unknown schema.
+    """
+    if schema not in SCHEMAS:
+        raise StoreError(f"unknown schema {schema!r}; known: {', '.join(SCHEMAS)}")
+    from react24 import __version__
+
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["schema"] = schema
+        file.attrs["schema_version"] = SCHEMAS[schema][0]
+        file.attrs["react24_version"] = __version__
+        file.attrs["created_by"] = created_by
+        file.attrs["config"] = json.dumps(config or {}, sort_keys=True)
+        file.attrs["inputs"] = json.dumps(dict(inputs or {}), sort_keys=True)
+        yield file
+        file.flush()
+
+
+def open_file(path: str | Path, schema: str) -> h5py.File:
+    """Open a file of the contract for reading, after checking what it is.
+
+    Use it as a context manager. Datasets are read lazily; open per process.
+
+    Raises:
+        FileNotFoundError: No such file.
+        StoreError: Not HDF5, another schema, or another version of it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    version, rule = SCHEMAS[schema]
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise StoreError(
+            f"{path}: not a readable HDF5 file ({error}); delete it and rerun {rule}"
+        ) from error
+    found = (file.attrs.get("schema"), int(file.attrs.get("schema_version", 0)))
+    if found != (schema, version):
+        file.close()
+        raise StoreError(
+            f"{path}: expected schema {schema} version {version}, found {found[0]} version "
+            f"{found[1]}; rerun {rule} (snakemake --forcerun {rule})"
+        )
+    return file
+
+
+def read_json(file: h5py.File, name: str) -> dict:
+    """A JSON root attribute (``config`` or ``inputs``) as a dict."""
+    return json.loads(file.attrs[name])
+
+
+@dataclass(frozen=True)
+class Features:
+    """One stream of one person.
+
+    Attributes:
+        values: float32 (T, D), finite.
+        valid: bool (T,); False where a value is interpolated or unknown.
+        feature_names: D names.
+        stream: e.g. ``graphau``.
+        backend: e.g. ``landmarks``.
+        pretrained: False if any network behind it ran with random weights.
+        weights: Name and sha256 of the weights, or a sentence where there are none.
+    """
+
+    values: np.ndarray
+    valid: np.ndarray
+    feature_names: tuple[str, ...]
+    stream: str
+    backend: str
+    pretrained: bool
+    weights: str = "none needed"
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Further float32 arrays (D,) stored beside ``features`` (``mean``, ``std``)."""
+    constant_channels: tuple[str, ...] = ()
+    """Names of channels that a z-score found constant (normalized files only)."""
+
+
+def write_features(
+    path: str | Path,
+    features: Mapping[str, Features],
+    *,
+    subjects: Mapping[str, str],
+    created_by: str,
+    schema: str = "features",
+    config: Mapping | None = None,
+    inputs: Mapping[str, str] | None = None,
+    segments: np.ndarray | None = None,
+) -> None:
+    """Write the features of both roles of a session.
+
+    Args:
+        path: Final name.
+        features: Role -> features; all with the same T, D and names.
+        subjects: Role -> subject.
+        created_by: Rule that writes.
+        schema: ``features`` or ``normalized``.
+        config: Settings that shaped the features.
+        inputs: Name -> sha256.
+        segments: int (n, 3) clip number, start frame, length; None for one whole segment.
+
+    Raises:
+        StoreError: Different lengths, wrong shapes, NaN or inf (names role, frame and channel).
+    """
+    lengths = {role: len(f.values) for role, f in features.items()}
+    if len(set(lengths.values())) != 1:
+        raise StoreError(f"{path}: the roles differ in length: {lengths}")
+    with create(path, schema=schema, created_by=created_by, config=config, inputs=inputs) as file:
+        for role, part in features.items():
+            _check_features(f"{path}, role {role}", part)
+            group = file.create_group(role)
+            group.create_dataset("features", data=np.asarray(part.values, np.float32))
+            group.create_dataset("valid", data=np.asarray(part.valid, bool))
+            for name, array in part.extra.items():
+                group.create_dataset(name, data=np.asarray(array, np.float32))
+            group.attrs["fps"] = FPS
+            group.attrs["feature_names"] = list(part.feature_names)
+            group.attrs["stream"] = part.stream
+            group.attrs["backend"] = part.backend
+            group.attrs["pretrained"] = bool(part.pretrained)
+            group.attrs["weights"] = part.weights
+            group.attrs["subject"] = subjects[role]
+            group.attrs["constant_channels"] = json.dumps(list(part.constant_channels))
+        if segments is not None:
+            file.create_dataset("segments", data=np.asarray(segments, np.int32))
+
+
+def _check_features(where: str, part: Features) -> None:
+    values = np.asarray(part.values)
+    if values.ndim != 2 or values.shape[1] != len(part.feature_names):
+        raise StoreError(
+            f"{where}: features have shape {values.shape}, expected (T, {len(part.feature_names)})"
+        )
+    if np.shape(part.valid) != values.shape[:1]:
+        raise StoreError(f"{where}: valid has shape {np.shape(part.valid)}, expected {len(values)}")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        frame, channel = np.argwhere(bad)[0]
+        raise StoreError(
+            f"{where}: {bad.sum()} values of {part.stream} are not finite, the first at frame "
+            f"{frame}, channel {part.feature_names[channel]}"
+        )
+
+
+def read_features(path: str | Path, schema: str = "features") -> dict[str, Features]:
+    """Read a feature or normalized file whole: role -> Features.
+
+    Raises:
+        StoreError: Another schema or version.
+    """
+    with open_file(path, schema) as file:
+        return {role: _read_role(file[role]) for role in ROLES if role in file}
+
+
+def _read_role(group: h5py.Group) -> Features:
+    extra = {name: group[name][:] for name in group if name not in ("features", "valid")}
+    return Features(
+        values=group["features"][:],
+        valid=group["valid"][:],
+        feature_names=tuple(str(n) for n in group.attrs["feature_names"]),
+        stream=str(group.attrs["stream"]),
+        backend=str(group.attrs["backend"]),
+        pretrained=bool(group.attrs["pretrained"]),
+        weights=str(group.attrs["weights"]),
+        extra=extra,
+        constant_channels=tuple(json.loads(group.attrs["constant_channels"])),
+    )
