@@ -38,9 +38,7 @@ def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> 
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, value, traceback)
             return
-        logging.getLogger("react24").critical(
-            "The job failed.", exc_info=(kind, value, traceback)
-        )
+        logging.getLogger("react24").critical("The job failed.", exc_info=(kind, value, traceback))
 
     sys.excepthook = log_uncaught
 

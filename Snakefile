@@ -1,0 +1,51 @@
+# react24: raw two-person conversations -> facial-reaction generators -> a table of metrics.
+#
+#   snakemake --cores 8              run everything that config/config.yaml asks for
+#   snakemake -n                     show the plan
+#   snakemake --cores 8 --use-conda  the same, each rule in its environment of envs/
+#
+# What is computed: config/ (science). How it runs: profiles/ (cores, memory, GPUs, cluster).
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/media.smk"
+include: "workflow/rules/faces.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/clips.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    input:
+        tables=expand(
+            "results/tables/metrics_{split}.{suffix}",
+            split=SCORED_SPLITS,
+            suffix=["tsv", "md", "tex"],
+        ),
+        clips=expand(
+            "results/clips/{stream}/{split}.h5",
+            stream=STREAMS,
+            split=SPLITS,
+        ),
+        training=expand("results/plots/training_{model}.png", model=MODELS),
+        variance=expand("results/plots/variance_{split}.png", split=SCORED_SPLITS),
+        reactions=expand(
+            "results/plots/clip_{model}_{split}.png",
+            model=MODELS,
+            split=SCORED_SPLITS,
+        ),
+    default_target: True

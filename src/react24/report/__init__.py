@@ -1,0 +1,1 @@
+"""Tables, plots and captions made from scored reactions."""

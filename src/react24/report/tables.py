@@ -1,0 +1,306 @@
+"""The table of metrics: one row per model or baseline, mean ± standard deviation over seeds.
+
+The table comes in three forms: ``.tsv`` for programs (a column per number, a column saying whose
+number it is), ``.md`` and ``.tex`` for people. The published REACT 2024 figures stand in a table
+of their own below ours: other data, other features, never mixed.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from react24 import store
+from react24.store import FPS, StoreError
+
+logger = logging.getLogger(__name__)
+
+OFFICIAL = ("FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC")
+"""Official metrics in the order of the columns."""
+
+ARROWS = {"FRCorr": "↑", "FRDist": "↓", "FRDiv": "↑", "FRVar": "↑", "FRDvs": "↑", "TLCC": "↓"}
+"""Which way is better."""
+
+DECIMALS = {"FRCorr": 3, "FRDist": 2, "FRDiv": 5, "FRVar": 5, "FRDvs": 5, "TLCC": 2}
+
+NOT_PRETRAINED = "†"
+APPROXIMATED = "‡"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A metric over seeds: mean, standard deviation (ddof 1; 0 for one seed)."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model or baseline.
+
+    Attributes:
+        official: Metric -> value over seeds, official semantics.
+        corrected: Name -> value over seeds, repaired variants.
+        seeds: Seeds that went in.
+        samples: S, reactions per clip.
+        clips: N, directions scored.
+        pretrained: False if a feature it depends on came from random weights.
+        backend: How the features it is scored on were computed.
+    """
+
+    model: str
+    variant: str
+    official: dict[str, Value]
+    corrected: dict[str, Value]
+    seeds: tuple[int, ...]
+    samples: int
+    clips: int
+    pretrained: bool
+    backend: str
+
+    @property
+    def marked_name(self) -> str:
+        """Name with the marks a reader must not miss."""
+        variant = f" ({self.variant})" if self.variant else ""
+        marks = "" if self.pretrained else NOT_PRETRAINED
+        marks += APPROXIMATED if "landmarks" in self.backend else ""
+        return f"{self.model}{variant}{marks}"
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What one metrics file says."""
+
+    model: str
+    seed: int
+    split: str
+    space: str
+    samples: int
+    clips: int
+    pretrained: bool
+    variant: str
+    backend: str
+    official: dict[str, float]
+    corrected: dict[str, float]
+
+
+def _read(path: Path) -> _Scored:
+    with store.open_file(path, "metrics") as file:
+        attrs = file.attrs
+        return _Scored(
+            model=str(attrs["model"]),
+            seed=int(attrs["seed"]),
+            split=str(attrs["split"]),
+            space=str(attrs["space"]),
+            samples=int(attrs["samples"]),
+            clips=int(attrs["clips"]),
+            pretrained=bool(attrs["pretrained"]),
+            variant=str(attrs.get("variant", "")),
+            backend=str(attrs.get("backend", "")),
+            official={name: float(file["official"].attrs[name]) for name in OFFICIAL},
+            corrected={name: float(value) for name, value in file["corrected"].attrs.items()},
+        )
+
+
+def collect_rows(paths: Sequence[Path]) -> list[Row]:
+    """Read metrics files and average each model over its seeds, in the order of the paths.
+
+    Raises:
+        StoreError: Files of different splits, spaces, samples or clips in one table.
+    """
+    scored = [_read(Path(path)) for path in paths]
+    for name in ("split", "space", "samples", "clips"):
+        found = {getattr(s, name) for s in scored}
+        if len(found) > 1:
+            raise StoreError(f"metrics files with different {name} in one table: {sorted(found)}")
+    rows = []
+    for model in dict.fromkeys(s.model for s in scored):
+        runs = [s for s in scored if s.model == model]
+        rows.append(
+            Row(
+                model=model,
+                variant=runs[0].variant,
+                official={n: _over_seeds([r.official[n] for r in runs]) for n in OFFICIAL},
+                corrected={
+                    n: _over_seeds([r.corrected[n] for r in runs]) for n in runs[0].corrected
+                },
+                seeds=tuple(r.seed for r in runs),
+                samples=runs[0].samples,
+                clips=runs[0].clips,
+                pretrained=all(r.pretrained for r in runs),
+                backend=runs[0].backend,
+            )
+        )
+    return rows
+
+
+def _over_seeds(values: list[float]) -> Value:
+    return Value(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+
+
+def read_published() -> list[dict[str, str]]:
+    """The published REACT 2024 figures (test split), as text per column."""
+    source = resources.files("react24.report").joinpath("published.tsv")
+    with source.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def tabulate_metrics(paths: Sequence[Path], *, tsv: Path, md: Path, tex: Path) -> None:
+    """Write the table in its three forms.
+
+    Args:
+        paths: Metrics files of all models and seeds of one split, models in table order.
+        tsv: For programs.
+        md: For people, Markdown.
+        tex: For papers, LaTeX (``booktabs``).
+    """
+    rows = collect_rows(paths)
+    first = _read(Path(paths[0]))
+    writers = (
+        (tsv, format_tsv(rows, first.split, first.space)),
+        (md, format_md(rows, first.split, first.space)),
+        (tex, format_tex(rows, first.split, first.space)),
+    )
+    for path, text in writers:
+        with store.atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    logger.info("table of %d rows: %s", len(rows), md)
+
+
+def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
+    """Tab-separated: ours (``source`` = react24), then the published figures."""
+    corrected = list(rows[0].corrected)
+    columns = ["source", "model", "variant", "split", "space", "clips", "samples", "seeds"]
+    columns += ["pretrained", "backend"]
+    for name in (*OFFICIAL, "TLCC_seconds", *corrected):
+        columns += [name, f"{name}_std"]
+    lines = ["\t".join(columns)]
+    for row in rows:
+        seeds = ",".join(map(str, row.seeds))
+        cells = ["react24", row.model, row.variant, split, space]
+        cells += [row.clips, row.samples, seeds, str(row.pretrained).lower(), row.backend]
+        values = [row.official[n] for n in OFFICIAL]
+        lag = row.official["TLCC"]
+        values += [Value(lag.mean / FPS, lag.std / FPS), *row.corrected.values()]
+        cells += [f"{number:.9g}" for v in values for number in (v.mean, v.std)]
+        lines.append("\t".join(map(str, cells)))
+    for entry in read_published():
+        cells = ["published", entry["model"], "", "test", "", "", "5", "3 seeds", "true", ""]
+        for name in OFFICIAL:
+            cells += [entry.get(name) or "", ""]
+        cells += [f"{float(entry['TLCC']) / FPS:.2f}", *[""] * (1 + 2 * len(corrected))]
+        lines.append("\t".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+def _protocol(rows: Sequence[Row], split: str, space: str) -> str:
+    row = rows[0]
+    seeds = ", ".join(map(str, row.seeds))
+    return (
+        f"Split {split}: N = {row.clips} directions, S = {row.samples} reactions each, mean ± "
+        f"standard deviation over seeds {seeds}, scored in {space} units. FRCorr and FRDist are "
+        f"sums over the S samples, as the official code computes them (divide by S for a mean)."
+    )
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    notes = []
+    if not all(row.pretrained for row in rows):
+        notes.append(
+            f"{NOT_PRETRAINED} depends on features of networks with RANDOM weights "
+            "(pretrained=false): the row shows that the pipeline runs, not how good the model is."
+        )
+    if any("landmarks" in row.backend for row in rows):
+        notes.append(
+            f"{APPROXIMATED} emotion stream and coefficients come from the landmarks backend, an "
+            "approximation of OpenGraphAU, EmoNet and FaceVerse: do not compare with published "
+            "figures."
+        )
+    stuck = [r.model for r in rows if math.isclose(r.official["TLCC"].mean, 49.0)]
+    if stuck:
+        notes.append(
+            "TLCC = 49.00 frames is the maximal lag and what the official code returns when a "
+            f"channel is constant over the clip ({', '.join(stuck)}); the corrected columns leave "
+            "constant channels out."
+        )
+    return notes
+
+
+HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in OFFICIAL[:-1]), "TLCC ↓ (frames, s)"]
+"""Columns of the tables for people."""
+
+
+def _cell(name: str, value: Value) -> str:
+    digits = DECIMALS.get(name, 3)
+    if math.isnan(value.mean):
+        return "–"
+    return f"{value.mean:.{digits}f} ± {value.std:.{digits}f}"
+
+
+def _official_cells(row: Row) -> list[str]:
+    lag = row.official["TLCC"]
+    cells = [row.marked_name, *(_cell(n, row.official[n]) for n in OFFICIAL[:-1])]
+    return [*cells, f"{_cell('TLCC', lag)} ({lag.mean / FPS:.2f} s)"]
+
+
+def _published_cells(entry: dict[str, str]) -> list[str]:
+    cells = [entry["model"], *(entry.get(n) or "–" for n in OFFICIAL[:-1])]
+    return [*cells, f"{entry['TLCC']} ({float(entry['TLCC']) / FPS:.2f} s)"]
+
+
+def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + "|".join([" --- "] * len(header)) + "|"]
+    return lines + ["| " + " | ".join(cells) + " |" for cells in body]
+
+
+def format_md(rows: Sequence[Row], split: str, space: str) -> str:
+    """Markdown: official metrics, corrected variants, published figures, notes."""
+    body = [_official_cells(row) for row in rows]
+    names = list(rows[0].corrected)
+    corrected = [
+        [row.marked_name, *(_cell(name, row.corrected[name]) for name in names)] for row in rows
+    ]
+    published = [_published_cells(entry) for entry in read_published()]
+    lines = [f"# Metrics, {split} split", "", _protocol(rows, split, space), ""]
+    lines += ["## Official semantics", "", *_markdown(HEADER, body), ""]
+    lines += [*(f"{note}\n" for note in _notes(rows))]
+    lines += ["## Corrected variants", "", "What each name means: docs/metrics.md.", ""]
+    lines += [*_markdown(["model", *names], corrected), ""]
+    lines += ["## Published REACT 2024 figures (other data and features, for orientation only)", ""]
+    lines += ["Test split, 5 samples per clip, mean over 3 seeds, as published.", ""]
+    lines += [*_markdown(HEADER, published), ""]
+    return "\n".join(lines)
+
+
+_TEX = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "†": r"$^\dagger$"}
+_TEX |= {"‡": r"$^\ddagger$", "–": "--", "_": r"\_", "%": r"\%", "&": r"\&"}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in text)
+
+
+def _tabular(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    lines = [rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule"]
+    lines += [" & ".join(map(_tex, header)) + r" \\", r"\midrule"]
+    lines += [" & ".join(map(_tex, cells)) + r" \\" for cells in body]
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def format_tex(rows: Sequence[Row], split: str, space: str) -> str:
+    """LaTeX: two ``tabular`` environments (``booktabs``), ours and the published figures."""
+    body = [_official_cells(row) for row in rows]
+    lines = [r"% Needs \usepackage{booktabs}.", "% " + _protocol(rows, split, space)]
+    lines += [*_tabular(HEADER, body), ""]
+    lines += [_tex(note) + r"\\" for note in _notes(rows)]
+    lines += ["", "% Published REACT 2024 figures: other data and features, for orientation only."]
+    lines += _tabular(HEADER, [_published_cells(entry) for entry in read_published()])
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,268 @@
+"""Cutting sessions into 750-frame clips, and reading the clips of a split.
+
+A clips file holds person-clips in REACT's order: the L clips of role a, then the same L of role
+b. Direction i has speaker row i and listener row (i + L) mod 2L, so nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from react24 import store
+from react24.errors import InputError
+from react24.store import CLIP_FRAMES, ROLES, StoreError
+
+logger = logging.getLogger(__name__)
+
+NATIVE_STREAMS = ("graphau", "faceverse")
+"""Streams that are targets or are scored, whose native values are kept beside the z-scores."""
+
+
+@dataclass(frozen=True)
+class SessionFiles:
+    """Where one session's stream lies: its name, feature file and normalized file."""
+
+    session: str
+    features: Path
+    normalized: Path
+
+
+@dataclass(frozen=True)
+class Clips:
+    """An open clips file.
+
+    Attributes:
+        index: (2L,) of ``store.INDEX_DTYPE``.
+        zscored: HDF5 dataset (2L, 750, D).
+        native: HDF5 dataset (2L, 750, D), None for streams that are inputs only.
+        valid: HDF5 dataset (2L, 750).
+        mean: HDF5 dataset (2L, D), of the session and role the row comes from.
+        std: HDF5 dataset (2L, D), likewise.
+    """
+
+    path: Path
+    stream: str
+    split: str
+    feature_names: tuple[str, ...]
+    pretrained: bool
+    weights: str
+    backend: str
+    index: np.ndarray
+    zscored: h5py.Dataset
+    native: h5py.Dataset | None
+    valid: h5py.Dataset
+    mean: h5py.Dataset
+    std: h5py.Dataset
+
+    @property
+    def rows(self) -> int:
+        """Number of person-clips, 2L."""
+        return len(self.index)
+
+
+def listener_rows(rows: int) -> np.ndarray:
+    """Row of the listener for each direction: (i + L) mod 2L, int (2L,)."""
+    return np.roll(np.arange(rows), -(rows // 2))
+
+
+def clip_starts(frames: int, segments: np.ndarray | None = None) -> list[tuple[int, int]]:
+    """Clip number (from 1) and start frame of every full clip.
+
+    Args:
+        frames: Length T of the session.
+        segments: int (n, 3) of clip number, start, length for a release that comes in clips:
+            one clip a segment. Without it, clip k starts at 750 (k - 1).
+    """
+    if segments is not None:
+        return [(int(n), int(s)) for n, s, length in segments if length >= CLIP_FRAMES]
+    return [(k + 1, k * CLIP_FRAMES) for k in range(frames // CLIP_FRAMES)]
+
+
+def window_clips(
+    sessions: Sequence[SessionFiles], output: Path, *, stream: str, split: str
+) -> None:
+    """Cut one stream of all sessions of a split into clips and write the clips file.
+
+    Args:
+        sessions: In the order of the sample sheet.
+        output: Clips file.
+        stream: Name of the stream.
+        split: Name of the split.
+
+    Raises:
+        InputError: The split has no full clip at all.
+        StoreError: The feature and normalized file of a session do not belong together.
+    """
+    plan = [(files, _clips_of(files)) for files in sessions]
+    for files, clips in plan:
+        if not clips:
+            logger.warning("session %s is shorter than one clip of 750 frames", files.session)
+    length = sum(len(clips) for _, clips in plan)
+    if not length:
+        raise InputError(
+            f"split {split}: none of its {len(sessions)} sessions has a full clip of "
+            f"{CLIP_FRAMES} frames (30 s); add longer sessions or leave the split out"
+        )
+    sources = {f.session: store.sha256_file(f.normalized) for f in sessions}
+    config = {"stream": stream, "split": split, "clip_frames": CLIP_FRAMES}
+    with store.create(
+        output, schema="clips", created_by="window_clips", config=config, inputs=sources
+    ) as file:
+        row = 0
+        summary = _Summary()
+        for role in ROLES:
+            for files, clips in plan:
+                row = _write_role(file, files, clips, role, row, length, summary)
+        file.attrs["stream"] = stream
+        file.attrs["split"] = split
+        file.attrs["feature_names"] = json.dumps(list(summary.names))
+        file.attrs["pretrained"] = summary.pretrained
+        file.attrs["weights"] = "; ".join(sorted(summary.weights))
+        file.attrs["backend"] = "; ".join(sorted(summary.backends))
+    logger.info("%s, %s: %d clips of %d sessions", stream, split, length, len(sessions))
+
+
+class _Summary:
+    """What all sessions of a split have in common, collected while writing."""
+
+    def __init__(self):
+        self.names: tuple[str, ...] = ()
+        self.pretrained = True
+        self.weights: set[str] = set()
+        self.backends: set[str] = set()
+
+    def add(self, features: store.Features, where: str) -> None:
+        if self.names and features.feature_names != self.names:
+            raise StoreError(
+                f"{where}: its channels differ from those of the sessions before it; "
+                "rerun the extraction of this stream for all sessions"
+            )
+        self.names = features.feature_names
+        self.pretrained &= features.pretrained
+        self.weights.add(features.weights)
+        self.backends.add(features.backend)
+
+
+def _clips_of(files: SessionFiles) -> list[tuple[int, int]]:
+    with store.open_file(files.normalized, "normalized") as file:
+        frames = len(file[ROLES[0]]["valid"])
+        segments = file["segments"][:] if "segments" in file else None
+    clips = clip_starts(frames, segments)
+    dropped = len(segments) - len(clips) if segments is not None else int(frames % CLIP_FRAMES > 0)
+    if dropped:
+        logger.info("session %s: %d partial clip(s) dropped", files.session, dropped)
+    return clips
+
+
+def _write_role(
+    file: h5py.File,
+    files: SessionFiles,
+    clips: list[tuple[int, int]],
+    role: str,
+    row: int,
+    length: int,
+    summary: _Summary,
+) -> int:
+    """Write the clips of one role of one session from ``row`` on; returns the next free row."""
+    with store.open_file(files.normalized, "normalized") as opened:
+        subject = str(opened[role].attrs["subject"])
+    normalized = store.read_features(files.normalized, "normalized")[role]
+    summary.add(normalized, f"{files.normalized}, role {role}")
+    native = None
+    if normalized.stream in NATIVE_STREAMS:
+        native = store.read_features(files.features)[role]
+        if native.values.shape != normalized.values.shape:
+            raise StoreError(
+                f"{files.normalized}: shape {normalized.values.shape} differs from "
+                f"{native.values.shape} in {files.features}; rerun zscore_stream"
+            )
+    if row == 0:
+        _create_datasets(file, 2 * length, normalized.values.shape[1], native is not None)
+    for number, start in clips:
+        stop = start + CLIP_FRAMES
+        partner = (row + length) % (2 * length)
+        file["zscored"][row] = normalized.values[start:stop]
+        if native is not None:
+            file["native"][row] = native.values[start:stop]
+        file["valid"][row] = normalized.valid[start:stop]
+        file["mean"][row] = normalized.extra["mean"]
+        file["std"][row] = normalized.extra["std"]
+        file["index"][row] = (
+            files.session.encode(),
+            role.encode(),
+            subject.encode(),
+            partner,
+            number,
+            start,
+        )
+        row += 1
+    return row
+
+
+def _create_datasets(file: h5py.File, rows: int, channels: int, native: bool) -> None:
+    shape, chunks = (rows, CLIP_FRAMES, channels), (1, CLIP_FRAMES, channels)
+    file.create_dataset("zscored", shape, np.float32, chunks=chunks)
+    if native:
+        file.create_dataset("native", shape, np.float32, chunks=chunks)
+    file.create_dataset("valid", (rows, CLIP_FRAMES), bool)
+    file.create_dataset("mean", (rows, channels), np.float32)
+    file.create_dataset("std", (rows, channels), np.float32)
+    file.create_dataset("index", (rows,), store.INDEX_DTYPE)
+
+
+@contextmanager
+def open_clips(path: str | Path) -> Iterator[Clips]:
+    """Open a clips file for reading.
+
+    Raises:
+        FileNotFoundError, StoreError: As ``store.open_file``.
+    """
+    with store.open_file(path, "clips") as file:
+        yield Clips(
+            path=Path(path),
+            stream=str(file.attrs["stream"]),
+            split=str(file.attrs["split"]),
+            feature_names=tuple(json.loads(file.attrs["feature_names"])),
+            pretrained=bool(file.attrs["pretrained"]),
+            weights=str(file.attrs["weights"]),
+            backend=str(file.attrs["backend"]),
+            index=file["index"][:],
+            zscored=file["zscored"],
+            native=file.get("native"),
+            valid=file["valid"],
+            mean=file["mean"],
+            std=file["std"],
+        )
+
+
+def check_same_index(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
+    """Refuse two files of a split that do not hold the same clips in the same order.
+
+    Args:
+        first: (2L,) of ``store.INDEX_DTYPE``.
+        second: likewise.
+        names: The two files, for the message.
+
+    Raises:
+        StoreError: Naming the first row that differs.
+    """
+    if len(first) != len(second):
+        raise StoreError(
+            f"{names[0]} has {len(first)} rows, {names[1]} has {len(second)}; "
+            "rerun window_clips for this split"
+        )
+    different = np.flatnonzero(first != second)
+    if len(different):
+        row = int(different[0])
+        raise StoreError(
+            f"{names[0]} and {names[1]} differ from row {row} on: {first[row]} against "
+            f"{second[row]}; rerun window_clips for this split"
+        )

@@ -1,0 +1,80 @@
+import csv
+
+import pytest
+
+from react24 import store
+from react24.report import tables
+from react24.store import StoreError
+
+
+def write_metrics(
+    folder, model, seed, frcorr, *, lag=10.0, pretrained=True, samples=5, split="test"
+):
+    path = folder / model / f"seed{seed}" / f"{split}.h5"
+    with store.create(path, schema="metrics", created_by="score_reactions") as file:
+        settings = dict(model=model, seed=seed, split=split, space="native", samples=samples)
+        settings |= dict(clips=4, pretrained=pretrained, variant="", backend="landmarks")
+        file.attrs.update(settings)
+        official = dict.fromkeys(tables.OFFICIAL, 0.25) | {"FRCorr": frcorr, "TLCC": lag}
+        file.create_group("official").attrs.update(official)
+        file.create_group("corrected").attrs.update({"FRCorr_per_sample": frcorr / samples})
+    return path
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return [
+        write_metrics(tmp_path, "belfusion", 0, 1.0),
+        write_metrics(tmp_path, "belfusion", 1, 3.0),
+        write_metrics(tmp_path, "MeanFr", 0, 0.0, lag=49.0, pretrained=False),
+        write_metrics(tmp_path, "MeanFr", 1, 0.0, lag=49.0, pretrained=False),
+    ]
+
+
+def test_mean_and_standard_deviation_over_seeds(paths):
+    rows = tables.collect_rows(paths)
+    assert [row.model for row in rows] == ["belfusion", "MeanFr"]
+    assert rows[0].official["FRCorr"].mean == pytest.approx(2.0)
+    assert rows[0].official["FRCorr"].std == pytest.approx(2**0.5)
+    assert rows[0].corrected["FRCorr_per_sample"].mean == pytest.approx(0.4)
+    assert rows[0].seeds == (0, 1)
+
+
+def test_three_forms(paths, tmp_path):
+    tsv, md, tex = (tmp_path / f"t.{suffix}" for suffix in ("tsv", "md", "tex"))
+    tables.tabulate_metrics(paths, tsv=tsv, md=md, tex=tex)
+    rows = list(csv.DictReader(tsv.open(encoding="utf-8"), delimiter="\t"))
+    ours = [r for r in rows if r["source"] == "react24"]
+    published = [r for r in rows if r["source"] == "published"]
+    assert [r["model"] for r in ours] == ["belfusion", "MeanFr"]
+    assert float(ours[0]["FRCorr"]) == 2.0
+    assert float(ours[1]["TLCC_seconds"]) == pytest.approx(1.96)
+    assert ours[1]["pretrained"] == "false"
+    assert {r["model"]: r["FRDist"] for r in published}["BeLFusion"] == "75.00"
+    text = md.read_text(encoding="utf-8")
+    assert "| belfusion‡ | 2.000 ± 1.414 |" in text
+    assert "| MeanFr†‡ |" in text
+    assert "49.00 ± 0.00 (1.96 s)" in text
+    assert "RANDOM weights" in text
+    assert "S = 5 reactions each" in text
+    ours_part, published_part = text.split("## Published")
+    assert "0.137" in published_part
+    assert "0.137" not in ours_part
+    assert r"$\pm$" in tex.read_text(encoding="utf-8")
+
+
+def test_no_random_mark_when_all_is_pretrained(paths, tmp_path):
+    tsv, md, tex = (tmp_path / f"t.{suffix}" for suffix in ("tsv", "md", "tex"))
+    tables.tabulate_metrics(paths[:2], tsv=tsv, md=md, tex=tex)
+    assert "†" not in md.read_text(encoding="utf-8")
+
+
+def test_different_sample_counts_are_not_mixed(paths, tmp_path):
+    other = write_metrics(tmp_path, "GT", 0, 5.0, samples=10)
+    with pytest.raises(StoreError, match="different samples"):
+        tables.collect_rows([*paths, other])
+
+
+def test_published_figures_are_complete():
+    for entry in tables.read_published():
+        assert all(float(entry[n]) > 0 for n in ("FRCorr", "FRDist", "FRVar", "FRDvs", "TLCC"))

@@ -1,0 +1,109 @@
+import h5py
+import numpy as np
+import pytest
+
+from react24 import store
+from react24.store import Features, StoreError
+
+
+def features(frames=5, **changes):
+    values = np.arange(frames * 2, dtype=np.float32).reshape(frames, 2)
+    settings = dict(
+        values=values,
+        valid=np.ones(frames, bool),
+        feature_names=("x", "y"),
+        stream="graphau",
+        backend="landmarks",
+        pretrained=True,
+    )
+    return Features(**(settings | changes))
+
+
+def write(path, part_a=None, part_b=None):
+    store.write_features(
+        path,
+        {"a": part_a or features(), "b": part_b or features()},
+        subjects={"a": "anna", "b": "bert"},
+        created_by="extract_graphau",
+        config={"backend": "landmarks"},
+        inputs={"faces": "0" * 64},
+    )
+
+
+def test_features_round_trip(tmp_path):
+    path = tmp_path / "f.h5"
+    write(path)
+    read = store.read_features(path)
+    assert list(read) == ["a", "b"]
+    np.testing.assert_array_equal(read["a"].values, features().values)
+    assert read["b"].feature_names == ("x", "y")
+    with store.open_file(path, "features") as file:
+        assert store.read_json(file, "config") == {"backend": "landmarks"}
+        assert file["b"].attrs["subject"] == "bert"
+        assert file["a"].attrs["fps"] == 25.0
+
+
+def test_same_content_gives_same_bytes(tmp_path):
+    write(tmp_path / "one.h5")
+    write(tmp_path / "two.h5")
+    assert store.sha256_file(tmp_path / "one.h5") == store.sha256_file(tmp_path / "two.h5")
+
+
+def test_nan_is_refused_by_name_and_leaves_nothing(tmp_path):
+    values = features().values.copy()
+    values[3, 1] = np.nan
+    with pytest.raises(StoreError, match=r"role b.*frame 3, channel y"):
+        write(tmp_path / "f.h5", part_b=features(values=values))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_roles_of_different_length_are_refused(tmp_path):
+    with pytest.raises(StoreError, match="differ in length"):
+        write(tmp_path / "f.h5", part_b=features(frames=4))
+
+
+def test_failure_keeps_the_old_file(tmp_path):
+    path = tmp_path / "f.h5"
+    write(path)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), store.create(path, schema="media", created_by="x") as file:
+        file["half"] = 1
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_final_name_appears_only_when_complete(tmp_path):
+    path = tmp_path / "f.h5"
+    with store.create(path, schema="media", created_by="probe_session") as file:
+        file["x"] = 1
+        assert not path.exists()
+    assert path.exists()
+
+
+def test_wrong_schema_names_the_rule(tmp_path):
+    path = tmp_path / "f.h5"
+    write(path)
+    with pytest.raises(StoreError, match="rerun window_clips"):
+        store.open_file(path, "clips")
+
+
+def test_wrong_version_is_refused(tmp_path):
+    path = tmp_path / "f.h5"
+    write(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 99
+    with pytest.raises(StoreError, match="version 99"):
+        store.open_file(path, "features")
+
+
+def test_garbage_is_not_hdf5(tmp_path):
+    path = tmp_path / "f.h5"
+    path.write_bytes(b"no")
+    with pytest.raises(StoreError, match="not a readable HDF5"):
+        store.open_file(path, "features")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        store.open_file(tmp_path / "none.h5", "features")

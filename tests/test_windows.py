@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from clips_factory import write_clips, write_session
+
+from react24 import store, windows
+from react24.errors import InputError
+from react24.store import StoreError
+
+
+@pytest.mark.parametrize(
+    ("frames", "starts"),
+    [(749, []), (750, [(1, 0)]), (751, [(1, 0)]), (1500, [(1, 0), (2, 750)])],
+)
+def test_clip_starts_at_the_edges(frames, starts):
+    assert windows.clip_starts(frames) == starts
+
+
+def test_segments_keep_their_own_clip_numbers():
+    segments = np.array([[3, 0, 751], [7, 751, 740], [9, 1491, 750]])
+    assert windows.clip_starts(2241, segments) == [(3, 0), (9, 1491)]
+
+
+def test_listener_rows():
+    np.testing.assert_array_equal(windows.listener_rows(6), [3, 4, 5, 0, 1, 2])
+
+
+def test_rows_in_react_order(tmp_path):
+    path = write_clips(tmp_path, [1500, 800])
+    with windows.open_clips(path) as clips:
+        assert clips.rows == 6
+        assert clips.native.shape == (6, 750, 25)
+        assert clips.native.chunks == (1, 750, 25)
+        sessions = [s.decode() for s in clips.index["session"]]
+        assert sessions == ["s0", "s0", "s1"] * 2
+        assert list(clips.index["role"]) == [b"a"] * 3 + [b"b"] * 3
+        np.testing.assert_array_equal(clips.index["partner"], windows.listener_rows(6))
+        assert list(clips.index["clip"]) == [1, 2, 1] * 2
+        assert list(clips.index["start"]) == [0, 750, 0] * 2
+        features = store.read_features(tmp_path / "features" / "graphau" / "s0.h5")
+        np.testing.assert_array_equal(clips.native[4], features["b"].values[750:1500])
+        restored = clips.zscored[4] * clips.std[4] + clips.mean[4]
+        np.testing.assert_allclose(restored, clips.native[4], atol=1e-5)
+
+
+def test_streams_without_targets_have_no_native(tmp_path):
+    path = write_clips(tmp_path, [750], stream="vggish", channels=128)
+    with windows.open_clips(path) as clips:
+        assert clips.native is None
+        assert clips.zscored.shape == (2, 750, 128)
+
+
+def test_split_without_a_full_clip_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="split test: none of its 2 sessions"):
+        write_clips(tmp_path, [749, 100])
+
+
+def test_sessions_of_other_channels_are_refused(tmp_path):
+    first = write_session(tmp_path, "one", 750, channels=3)
+    second = write_session(tmp_path, "two", 750, channels=4)
+    with pytest.raises(StoreError, match="channels differ"):
+        windows.window_clips([first, second], tmp_path / "c.h5", stream="graphau", split="test")
+    assert not (tmp_path / "c.h5").exists()
+
+
+def test_one_random_stream_marks_the_split(tmp_path):
+    sessions = [
+        write_session(tmp_path, "one", 750, stream="vggish"),
+        write_session(tmp_path, "two", 750, stream="vggish", pretrained=False),
+    ]
+    windows.window_clips(sessions, tmp_path / "c.h5", stream="vggish", split="test")
+    with windows.open_clips(tmp_path / "c.h5") as clips:
+        assert clips.pretrained is False
+
+
+def test_different_index_is_found(tmp_path):
+    one = write_clips(tmp_path / "1", [750, 750])
+    two = write_clips(tmp_path / "2", [1500])
+    with windows.open_clips(one) as first, windows.open_clips(two) as second:
+        windows.check_same_index(first.index, first.index, ("x", "y"))
+        with pytest.raises(StoreError, match="from row 1 on"):
+            windows.check_same_index(first.index, second.index, ("x", "y"))

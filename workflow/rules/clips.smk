@@ -1,0 +1,77 @@
+rule zscore_stream:
+    input:
+        features="results/features/{stream}/{session}.h5",
+    output:
+        normalized=keep_or_temp("results/normalized/{stream}/{session}.h5"),
+    log:
+        "logs/zscore_stream/{stream}/{session}.log",
+    benchmark:
+        "benchmarks_out/zscore_stream/{stream}/{session}.tsv"
+    params:
+        code=code_digest("react24.normalize"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    conda:
+        "../../envs/core.yaml"
+    message:
+        "z-scoring {wildcards.stream} of session {wildcards.session}"
+    script:
+        "../scripts/zscore_stream.py"
+
+
+rule window_clips:
+    input:
+        features=lambda wc: [
+            f"results/features/{wc.stream}/{s.session}.h5" for s in sessions_of(wc.split)
+        ],
+        normalized=lambda wc: [
+            f"results/normalized/{wc.stream}/{s.session}.h5" for s in sessions_of(wc.split)
+        ],
+    output:
+        clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
+    log:
+        "logs/window_clips/{stream}/{split}.log",
+    benchmark:
+        "benchmarks_out/window_clips/{stream}/{split}.tsv"
+    params:
+        sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
+        code=code_digest("react24.windows"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        "../../envs/core.yaml"
+    message:
+        "Cutting {wildcards.stream}, {wildcards.split}, into clips"
+    script:
+        "../scripts/window_clips.py"
+
+
+rule appropriate_reactions:
+    input:
+        unpack(appropriate_sources),
+        clips="results/clips/graphau/{split}.h5",
+    output:
+        appropriate=ensure("results/appropriate/{split}.h5", non_empty=True),
+    log:
+        "logs/appropriate_reactions/{split}.log",
+    benchmark:
+        "benchmarks_out/appropriate_reactions/{split}.tsv"
+    params:
+        source=SETTINGS["appropriate"]["source"],
+        k=SETTINGS["appropriate"]["k"],
+        sites=lambda wc: {s.session: s.site for s in sessions_of(wc.split)},
+        code=code_digest("react24.appropriate"),
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    conda:
+        "../../envs/metrics.yaml"
+    message:
+        "Finding the appropriate reactions of {wildcards.split}"
+    script:
+        "../scripts/appropriate_reactions.py"

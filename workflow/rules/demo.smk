@@ -1,0 +1,22 @@
+rule make_demo_session:
+    output:
+        video_a="resources/demo/{session}/a.mp4",
+        video_b="resources/demo/{session}/b.mp4",
+        truth="resources/demo/{session}/truth.h5",
+    log:
+        "logs/make_demo_session/{session}.log",
+    benchmark:
+        "benchmarks_out/make_demo_session/{session}.tsv"
+    params:
+        seed=SETTINGS["demo"]["seed"],
+        code=code_digest("react24.demo.corpus"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    conda:
+        "../../envs/demo.yaml"
+    message:
+        "Making demo session {wildcards.session}"
+    script:
+        "../scripts/make_demo_session.py"

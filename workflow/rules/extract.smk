@@ -1,0 +1,101 @@
+# One rule per stream. A job does both roles of a session.
+
+
+rule extract_graphau:
+    input:
+        faces="results/faces/{session}.h5",
+    output:
+        features=ensure("results/features/graphau/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_graphau/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_graphau/{session}.tsv"
+    params:
+        settings=SETTINGS["streams"]["graphau"],
+        code=code_digest("react24.extractors.landmarks_graphau"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    conda:
+        "../../envs/faces.yaml"
+    message:
+        "Extracting the 25-D emotion stream of session {wildcards.session}"
+    script:
+        "../scripts/extract_graphau.py"
+
+
+rule extract_faceverse:
+    input:
+        faces="results/faces/{session}.h5",
+    output:
+        features=ensure("results/features/faceverse/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_faceverse/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_faceverse/{session}.tsv"
+    params:
+        settings=SETTINGS["streams"]["faceverse"],
+        code=code_digest("react24.extractors.landmarks_faceverse"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    conda:
+        "../../envs/faces.yaml"
+    message:
+        "Extracting the 58-D coefficients of session {wildcards.session}"
+    script:
+        "../scripts/extract_faceverse.py"
+
+
+rule extract_vggish:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+    output:
+        features=ensure("results/features/vggish/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_vggish/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_vggish/{session}.tsv"
+    params:
+        settings=SETTINGS["streams"]["vggish"],
+        code=code_digest("react24.extractors.vggish"),
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=240,
+        gpu=1,
+    conda:
+        "../../envs/sound.yaml"
+    message:
+        "Extracting VGGish embeddings of session {wildcards.session}"
+    script:
+        "../scripts/extract_vggish.py"
+
+
+rule extract_wav2vec2:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+    output:
+        features=ensure("results/features/wav2vec2/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_wav2vec2/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_wav2vec2/{session}.tsv"
+    params:
+        settings=SETTINGS["streams"]["wav2vec2"],
+        code=code_digest("react24.extractors.wav2vec2"),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=1,
+    conda:
+        "../../envs/sound.yaml"
+    message:
+        "Extracting wav2vec2 states of session {wildcards.session}"
+    script:
+        "../scripts/extract_wav2vec2.py"

@@ -1,0 +1,24 @@
+rule track_faces:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+    output:
+        faces=ensure("results/faces/{session}.h5", non_empty=True),
+    log:
+        "logs/track_faces/{session}.log",
+    benchmark:
+        "benchmarks_out/track_faces/{session}.tsv"
+    params:
+        max_gap=SETTINGS["faces"]["max_gap"],
+        max_missing=SETTINGS["faces"]["max_missing"],
+        code=code_digest("react24.faces.track"),
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=240,
+    conda:
+        "../../envs/faces.yaml"
+    message:
+        "Tracking the faces of session {wildcards.session}"
+    script:
+        "../scripts/track_faces.py"

@@ -1,0 +1,23 @@
+rule probe_session:
+    input:
+        unpack(session_media),
+    output:
+        media=ensure("results/media/{session}.h5", non_empty=True),
+    log:
+        "logs/probe_session/{session}.log",
+    benchmark:
+        "benchmarks_out/probe_session/{session}.tsv"
+    params:
+        session=session_params,
+        tolerate_damage=SETTINGS["media"]["tolerate_damage"],
+        code=code_digest("react24.media.probe"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    conda:
+        "../../envs/media.yaml"
+    message:
+        "Reading the clock of session {wildcards.session}"
+    script:
+        "../scripts/probe_session.py"

@@ -1,0 +1,129 @@
+rule tabulate_metrics:
+    input:
+        metrics=lambda wc: [
+            f"results/metrics/{model}/seed{seed}/{wc.split}.h5"
+            for model in MODELS + BASELINES
+            for seed in SEEDS
+        ],
+    output:
+        tsv=report(
+            "results/tables/metrics_{split}.tsv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"split": "{split}", "what": "metrics"},
+        ),
+        md="results/tables/metrics_{split}.md",
+        tex="results/tables/metrics_{split}.tex",
+    log:
+        "logs/tabulate_metrics/{split}.log",
+    benchmark:
+        "benchmarks_out/tabulate_metrics/{split}.tsv"
+    params:
+        code=code_digest("react24.report.tables"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Writing the table of metrics, {wildcards.split}"
+    script:
+        "../scripts/tabulate_metrics.py"
+
+
+rule plot_training:
+    input:
+        history=lambda wc: [
+            f"results/models/{wc.model}/seed{seed}/{stage}/history.h5"
+            for stage in model_stages(wc.model)
+            for seed in SEEDS
+        ],
+    output:
+        plot=report(
+            "results/plots/training_{model}.png",
+            caption="../report/training.rst",
+            category="Training",
+            labels={"model": "{model}", "what": "training curves"},
+        ),
+    log:
+        "logs/plot_training/{model}.log",
+    benchmark:
+        "benchmarks_out/plot_training/{model}.tsv"
+    params:
+        runs=lambda wc: [
+            {"stage": stage, "seed": seed}
+            for stage in model_stages(wc.model)
+            for seed in SEEDS
+        ],
+        code=code_digest("react24.report.plots"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plotting the training curves of {wildcards.model}"
+    script:
+        "../scripts/plot_training.py"
+
+
+rule plot_variance:
+    input:
+        clips="results/clips/graphau/{split}.h5",
+        samples=lambda wc: [
+            f"results/samples/{model}/seed{SEEDS[0]}/{wc.split}.h5" for model in MODELS + BASELINES
+        ],
+    output:
+        plot=report(
+            "results/plots/variance_{split}.png",
+            caption="../report/variance.rst",
+            category="Reactions",
+            labels={"split": "{split}", "what": "variance per dimension"},
+        ),
+    log:
+        "logs/plot_variance/{split}.log",
+    benchmark:
+        "benchmarks_out/plot_variance/{split}.tsv"
+    params:
+        code=code_digest("react24.report.plots"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plotting the variance of truth and reactions, {wildcards.split}"
+    script:
+        "../scripts/plot_variance.py"
+
+
+rule plot_clip:
+    input:
+        clips="results/clips/graphau/{split}.h5",
+        samples=f"results/samples/{{model}}/seed{SEEDS[0]}/{{split}}.h5",
+    output:
+        plot=report(
+            "results/plots/clip_{model}_{split}.png",
+            caption="../report/clip.rst",
+            category="Reactions",
+            labels={"split": "{split}", "what": "one clip, {model}"},
+        ),
+    log:
+        "logs/plot_clip/{model}_{split}.log",
+    benchmark:
+        "benchmarks_out/plot_clip/{model}_{split}.tsv"
+    params:
+        code=code_digest("react24.report.plots"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plotting one clip of {wildcards.model}, {wildcards.split}"
+    script:
+        "../scripts/plot_clip.py"

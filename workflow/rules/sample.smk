@@ -1,0 +1,55 @@
+rule sample_reactions:
+    input:
+        unpack(sampling_clips),
+        unpack(model_weights),
+    output:
+        samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
+    log:
+        "logs/sample_reactions/{model}/seed{seed}/{split}.log",
+    benchmark:
+        "benchmarks_out/sample_reactions/{model}/seed{seed}/{split}.tsv"
+    wildcard_constraints:
+        model=any_of(MODELS),
+    params:
+        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        stages=lambda wc: model_stages(wc.model),
+        samples=SETTINGS["sampling"]["samples"],
+        code=code_digest("react24.sampling"),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=1,
+    conda:
+        "../../envs/models.yaml"
+    message:
+        "Sampling {params.samples} reactions per clip: {wildcards.model}, "
+        "seed {wildcards.seed}, {wildcards.split}"
+    script:
+        "../scripts/sample_reactions.py"
+
+
+rule sample_baseline:
+    input:
+        unpack(baseline_clips),
+    output:
+        samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
+    log:
+        "logs/sample_baseline/{model}/seed{seed}/{split}.log",
+    benchmark:
+        "benchmarks_out/sample_baseline/{model}/seed{seed}/{split}.tsv"
+    wildcard_constraints:
+        model=any_of(BASELINES),
+    params:
+        samples=SETTINGS["sampling"]["samples"],
+        code=code_digest("react24.baselines"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    conda:
+        "../../envs/core.yaml"
+    message:
+        "Baseline {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
+    script:
+        "../scripts/sample_baseline.py"

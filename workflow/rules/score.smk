@@ -1,0 +1,24 @@
+rule score_reactions:
+    input:
+        samples="results/samples/{model}/seed{seed}/{split}.h5",
+        clips="results/clips/graphau/{split}.h5",
+        appropriate="results/appropriate/{split}.h5",
+    output:
+        metrics=ensure("results/metrics/{model}/seed{seed}/{split}.h5", non_empty=True),
+    log:
+        "logs/score_reactions/{model}/seed{seed}/{split}.log",
+    benchmark:
+        "benchmarks_out/score_reactions/{model}/seed{seed}/{split}.tsv"
+    params:
+        space=SETTINGS["metrics"]["space"],
+        code=code_digest("react24.metrics.score"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    conda:
+        "../../envs/metrics.yaml"
+    message:
+        "Scoring {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
+    script:
+        "../scripts/score_reactions.py"

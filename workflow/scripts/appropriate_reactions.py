@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from react24.appropriate import compute_appropriate
+from react24.log import start_logging
+
+start_logging(snakemake.log[0])
+matrix, index = (snakemake.input.get(name) for name in ("matrix", "index"))
+compute_appropriate(
+    Path(snakemake.input.clips),
+    Path(snakemake.output.appropriate),
+    source=snakemake.params.source,
+    k=snakemake.params.k,
+    matrix=Path(matrix) if matrix else None,
+    index=Path(index) if index else None,
+    sites=snakemake.params.sites,
+)

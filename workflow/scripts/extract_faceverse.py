@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from react24.extractors.session import extract_from_faces
+from react24.log import start_logging
+
+start_logging(snakemake.log[0])
+extract_from_faces(
+    "faceverse",
+    Path(snakemake.input.faces),
+    Path(snakemake.output.features),
+    settings=snakemake.params.settings,
+)

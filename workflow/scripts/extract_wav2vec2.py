@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from react24.extractors.session import extract_from_sound
+from react24.log import start_logging
+
+start_logging(snakemake.log[0])
+extract_from_sound(
+    "wav2vec2",
+    Path(snakemake.input.media),
+    Path(snakemake.output.features),
+    settings=snakemake.params.settings,
+    threads=snakemake.threads,
+)

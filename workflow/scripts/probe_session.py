@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from react24.log import start_logging
+from react24.media.probe import RoleMedia, probe_session
+
+start_logging(snakemake.log[0])
+roles = {}
+for role, about in snakemake.params.session["roles"].items():
+    audio = snakemake.input.get(f"audio_{role}")
+    roles[role] = RoleMedia(
+        video=Path(snakemake.input[f"video_{role}"]),
+        audio=Path(audio) if audio else None,
+        subject=about["subject"],
+        role_name=about["role_name"],
+    )
+probe_session(
+    Path(snakemake.output.media),
+    session=snakemake.wildcards.session,
+    roles=roles,
+    tolerate_damage=snakemake.params.tolerate_damage,
+)

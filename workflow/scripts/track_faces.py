@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from react24.faces.track import track_session
+from react24.log import start_logging
+
+start_logging(snakemake.log[0])
+track_session(
+    Path(snakemake.input.media),
+    Path(snakemake.output.faces),
+    max_gap=snakemake.params.max_gap,
+    max_missing=snakemake.params.max_missing,
+)
