@@ -1,0 +1,155 @@
+"""The whole way on a small project, then what reruns and what does not."""
+
+import contextlib
+import os
+import shutil
+import time
+
+import pytest
+
+from react24 import store, windows
+
+pytestmark = pytest.mark.slow
+
+
+@contextlib.contextmanager
+def changed(path, text=None, content=None):
+    """Change a file for the time of the block, then put back content and times."""
+    kept, times = path.read_bytes(), path.stat()
+    try:
+        if text is not None:
+            path.write_text(path.read_text() + text)
+        elif content is not None:
+            path.write_bytes(content)
+        else:
+            os.utime(path, (time.time() + 5, time.time() + 5))
+        yield
+    finally:
+        path.write_bytes(kept)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_table_is_made_from_the_videos(finished):
+    rows = [row for row in finished.rows() if row["source"] == "react24"]
+    assert [row["model"] for row in rows] == [
+        "belfusion",
+        "GT",
+        "Random",
+        "Mime",
+        "MeanSeq",
+        "MeanFr",
+    ]
+    by_model = {row["model"]: row for row in rows}
+    assert float(by_model["GT"]["FRDist"]) == 0.0
+    assert float(by_model["Random"]["FRVar"]) == pytest.approx(1 / 12, rel=0.05)
+    assert float(by_model["MeanFr"]["TLCC"]) == 49.0
+    assert float(by_model["GT"]["FRCorr"]) > float(by_model["Random"]["FRCorr"])
+    assert by_model["belfusion"]["samples"] == "2"
+    assert by_model["belfusion"]["seeds"] == "0,1"
+
+
+def test_every_stream_of_a_session_has_the_same_length(finished):
+    sessions = sorted(p.stem for p in (finished.folder / "results/media").glob("*.h5"))
+    assert len(sessions) == 3
+    for session in sessions:
+        lengths = set()
+        for stream in ("graphau", "faceverse", "wav2vec2"):
+            path = finished.folder / f"results/features/{stream}/{session}.h5"
+            lengths |= {len(part.values) for part in store.read_features(path).values()}
+        assert len(lengths) == 1
+
+
+def test_streams_of_a_split_share_one_index(finished):
+    folder = finished.folder / "results/clips"
+    with windows.open_clips(folder / "graphau/train.h5") as graphau:
+        assert graphau.rows >= 2
+        assert graphau.pretrained
+        with windows.open_clips(folder / "wav2vec2/train.h5") as wav2vec2:
+            assert not wav2vec2.pretrained
+            windows.check_same_index(graphau.index, wav2vec2.index, ("graphau", "wav2vec2"))
+
+
+def test_every_file_keeps_the_contract(finished):
+    files = list((finished.folder / "results").rglob("*.h5"))
+    assert len(files) > 30
+    for path in files:
+        with store.h5py.File(path) as file:
+            assert file.attrs["schema"] in store.SCHEMAS
+            assert store.read_json(file, "inputs") or file.attrs["schema"] == "truth", path
+    assert not list(finished.folder.rglob("*.tmp-*"))
+
+
+def test_nothing_to_be_done(finished):
+    assert finished.plan() == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["src/react24/metrics/score.py", "src/react24/faces/track.py", "workflow/rules/train.smk"],
+)
+def test_touching_a_file_reruns_nothing(finished, name):
+    with changed(finished.folder / name):
+        assert finished.plan() == {}
+
+
+def test_touching_a_video_reruns_nothing(finished):
+    video = next((finished.folder / "resources/demo").glob("*/a.mp4"))
+    with changed(video):
+        assert finished.plan() == {}
+
+
+def test_changing_a_metric_reruns_scoring_and_tables_only(finished):
+    with changed(finished.folder / "src/react24/metrics/score.py", text="\nCHANGED = 1\n"):
+        plan = finished.plan()
+    assert set(plan) == {"score_reactions", "tabulate_metrics", "all"}
+    assert plan["score_reactions"] == 12
+
+
+def test_changing_the_learning_rate_extracts_nothing(finished):
+    path = finished.folder / "config/config.yaml"
+    text = path.read_text().replace("epochs: 3", "epochs: 4")
+    with changed(path, content=text.encode()):
+        plan = finished.plan()
+    assert plan["train_belfusion_vae"] == 2
+    assert not {"probe_session", "track_faces", "extract_graphau", "window_clips"} & set(plan)
+
+
+def test_changing_one_video_reruns_that_session_and_what_follows(finished):
+    demo = finished.folder / "resources/demo"
+    mine, other = sorted(path.parent for path in demo.glob("*/a.mp4"))[:2]
+    later = time.time() + 5
+    with changed(mine / "a.mp4", content=(other / "a.mp4").read_bytes()):
+        os.utime(mine / "a.mp4", (later, later))
+        plan = finished.plan()
+        assert plan["probe_session"] == plan["track_faces"] == plan["extract_graphau"] == 1
+        assert finished.jobs("probe_session") == [f"session={mine.name}"]
+        assert plan["window_clips"] == 3
+        assert "make_demo_session" not in plan
+        assert plan["tabulate_metrics"] == 1
+
+
+def test_resuming_after_lost_results_gives_the_same_table(finished):
+    before = finished.table()
+    for part in ("metrics", "samples", "tables", "models/belfusion/seed0/ldm"):
+        path = finished.folder / "results" / part
+        shutil.rmtree(path)
+    finished.snakemake()
+    assert finished.table() == before
+
+
+def test_report_is_one_page(finished):
+    finished.snakemake("--report", "results/report.html")
+    page = (finished.folder / "results/report.html").read_text(encoding="utf-8")
+    assert "metrics_test.tsv" in page
+
+
+def test_a_bad_session_does_not_cost_the_others(finished, tmp_path):
+    broken = finished.folder / "resources/demo"
+    session = sorted(path.parent for path in broken.glob("*/a.mp4"))[0]
+    video = session / "a.mp4"
+    half = video.read_bytes()[: video.stat().st_size // 2]
+    later = time.time() + 5
+    with changed(video, content=half):
+        os.utime(video, (later, later))
+        text = finished.snakemake("-n", check=False)
+    assert f"{session.name}/a.mp4" in text
