@@ -14,15 +14,30 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [SRC, *filter(None, [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p != SRC])]
 )
 
+from snakemake.exceptions import WorkflowError
+
 from react24.codedigest import code_digest
-from react24.config import load_settings
-from react24.models.registry import model_type
-from react24.sheet import read_sessions
+from react24.config import LEARNED_BASELINES, load_settings
+from react24.errors import InputError
+from react24.models import registry
+from react24.sheet import read_sheet
+from react24.splits import assign_splits
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
 CHECK = workflow.is_main_process
-SETTINGS = load_settings(config, check=CHECK, source="config")
-SESSIONS = {s.session: s for s in read_sessions(SETTINGS, check_files=CHECK)}
+try:
+    SETTINGS = load_settings(config, check=CHECK)
+    SESSIONS = {
+        session.session: session
+        for session in assign_splits(
+            read_sheet(SETTINGS.sheet, SETTINGS, check_files=CHECK),
+            SETTINGS["split"],
+            SETTINGS["seed"],
+            needed=SETTINGS.needed_splits,
+        )
+    }
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 
 STREAMS = [name for name, stream in SETTINGS["streams"].items() if stream.get("enabled", True)]
 SPLITS = [
@@ -55,23 +70,19 @@ def sessions_of(split):
 
 def session_media(wildcards):
     """The videos of a session, and sound files where they lie apart."""
-    session = SESSIONS[wildcards.session]
-    files = {"video_a": session.a.video, "video_b": session.b.video}
-    if session.a.audio:
-        files["audio_a"] = session.a.audio
-    if session.b.audio:
-        files["audio_b"] = session.b.audio
-    return {name: str(path) for name, path in files.items()}
+    files = {}
+    for person in SESSIONS[wildcards.session].people:
+        files[f"video_{person.role}"] = str(person.video)
+        if person.audio != person.video:
+            files[f"audio_{person.role}"] = str(person.audio)
+    return files
 
 
-def session_params(wildcards):
+def session_people(wildcards):
     """What the sample sheet says of a session beside its files."""
-    session = SESSIONS[wildcards.session]
     return {
-        "roles": {
-            "a": {"subject": session.a.subject, "role_name": session.a.role_name},
-            "b": {"subject": session.b.subject, "role_name": session.b.role_name},
-        },
+        person.role: {"subject": person.subject, "role_name": person.role_name}
+        for person in SESSIONS[wildcards.session].people
     }
 
 
@@ -90,29 +101,37 @@ def appropriate_sources(wildcards):
 
 def model_kind(model):
     """The registered type of a model of the configuration."""
-    return model_type(MODEL_SETTINGS[model]["type"])
+    return registry.get(MODEL_SETTINGS[model]["type"])
 
 
 def model_stages(model):
     """Names of the training stages of a model, in order."""
-    return [stage.name for stage in model_kind(model).stages]
+    return list(model_kind(model).stage_names)
 
 
-def training_clips(wildcards):
-    """Clips of the training and, where there is one, the validation split."""
-    streams = dict.fromkeys(s for stage in model_kind(wildcards.model).stages for s in stage.streams)
-    return {
-        f"{split}_{stream}": f"results/clips/{stream}/{split}.h5"
-        for split in ("train", "val")
-        if split in SPLITS
-        for stream in streams
-    }
+def training_clips(stage):
+    """Input function: clips of train and, where there are any, val that a stage reads."""
+
+    def clips(wildcards):
+        return {
+            f"{split}_{stream}": f"results/clips/{stream}/{split}.h5"
+            for split in ("train", "val")
+            if split in SPLITS
+            for stream in model_kind(wildcards.model).stage(stage).streams
+        }
+
+    return clips
 
 
 def sampling_clips(wildcards):
-    """Clips that a model reads when it samples."""
-    streams = model_kind(wildcards.model).sampling_streams
+    """Clips of the streams that a model reads of the speaker."""
+    streams = model_kind(wildcards.model).condition_streams(MODEL_SETTINGS[wildcards.model])
     return {f"clips_{s}": f"results/clips/{s}/{wildcards.split}.h5" for s in streams}
+
+
+def sampling_code(wildcards):
+    """Digest of the sampling code with the model's own."""
+    return code_digest("react24.sampling", model_kind(wildcards.model).load.partition(":")[0])
 
 
 def model_weights(wildcards):
@@ -127,7 +146,8 @@ def model_weights(wildcards):
 
 def baseline_clips(wildcards):
     """Clips that a baseline reads: of its split, and of train where it is a training mean."""
-    files = {f"clips_{s}": f"results/clips/{s}/{wildcards.split}.h5" for s in ("graphau", "faceverse")}
-    if wildcards.model in ("MeanSeq", "MeanFr"):
-        files |= {f"train_{s}": f"results/clips/{s}/train.h5" for s in ("graphau", "faceverse")}
+    streams = ("graphau", "faceverse")
+    files = {f"clips_{s}": f"results/clips/{s}/{wildcards.split}.h5" for s in streams}
+    if wildcards.model in LEARNED_BASELINES:
+        files |= {f"train_{s}": f"results/clips/{s}/train.h5" for s in streams}
     return files

@@ -12,7 +12,9 @@ rule extract_graphau:
         "benchmarks_out/extract_graphau/{session}.tsv"
     params:
         settings=SETTINGS["streams"]["graphau"],
-        code=code_digest("react24.extractors.landmarks_graphau"),
+        code=code_digest(
+            "react24.extractors.from_faces", "react24.extractors.landmarks_graphau"
+        ),
     threads: 1
     resources:
         mem_mb=1500,
@@ -36,7 +38,9 @@ rule extract_faceverse:
         "benchmarks_out/extract_faceverse/{session}.tsv"
     params:
         settings=SETTINGS["streams"]["faceverse"],
-        code=code_digest("react24.extractors.landmarks_faceverse"),
+        code=code_digest(
+            "react24.extractors.from_faces", "react24.extractors.landmarks_faceverse"
+        ),
     threads: 1
     resources:
         mem_mb=1500,
@@ -61,7 +65,9 @@ rule extract_vggish:
         "benchmarks_out/extract_vggish/{session}.tsv"
     params:
         settings=SETTINGS["streams"]["vggish"],
-        code=code_digest("react24.extractors.vggish"),
+        code=code_digest(
+            "react24.extractors.from_sound", "react24.extractors.vggish"
+        ),
     threads: 1
     resources:
         mem_mb=2500,
@@ -87,7 +93,9 @@ rule extract_wav2vec2:
         "benchmarks_out/extract_wav2vec2/{session}.tsv"
     params:
         settings=SETTINGS["streams"]["wav2vec2"],
-        code=code_digest("react24.extractors.wav2vec2"),
+        code=code_digest(
+            "react24.extractors.from_sound", "react24.extractors.wav2vec2"
+        ),
     threads: 1
     resources:
         mem_mb=3000,

@@ -8,7 +8,7 @@ rule probe_session:
     benchmark:
         "benchmarks_out/probe_session/{session}.tsv"
     params:
-        session=session_params,
+        people=session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
         code=code_digest("react24.media.probe"),
     threads: 1

@@ -14,7 +14,7 @@ rule sample_reactions:
         settings=lambda wc: MODEL_SETTINGS[wc.model],
         stages=lambda wc: model_stages(wc.model),
         samples=SETTINGS["sampling"]["samples"],
-        code=code_digest("react24.sampling"),
+        code=sampling_code,
     threads: 1
     resources:
         mem_mb=3000,

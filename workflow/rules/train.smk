@@ -4,7 +4,7 @@
 
 rule train_belfusion_vae:
     input:
-        unpack(training_clips),
+        unpack(training_clips("vae")),
     output:
         weights=ensure("results/models/{model}/seed{seed}/vae/model.safetensors", non_empty=True),
         settings="results/models/{model}/seed{seed}/vae/model.json",
@@ -32,7 +32,7 @@ rule train_belfusion_vae:
 
 rule train_belfusion_ldm:
     input:
-        unpack(training_clips),
+        unpack(training_clips("ldm")),
         vae="results/models/{model}/seed{seed}/vae/model.safetensors",
         vae_settings="results/models/{model}/seed{seed}/vae/model.json",
     output:

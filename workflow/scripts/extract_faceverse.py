@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from react24.extractors.session import extract_from_faces
+from react24.extractors.from_faces import extract_from_faces
 from react24.log import start_logging
 
 start_logging(snakemake.log[0])

@@ -5,7 +5,7 @@ from react24.media.probe import RoleMedia, probe_session
 
 start_logging(snakemake.log[0])
 roles = {}
-for role, about in snakemake.params.session["roles"].items():
+for role, about in snakemake.params.people.items():
     audio = snakemake.input.get(f"audio_{role}")
     roles[role] = RoleMedia(
         video=Path(snakemake.input[f"video_{role}"]),

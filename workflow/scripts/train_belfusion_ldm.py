@@ -4,10 +4,21 @@ from react24.log import start_logging
 from react24.training.belfusion_tasks import train_ldm
 
 start_logging(snakemake.log[0])
-streams = ("graphau", "faceverse")
+
+
+def clips(split: str) -> dict[str, Path]:
+    """Stream -> clips file of a split; empty where there is none."""
+    prefix = f"{split}_"
+    return {
+        name.removeprefix(prefix): Path(path)
+        for name, path in snakemake.input.items()
+        if name.startswith(prefix)
+    }
+
+
 train_ldm(
-    {s: Path(snakemake.input[f"train_{s}"]) for s in streams},
-    {s: Path(snakemake.input[f"val_{s}"]) for s in streams if f"val_{s}" in snakemake.input.keys()},
+    clips("train"),
+    clips("val") or None,
     settings=snakemake.params.settings,
     output_dir=Path(snakemake.output.weights).parent,
     checkpoint_dir=Path(snakemake.params.checkpoints),
@@ -15,4 +26,5 @@ train_ldm(
     device="auto",
     threads=snakemake.threads,
     vae_dir=Path(snakemake.input.vae).parent,
+    code=snakemake.params.code,
 )

@@ -85,14 +85,15 @@ def _check(source: SoundSource, samples: np.ndarray, hop: int, sample_rate: int)
         )
     if source.known is not None and np.shape(source.known) != (source.frames,):
         raise InputError(
-            f"{source.name}: `known` has shape {np.shape(source.known)}, expected ({source.frames},)"
+            f"{source.name}: `known` has shape {np.shape(source.known)}, "
+            f"expected ({source.frames},)"
         )
     wanted = source.frames * hop
     if abs(len(samples) - wanted) > hop:
         raise InputError(
-            f"{source.name}: {len(samples)} samples for {source.frames} frames; at {sample_rate} Hz "
-            f"{wanted} belong to them (one frame, {hop} samples, more or less is accepted): is the "
-            "sound at another sample rate?"
+            f"{source.name}: {len(samples)} samples for {source.frames} frames; at {sample_rate} "
+            f"Hz {wanted} belong to them (one frame, {hop} samples, more or less is accepted): is "
+            "the sound at another sample rate?"
         )
     bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad):

@@ -32,10 +32,9 @@ POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 
 
 def make_transforms() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Matrices A (6, 4), G (6, 3) and B (6, 6) with, for a patch d of 6 and a filter g of 3:
+    """Make the matrices A (6, 4), G (6, 3) and B (6, 6) of the one-dimensional scheme.
 
-    correlation(d, g) = Aᵀ [(G g) * (Bᵀ d)], 4 values.
-
+    For a patch d of 6 and a filter g of 3: correlation(d, g) = Aᵀ [(G g) * (Bᵀ d)], 4 values.
     A and G evaluate polynomials at the points, B is the inverse of evaluation (transposition of
     Toom-Cook multiplication).
     """

@@ -7,9 +7,8 @@ a ReLU after every one of them including the last, then PCA and quantisation to 
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,7 +20,6 @@ CONVOLUTIONS = (*_CONVOLUTIONS, (11, 256, 512, False), (13, 512, 512, True))
 """(index in ``features``, channels in, channels out, followed by a 2x2 max pool)."""
 CLIP = 2.0
 LEVELS = 255.0
-PCA_SCALE = 1.0
 
 
 class VGGishNetwork(nn.Module):
@@ -38,7 +36,7 @@ class VGGishNetwork(nn.Module):
         self.embeddings = nn.Sequential(
             *(
                 layer
-                for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
+                for inputs, outputs in itertools.pairwise(sizes)
                 for layer in (nn.Linear(inputs, outputs), nn.ReLU())
             )
         )

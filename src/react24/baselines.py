@@ -1,0 +1,156 @@
+"""Naive baselines: reactions that no model made, written like those of a model (no torch here).
+
+Semantics are those of the official baselines of REACT 2024 (``run_baselines.py``): every sample
+of a direction is the same, except for Random.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from react24 import store, windows
+from react24.errors import InputError
+from react24.log import progress
+from react24.samples import SamplesInfo, clip_key, create_samples
+from react24.store import CLIP_FRAMES
+from react24.training.seeding import stream_seed
+
+logger = logging.getLogger(__name__)
+
+BASELINES = {
+    "GT": "the listener's own behaviour",
+    "Random": "uniform on [0, 1), independent per frame and channel",
+    "Mime": "the speaker's behaviour",
+    "MeanSeq": "mean of all training clips, both roles, frame by frame",
+    "MeanFr": "mean of MeanSeq over time, at every frame",
+}
+"""Name -> what the reaction is."""
+
+STREAMS = {"graphau": "emotion", "faceverse": "coefficients"}
+"""Stream -> dataset of the samples file."""
+
+FROM_TRAINING = ("MeanSeq", "MeanFr")
+
+
+def sample_baseline(
+    name: str,
+    clips_split: Mapping[str, Path],
+    clips_train: Mapping[str, Path] | None = None,
+    *,
+    output: Path,
+    samples: int = 5,
+    seed: int = 0,
+    created_by: str = "sample_baseline",
+) -> None:
+    """Write the samples file of a baseline.
+
+    ``coefficients`` are written where clips of ``faceverse`` are given, except for Random, which
+    officially has the 25-D behaviour only.
+
+    Args:
+        name: A key of ``BASELINES``.
+        clips_split: Stream -> clips file of the split that is sampled; needs ``graphau``.
+        clips_train: The same for training; needed by MeanSeq and MeanFr.
+        output: Samples file.
+        samples: Reactions per direction, S.
+        seed: Matters for Random alone: the stream of a direction is keyed by seed, session, role
+            and clip, so it depends neither on the other clips nor on S.
+        created_by: Rule or command.
+
+    Raises:
+        InputError: Unknown baseline, a stream is missing, or S is below 1.
+        StoreError: Files that are not clips or do not belong together.
+    """
+    streams = _check(name, clips_split, clips_train, samples)
+    used = {f"split_{s}": Path(clips_split[s]) for s in streams}
+    means: dict[str, np.ndarray] = {}
+    pretrained = True
+    if name in FROM_TRAINING:
+        used |= {f"train_{s}": Path(clips_train[s]) for s in streams}
+        for stream in streams:
+            mean, trained = mean_sequence(Path(clips_train[stream]))
+            pretrained &= trained
+            if name == "MeanFr":
+                mean = np.broadcast_to(mean.mean(0), mean.shape)
+            means[stream] = mean.astype(np.float32)
+    with ExitStack() as stack:
+        clips = {s: stack.enter_context(windows.open_clips(clips_split[s])) for s in streams}
+        first = clips["graphau"]
+        for other in clips.values():
+            windows.check_same_index(first.index, other.index, (str(first.path), str(other.path)))
+            pretrained &= other.pretrained
+        # Random noise has no features behind it, but what it is scored against has.
+        info = SamplesInfo(name, seed, first.split, samples, bool(pretrained), "baseline")
+        writer = stack.enter_context(
+            create_samples(
+                output,
+                info,
+                index=first.index,
+                datasets=tuple(STREAMS[s] for s in streams),
+                created_by=created_by,
+                config={"baseline": name, "samples": samples, "seed": seed},
+                inputs=store.digest_inputs(**used),
+            )
+        )
+        listeners = windows.listener_rows(first.rows)
+        for row in progress(range(first.rows), what=f"writing {name}", unit="clip"):
+            reactions = {}
+            for stream, part in clips.items():
+                if name == "Random":
+                    reactions[STREAMS[stream]] = random_reactions(seed, first.index[row], samples)
+                    continue
+                source = {"GT": listeners[row], "Mime": row}.get(name)
+                one = means[stream] if source is None else part.native[source]
+                reactions[STREAMS[stream]] = np.broadcast_to(one, (samples, *one.shape))
+            writer.write(row, **reactions)
+
+
+def _check(
+    name: str,
+    clips_split: Mapping[str, Path],
+    clips_train: Mapping[str, Path] | None,
+    samples: int,
+) -> tuple[str, ...]:
+    """The streams that will be written, ``graphau`` first."""
+    if name not in BASELINES:
+        raise InputError(f"unknown baseline {name!r}; known: {', '.join(BASELINES)}")
+    if samples < 1:
+        raise InputError(f"samples must be at least 1, found {samples}")
+    needed = {"the split": clips_split}
+    if name in FROM_TRAINING:
+        needed["the training split"] = clips_train or {}
+    for what, files in needed.items():
+        if "graphau" not in files:
+            raise InputError(f"baseline {name} needs the graphau clips of {what}")
+    if name == "Random":
+        return ("graphau",)
+    return tuple(s for s in STREAMS if all(s in files for files in needed.values()))
+
+
+def mean_sequence(path: Path, rows_at_once: int = 64) -> tuple[np.ndarray, bool]:
+    """Mean over all clips of a split and both roles, frame by frame.
+
+    Returns:
+        float64 (750, D), and whether the clips are marked pretrained.
+
+    Raises:
+        InputError: The stream has no native values.
+    """
+    with windows.open_clips(path) as clips:
+        if clips.native is None:
+            raise InputError(f"{path}: stream {clips.stream} has no native values")
+        total = np.zeros(clips.native.shape[1:])
+        for start in range(0, clips.rows, rows_at_once):
+            total += clips.native[start : start + rows_at_once].sum(0, dtype=np.float64)
+        return total / clips.rows, clips.pretrained
+
+
+def random_reactions(seed: int, index_row: np.void, samples: int) -> np.ndarray:
+    """Uniform float32 on [0, 1), (S, 750, 25); the first samples are the same for every S."""
+    rng = np.random.default_rng(stream_seed(seed, "Random", *clip_key(index_row)))
+    return rng.random((samples, CLIP_FRAMES, 25), dtype=np.float32)

@@ -1,0 +1,219 @@
+"""``react24``: single steps for people who want one without the whole workflow.
+
+Every command calls one function of the library and imports what it needs only then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from react24.errors import InputError
+
+if TYPE_CHECKING:
+    from react24.config import Settings
+
+DEFAULT_CONFIG = Path("config/config.yaml")
+FACE_STREAMS = ("graphau", "faceverse")
+SOUND_STREAMS = ("vggish", "wav2vec2")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Without the program's name; None takes those of the process.
+
+    Returns:
+        Exit status: 0, or 1 where input cannot be used (2, wrong usage, is raised by argparse).
+    """
+    options = make_parser().parse_args(arguments)
+    from react24.log import start_logging
+    from react24.store import StoreError
+
+    start_logging()
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except (InputError, StoreError, FileNotFoundError) as error:
+        sys.stderr.write(f"react24 {options.command}: {error}\n")
+        return 1
+    except BrokenPipeError:  # "react24 show FILE | head": nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; each command stores its function as ``run``."""
+    parser = argparse.ArgumentParser(prog="react24", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        part = commands.add_parser(name, help=text, description=text)
+        part.set_defaults(run=run)
+        return part
+
+    check = command("check", _check, "Check configuration and sample sheet; list the sessions.")
+    _add_config(check)
+
+    probe = command("probe", _probe, "Read the clock of two videos into a media file.")
+    probe.add_argument("video_a", type=Path, help="video of person a")
+    probe.add_argument("video_b", type=Path, help="video of person b")
+    probe.add_argument("--session", default="session", help="name of the session")
+    for role in ("a", "b"):
+        probe.add_argument(f"--audio-{role}", type=Path, help=f"sound file of person {role}")
+        probe.add_argument(f"--subject-{role}", default=role, help=f"who person {role} is")
+    _add_output(probe, "media file (HDF5)")
+    _add_config(probe)
+
+    track = command("track", _track, "Track the faces of a session.")
+    track.add_argument("media", type=Path, help="media file that `probe` wrote")
+    _add_output(track, "faces file (HDF5)")
+    _add_config(track)
+
+    extract = command("extract", _extract, "Extract one stream of features.")
+    extract.add_argument("stream", choices=FACE_STREAMS + SOUND_STREAMS)
+    extract.add_argument(
+        "source", type=Path, help="faces file (graphau, faceverse) or media file (vggish, wav2vec2)"
+    )
+    _add_output(extract, "feature file (HDF5)")
+    _add_config(extract)
+
+    fetch = command("fetch-weights", _fetch, "Fetch and verify published weights.")
+    fetch.add_argument("name", nargs="?", help="which; without a name, list what there is")
+    fetch.add_argument("--folder", type=Path, help="where to keep them (resources/weights)")
+
+    demo = command("demo-session", _demo, "Make one session of the demo corpus.")
+    demo.add_argument("name", help="such as demo01")
+    demo.add_argument("--folder", type=Path, help="where to (resources/demo/NAME)")
+    demo.add_argument("--seconds", type=float, help="length, where not the usual one")
+    _add_config(demo)
+
+    show = command("show", _show, "Print what an HDF5 file of the pipeline holds.")
+    show.add_argument("file", type=Path)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, help=f"configuration ({DEFAULT_CONFIG}, if it is there)"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--output", "-o", type=Path, required=True, help=what)
+
+
+def _read_config(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The configuration and what errors call it; all defaults where there is none."""
+    from react24.config import read_config
+
+    path = options.config
+    if path is None and DEFAULT_CONFIG.exists():
+        path = DEFAULT_CONFIG
+    return ({}, "configuration") if path is None else (read_config(path), str(path))
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from react24.config import load_settings
+
+    config, source = _read_config(options)
+    return load_settings(config, source=source)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from react24.project import load_project
+
+    config, source = _read_config(options)
+    project = load_project(config, source=source)
+    rows = [("session", "row", "split", "subject a", "subject b", "video a", "video b")]
+    for s in project.sessions:
+        names = [s.session, str(s.row), s.split, *s.subjects]
+        rows.append((*names, *(str(person.video) for person in s.people)))
+    _write_table(rows)
+    sizes = ", ".join(f"{split} {number}" for split, number in project.sizes().items())
+    _say(f"\n{len(project.sessions)} sessions: {sizes}. No problems found.")
+
+
+def _probe(options: argparse.Namespace) -> None:
+    from react24.media.probe import RoleMedia, probe_session
+
+    settings = _settings(options)
+    roles = {
+        role: RoleMedia(
+            video=getattr(options, f"video_{role}"),
+            audio=getattr(options, f"audio_{role}"),
+            subject=getattr(options, f"subject_{role}"),
+            role_name=role,
+        )
+        for role in ("a", "b")
+    }
+    probe_session(
+        options.output,
+        session=options.session,
+        roles=roles,
+        tolerate_damage=settings["media"]["tolerate_damage"],
+        created_by="react24 probe",
+    )
+
+
+def _track(options: argparse.Namespace) -> None:
+    from react24.faces.track import track_session
+
+    faces = _settings(options)["faces"]
+    track_session(
+        options.media,
+        options.output,
+        max_gap=faces["max_gap"],
+        max_missing=faces["max_missing"],
+        created_by="react24 track",
+    )
+
+
+def _extract(options: argparse.Namespace) -> None:
+    settings = _settings(options)["streams"][options.stream]
+    if options.stream in FACE_STREAMS:
+        from react24.extractors.from_faces import extract_from_faces as run
+    else:
+        from react24.extractors.from_sound import extract_from_sound as run
+    run(options.stream, options.source, options.output, settings=settings)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from react24.weights import DEFAULT_FOLDER, REGISTRY, fetch
+
+    if options.name:
+        _say(str(fetch(options.name, options.folder or DEFAULT_FOLDER)))
+        return
+    entries = [(e.name, f"{e.megabytes} MB", e.licence) for e in REGISTRY.values()]
+    _write_table([("name", "size", "licence"), *entries])
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from react24.config import DEMO_ROOT
+    from react24.demo.corpus import make_demo_session
+
+    folder = options.folder or Path(DEMO_ROOT) / options.name
+    seed = _settings(options)["demo"]["seed"]
+    make_demo_session(options.name, folder, seed=seed, seconds=options.seconds)
+
+
+def _show(options: argparse.Namespace) -> None:
+    from react24.describe import describe_file
+
+    _say(describe_file(options.file))
+
+
+def _write_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _say("  ".join(cells).rstrip())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

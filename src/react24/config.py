@@ -1,0 +1,271 @@
+"""Settings of a run: ``config/config.yaml`` checked, with defaults, models resolved.
+
+Every Snakemake job evaluates the Snakefile again; there ``check=False`` skips what the main
+process has checked already and only fills in defaults, with the same result.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from react24 import schema as schemas
+from react24.errors import InputError, InputErrors
+from react24.models import registry
+
+logger = logging.getLogger(__name__)
+
+MODEL_FOLDER = "config/models"
+DEMO_ROOT = "resources/demo"
+SPLITS = ("train", "val", "test")
+LEARNED_BASELINES = ("MeanSeq", "MeanFr")
+"""Baselines that need the training split."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Validated settings; ``settings["faces"]["max_gap"]`` reads a value.
+
+    Attributes:
+        root: Folder that relative paths of the configuration start from.
+        values: All keys of the configuration with defaults filled in (JSON-able).
+        models: Model name -> its resolved hyperparameters: settings file, then overrides, then
+            ``variant`` (JSON-able).
+    """
+
+    root: Path
+    values: dict[str, Any]
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    @property
+    def sheet(self) -> Path:
+        """Path of the sample sheet."""
+        return self.root / self.values["sessions"]
+
+    @property
+    def corpus_root(self) -> Path:
+        """Folder that the sheet's paths start from, seen from where we are."""
+        return self.root / self.values["corpus"]["root"]
+
+    @property
+    def needed_splits(self) -> tuple[str, ...]:
+        """Splits that this run cannot do without: those scored, and train where one learns."""
+        needed = set(self.values["sampling"]["split"])
+        if self.models or set(LEARNED_BASELINES) & set(self.values["baselines"]):
+            needed.add("train")
+        return tuple(name for name in SPLITS if name in needed)
+
+
+def load_settings(
+    config: Mapping[str, Any],
+    root: str | Path = ".",
+    *,
+    check: bool = True,
+    source: str = "configuration",
+) -> Settings:
+    """Check a configuration and fill in its defaults.
+
+    Args:
+        config: As Snakemake or ``read_config`` read it.
+        root: Folder that relative paths start from.
+        check: False in jobs that a checked run has started: values and files are not looked at
+            again (unknown keys still are).
+        source: How errors call the configuration, e.g. ``config/config.yaml``.
+
+    Raises:
+        InputErrors: Everything that is wrong, in one go.
+    """
+    settings, problems = inspect_settings(config, root, check=check)
+    if problems:
+        raise InputErrors(f"{source}: {count(problems)}", problems)
+    return settings
+
+
+def inspect_settings(
+    config: Mapping[str, Any], root: str | Path = ".", *, check: bool = True
+) -> tuple[Settings, list[str]]:
+    """As ``load_settings``, but returns what is wrong beside what could be made of it."""
+    root = Path(root)
+    problems: list[str] = []
+    schema = schemas.load_schema("config")
+    values = schemas.fill_defaults(config, schema, problems)
+    if check:
+        wrong = schemas.check_values(values, schema)
+        problems += wrong or _check_together(values, root)
+    models = {}
+    entries = values["models"] if isinstance(values["models"], Mapping) else {}
+    for name, entry in entries.items():
+        try:
+            models[name] = resolve_model(name, entry, root, check=check)
+        except InputErrors as error:
+            problems += error.problems
+        except InputError as error:
+            problems.append(str(error))
+    return Settings(root=root, values=values, models=models), problems
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """A configuration file as a mapping, unchecked.
+
+    Raises:
+        InputError: Not there, not YAML, or not a mapping.
+    """
+    values = schemas.read_yaml(path)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: found {schemas.show(values)}; accepted is a mapping of settings")
+    return values
+
+
+def count(problems: list[str]) -> str:
+    """``1 problem``, ``2 problems``."""
+    return f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+
+
+def _check_together(values: Mapping, root: Path) -> list[str]:
+    """Problems that concern several keys, or files that keys name."""
+    return [
+        *_check_ratios(values["split"]),
+        *_check_demo(values, root),
+        *_check_appropriate(values["appropriate"], root),
+        *_check_weights(values["streams"], root),
+    ]
+
+
+def _check_ratios(ratios: Mapping[str, float]) -> list[str]:
+    total = sum(ratios.values())
+    if abs(total - 1) <= 1e-6:
+        return []
+    found = ", ".join(f"{name} {ratios[name]:g}" for name in SPLITS)
+    return [
+        f"split: found {found}, which add up to {total:g}; accepted are shares that add up to 1"
+    ]
+
+
+def _check_demo(values: Mapping, root: Path) -> list[str]:
+    found = values["corpus"]["root"]
+    if values["demo"]["enabled"]:
+        if (root / found).resolve() == (root / DEMO_ROOT).resolve():
+            return []
+        return [
+            f"demo.enabled: found true with corpus.root {found!r}; the demo corpus is made in "
+            f"{DEMO_ROOT}: set demo.enabled: false for your own recordings"
+        ]
+    if (root / found).is_dir():
+        return []
+    return [f"corpus.root: found {found!r}; no such folder (seen from {root.resolve()})"]
+
+
+def _check_appropriate(values: Mapping, root: Path) -> list[str]:
+    problems = []
+    for key in ("matrix", "index"):
+        path = values[key]
+        if values["source"] == "official" and path is None:
+            problems.append(
+                f"appropriate.{key}: found null; appropriate.source is official, which needs the "
+                f"path of a file here"
+            )
+        elif values["source"] == "official" and not (root / path).is_file():
+            problems.append(f"appropriate.{key}: found {path!r}; no such file")
+        elif values["source"] != "official" and path is not None:
+            problems.append(
+                f"appropriate.{key}: found {path!r}, but appropriate.source is "
+                f"{values['source']}, which does not use it; set source: official or {key}: null"
+            )
+    return problems
+
+
+def _check_weights(streams: Mapping, root: Path) -> list[str]:
+    problems = []
+    for name, stream in streams.items():
+        found = stream.get("weights", "random")
+        if found == "random" or (root / found).exists():
+            continue
+        from react24.weights import REGISTRY
+
+        if found not in REGISTRY:
+            near = schemas.nearest(found, REGISTRY)
+            problems.append(
+                f"streams.{name}.weights: found {found!r}; accepted is random, the path of a file, "
+                f"or one of {', '.join(REGISTRY)}{f' (did you mean {near}?)' if near else ''}"
+            )
+    return problems
+
+
+def resolve_model(
+    name: str, entry: Any, root: str | Path = ".", *, check: bool = True
+) -> dict[str, Any]:
+    """Hyperparameters of one model: its settings file, overrides, variant; defaults filled in.
+
+    Args:
+        name: The user's name for it (key under ``models``).
+        entry: ``settings``, ``variant`` and ``overrides``.
+        root: Folder that relative paths start from.
+        check: As for ``load_settings``.
+
+    Raises:
+        InputError: No settings file, unknown override, wrong value.
+    """
+    where = f"models.{name}"
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{where}: found {schemas.show(entry)}; accepted is a mapping")
+    path = entry.get("settings") or f"{MODEL_FOLDER}/{name}.yaml"
+    base = _read_model_file(where, str(path), Path(root), check)
+    overrides = entry.get("overrides") or {}
+    problems: list[str] = []
+    merged = _merge(base, overrides, f"{where}.overrides", problems)
+    if problems:
+        raise InputErrors(where, problems)
+    merged["variant"] = entry.get("variant", merged.get("variant"))
+    kind = merged.setdefault("type", Path(path).stem)
+    try:
+        model = registry.get(kind)
+    except InputError as error:
+        raise InputError(f"{where}: {path}, key type: {error}") from error
+    return registry.resolve(model.settings)(merged, where).as_dict()
+
+
+def _read_model_file(where: str, path: str, root: Path, check: bool) -> dict[str, Any]:
+    if not (root / path).is_file():
+        known = sorted(p.stem for p in (root / MODEL_FOLDER).glob("*.yaml"))
+        near = schemas.nearest(Path(path).stem, known)
+        hint = f"did you mean {near}? " if near else ""
+        raise InputError(
+            f"{where}: no settings file {path}; {hint}Models with settings in {MODEL_FOLDER}: "
+            f"{', '.join(known) or 'none'}"
+        )
+    values = schemas.read_yaml(root / path)
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: {path} holds {schemas.show(values)}; accepted is a mapping")
+    problems = schemas.check_values(values, schemas.load_schema("model")) if check else []
+    if problems:
+        raise InputErrors(where, [f"{where}: {path}: {problem}" for problem in problems])
+    return values
+
+
+def _merge(base: Mapping, overrides: Mapping, where: str, problems: list[str]) -> dict[str, Any]:
+    """``base`` with ``overrides`` laid over it; a key that ``base`` lacks is a problem."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in overrides.items():
+        if key not in base:
+            near = schemas.nearest(str(key), base)
+            hint = f"did you mean {where}.{near}? " if near else ""
+            problems.append(f"{where}.{key}: unknown key; {hint}Accepted: {', '.join(base)}")
+        elif isinstance(base[key], Mapping):
+            if value is not None and not isinstance(value, Mapping):
+                problems.append(
+                    f"{where}.{key}: found {schemas.show(value)}; accepted is a mapping"
+                )
+                continue
+            merged[key] = _merge(base[key], value or {}, f"{where}.{key}", problems)
+        else:
+            merged[key] = value
+    return merged

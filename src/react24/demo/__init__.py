@@ -1,0 +1,1 @@
+"""A small corpus of made conversations whose true faces are known."""

@@ -1,0 +1,272 @@
+"""The demo corpus: six short conversations as real video files, with the truth beside them.
+
+``DEMO_SESSIONS`` says what is in it, ``make_demo_session`` makes one session. The same name, seed
+and length give the same bytes on one machine. See ``docs/demo_corpus.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from react24.demo.behaviour import Performance, Person, perform
+from react24.demo.encode import write_mp4
+from react24.demo.puppet import Puppet, draw_look
+from react24.demo.speech import load_voice
+from react24.demo.staging import Motion, draw_pictures, is_covered, mix_sound, set_in_motion
+from react24.errors import InputError
+from react24.log import progress
+from react24.rig.model import load_rig
+from react24.store import FPS, create
+
+COVER_SECONDS = 1.0
+"""How long a covered face stays covered."""
+
+CUE_DTYPE = np.dtype([("time", "<f8"), ("role", "S1"), ("kind", "S16"), ("reaction", "<f8")])
+"""One cue of ``truth.h5``: when, who, what, and when the other began to react (NaN: never)."""
+
+
+@dataclass(frozen=True)
+class PersonSpec:
+    """One person of a demo session and how their video is made.
+
+    Attributes:
+        subject: Who.
+        role_name: The site's own name of the role.
+        style: Listener style, ``smiler`` or ``nodder``.
+        voice: espeak-ng voice of the stored sentences.
+        pitch: Factor on pitch and tempo of that voice.
+        fps: Frames per second; the mean where ``variable``.
+        variable: Frames at irregular times, as a telephone records them.
+        audio_rate: Samples per second of the sound.
+        channels: 1 or 2.
+        covered: When a card hides the face for a second, as a share of the length; None for never.
+    """
+
+    subject: str
+    role_name: str
+    style: str
+    voice: str
+    pitch: float = 1.0
+    fps: float = 25.0
+    variable: bool = False
+    audio_rate: int = 16_000
+    channels: int = 1
+    covered: float | None = None
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """One demo session.
+
+    Attributes:
+        split: ``train``, ``val`` or ``test``.
+        a: Person of role a.
+        b: Person of role b.
+        seconds: Length of both videos.
+        site: Name of the recording site.
+    """
+
+    split: str
+    a: PersonSpec
+    b: PersonSpec
+    seconds: float = 31.0
+    site: str = "demo"
+
+    @property
+    def persons(self) -> dict[str, PersonSpec]:
+        """Role -> person."""
+        return {"a": self.a, "b": self.b}
+
+
+def _expert(subject: str, style: str, voice: str, **settings) -> PersonSpec:
+    return PersonSpec(subject, "expert", style, voice, **settings)
+
+
+def _novice(subject: str, style: str, voice: str, **settings) -> PersonSpec:
+    return PersonSpec(subject, "novice", style, voice, **settings)
+
+
+_VOICES = ("en-us+m3", "en-gb+f2", "en-us+f4", "en-gb+m7")
+
+DEMO_SESSIONS: dict[str, SessionSpec] = {
+    "demo01": SessionSpec(
+        "train",
+        _expert("subject01", "smiler", _VOICES[0]),
+        _novice("subject02", "nodder", _VOICES[1]),
+    ),
+    "demo02": SessionSpec(
+        "train",
+        _expert("subject03", "nodder", _VOICES[2], audio_rate=48_000),
+        _novice("subject04", "smiler", _VOICES[3], fps=30.0, audio_rate=48_000),
+    ),
+    "demo03": SessionSpec(
+        "train",
+        _expert("subject05", "smiler", _VOICES[1], pitch=0.94, covered=0.4),
+        _novice("subject06", "nodder", _VOICES[0], pitch=1.06),
+    ),
+    "demo04": SessionSpec(
+        "val",
+        _expert("subject07", "nodder", _VOICES[3], pitch=1.07, variable=True),
+        _novice("subject08", "smiler", _VOICES[2], pitch=0.93),
+    ),
+    "demo05": SessionSpec(
+        "test",
+        _expert("subject09", "smiler", _VOICES[0], pitch=0.93, audio_rate=44_100, channels=2),
+        _novice("subject10", "nodder", _VOICES[2], pitch=1.06, audio_rate=44_100, channels=2),
+    ),
+    "demo06": SessionSpec(
+        "test",
+        _expert("subject11", "nodder", _VOICES[1], pitch=1.07, audio_rate=48_000),
+        _novice("subject12", "smiler", _VOICES[3], pitch=0.94, audio_rate=48_000),
+    ),
+}
+"""Session name -> what it is. No subject is in two sessions, so none is in two splits."""
+
+
+def find_session(name: str) -> SessionSpec:
+    """The specification of a demo session.
+
+    Raises:
+        InputError: No such session.
+    """
+    if name not in DEMO_SESSIONS:
+        known = ", ".join(DEMO_SESSIONS)
+        raise InputError(f"there is no demo session {name!r}; demo sessions: {known}")
+    return DEMO_SESSIONS[name]
+
+
+def make_demo_session(
+    name: str, folder: str | Path, *, seed: int = 24, seconds: float | None = None
+) -> None:
+    """Make one demo session: ``a.mp4``, ``b.mp4`` and ``truth.h5`` in ``folder``.
+
+    Every file appears under its name only when it is complete, so an interrupted run leaves an
+    older valid session as it was.
+
+    Args:
+        name: A key of ``DEMO_SESSIONS``.
+        folder: Folder of the session, made if missing.
+        seed: Seed of everything random.
+        seconds: Length instead of the specified one, at least 1 s.
+
+    Raises:
+        InputError: No such session, or a length under one second.
+    """
+    spec = find_session(name)
+    folder = Path(folder)
+    length = spec.seconds if seconds is None else float(seconds)
+    if length < 1.0:
+        raise InputError(f"demo session {name}: seconds is {length:g}, expected at least 1")
+    performance = perform_session(name, seed=seed, seconds=length)
+    rig = load_rig()
+    motions = {}
+    for role, person in spec.persons.items():
+        puppet = Puppet(rig, draw_look(_generator(seed, person.subject, "look")))
+        track = performance.tracks[role]
+        motions[role] = set_in_motion(track, rig.names, puppet)
+        times = frame_times(person, length, _generator(seed, name, role, "clock"))
+        pictures = draw_pictures(puppet, motions[role], times, _cover_seconds(person, length))
+        noise = _generator(seed, name, role, "noise")
+        write_mp4(
+            folder / f"{role}.mp4",
+            progress(pictures, what=f"drawing {name}/{role}", unit="frame", total=len(times)),
+            times,
+            length,
+            mix_sound(track.voice, person.audio_rate, person.channels, noise),
+            person.audio_rate,
+        )
+    with create(
+        folder / "truth.h5",
+        schema="truth",
+        created_by="make_demo_session",
+        config={"session": name, "seed": seed, "seconds": length, "rig": rig.version},
+    ) as file:
+        file.attrs["session"] = name
+        file.create_dataset("cues", data=_cue_table(performance))
+        for role, person in spec.persons.items():
+            _write_truth(file.create_group(role), person, motions[role], rig.names, length)
+
+
+def perform_session(name: str, *, seed: int = 24, seconds: float | None = None) -> Performance:
+    """What the two persons of a demo session do, without drawing it.
+
+    Args:
+        name: A key of ``DEMO_SESSIONS``.
+        seed: Seed of everything random.
+        seconds: Length instead of the specified one.
+
+    Raises:
+        InputError: No such session.
+    """
+    spec = find_session(name)
+    persons = {
+        role: Person(_voice_of(person), person.style) for role, person in spec.persons.items()
+    }
+    length = spec.seconds if seconds is None else seconds
+    return perform(persons, length, _generator(seed, name, "performance"))
+
+
+def frame_times(person: PersonSpec, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """When the frames of a video appear: (N,) seconds, rising from 0, all before ``seconds``.
+
+    A variable clock takes steps of 1/30, 1/25 and 1/20 s and now and then skips a frame.
+    """
+    if not person.variable:
+        return np.arange(round(seconds * person.fps)) / person.fps
+    most = int(seconds * 30.0) + 1
+    steps = rng.choice([1 / 30, 1 / 25, 1 / 20, 1 / 12], size=most, p=[0.34, 0.35, 0.25, 0.06])
+    times = np.concatenate([[0.0], np.cumsum(steps)])
+    return times[times < seconds - 0.01]
+
+
+def _voice_of(person: PersonSpec) -> list[np.ndarray]:
+    """The person's sentences: those of the stored voice, higher and faster by ``pitch``."""
+    from scipy.signal import resample
+
+    sentences = load_voice(person.voice)
+    if person.pitch == 1.0:
+        return sentences
+    return [resample(s, round(len(s) / person.pitch)).astype(np.float32) for s in sentences]
+
+
+def _cover_seconds(person: PersonSpec, seconds: float) -> tuple[float, float] | None:
+    if person.covered is None:
+        return None
+    start = person.covered * seconds
+    return start, start + COVER_SECONDS
+
+
+def _generator(seed: int, *purpose: str) -> np.random.Generator:
+    """A generator of its own for every purpose, so that one change does not shift the others."""
+    return np.random.default_rng([seed, zlib.crc32("/".join(purpose).encode())])
+
+
+def _cue_table(performance: Performance) -> np.ndarray:
+    rows = [(c.time, c.role.encode(), c.kind.encode(), c.reaction) for c in performance.cues]
+    return np.array(rows, CUE_DTYPE)
+
+
+def _write_truth(
+    group: h5py.Group,
+    person: PersonSpec,
+    motion: Motion,
+    names: tuple[str, ...],
+    seconds: float,
+) -> None:
+    group.create_dataset("coefficients", data=motion.coefficients)
+    group.create_dataset("rotation", data=motion.rotation)
+    group.create_dataset("translation", data=motion.translation)
+    group.create_dataset("names", data=np.array(names, "S32"))
+    ticks = np.arange(len(motion.rotation)) / FPS
+    cover = _cover_seconds(person, seconds)
+    group.create_dataset("covered", data=is_covered(ticks, cover))
+    group.attrs["fps"] = FPS
+    group.attrs["subject"] = person.subject
+    group.attrs["style"] = person.style
+    group.attrs["person"] = json.dumps(asdict(person), sort_keys=True)

@@ -1,0 +1,55 @@
+"""One stream of one session from its sound: extract both roles, write the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from react24 import store
+from react24.extractors.session import write_session
+
+SOUND_EXTRACTORS = {
+    "vggish": ("react24.extractors.vggish", "VGGish"),
+    "wav2vec2": ("react24.extractors.wav2vec2", "Wav2Vec2"),
+}
+"""Stream -> module and class, imported when asked for."""
+
+
+def extract_from_sound(
+    stream: str,
+    media_path: Path,
+    output: Path,
+    *,
+    settings: Mapping[str, object],
+    threads: int = 1,
+    device: str = "auto",
+) -> None:
+    """Extract a stream that is computed from the speaker's sound, for both roles.
+
+    Args:
+        stream: ``vggish`` or ``wav2vec2``.
+        media_path: Media file of the session.
+        output: Feature file.
+        settings: The stream's section of the configuration (``weights``, ``seed``).
+        threads: CPU threads of the network.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: Sound that cannot be read, or weights that cannot be found.
+    """
+    import torch
+
+    from react24.extractors.sound_source import SoundSource
+    from react24.media.sound import read_sound
+
+    torch.set_num_threads(threads)
+    module, name = SOUND_EXTRACTORS[stream]
+    extractor = getattr(import_module(module), name)(**settings, device=device)
+    features = {}
+    for role in store.ROLES:
+        with store.open_file(media_path, "media") as file:
+            frames = int(file.attrs["frames"])
+        samples = read_sound(media_path, role, extractor.sample_rate)
+        features[role] = extractor.extract(SoundSource(samples=samples, frames=frames))
+    write_session(stream, features, media_path, "media", output, settings)

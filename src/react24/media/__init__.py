@@ -1,0 +1,1 @@
+"""Reading recordings: what they hold, when each picture and sound is presented, and decoding."""

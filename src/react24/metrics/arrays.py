@@ -1,0 +1,147 @@
+"""What every metric asks of its arrays, and how clips are read one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from react24.errors import InputError
+
+CHANNELS = 25
+"""15 AUs, valence and arousal, 8 expression probabilities."""
+
+BLOCKS = ((0, 15), (15, 17), (17, 25))
+"""First and last-plus-one channel of the AUs, valence/arousal and the expressions."""
+
+BLOCK_WEIGHTS = (1 / 15, 1.0, 1 / 8)
+"""Weight of each block's DTW distance in FRDist."""
+
+
+class ClipArray(Protocol):
+    """A NumPy array or an HDF5 dataset whose first axis is the clip."""
+
+    shape: tuple[int, ...]
+
+    def __getitem__(self, key: int) -> np.ndarray: ...
+
+
+def check_predictions(predictions: ClipArray) -> tuple[int, int, int]:
+    """Refuse anything but (N, S, T, 25) with N, S, T ≥ 1; returns (N, S, T).
+
+    Raises:
+        InputError: Another shape.
+    """
+    shape = tuple(predictions.shape)
+    if len(shape) != 4 or shape[3] != CHANNELS or not all(shape):
+        raise InputError(
+            f"predictions have shape {shape}; expected (clips, samples, frames, {CHANNELS}), "
+            "none of them 0"
+        )
+    return shape[:3]
+
+
+def check_behaviour(values: ClipArray, clips: int, frames: int, name: str) -> None:
+    """Refuse a ground truth or speaker array that does not fit the predictions.
+
+    Args:
+        values: Should be (N, T, 25).
+        clips: N of the predictions.
+        frames: T of the predictions.
+        name: What it is, for the message.
+
+    Raises:
+        InputError: Another shape.
+    """
+    expected = (clips, frames, CHANNELS)
+    if tuple(values.shape) != expected:
+        raise InputError(
+            f"{name} has shape {tuple(values.shape)}, but the predictions ask for {expected} "
+            "(clips, frames, channels); cut both to the same clips and frames"
+        )
+
+
+def read_clips(values: ClipArray, name: str) -> Iterator[np.ndarray]:
+    """Yield each clip as finite float32, so that only one is in memory at a time.
+
+    Raises:
+        InputError: NaN or inf; names the clip and the position inside it.
+    """
+    for row in range(values.shape[0]):
+        yield finite_clip(values[row], row, name)
+
+
+def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:
+    """One clip as C-contiguous float32.
+
+    Args:
+        values: (..., T, 25).
+        row: Its index among the clips, for the message.
+        name: What it is, for the message.
+
+    Raises:
+        InputError: NaN or inf; names sample (if any), frame and channel.
+    """
+    clip = np.ascontiguousarray(values, dtype=np.float32)
+    bad = ~np.isfinite(clip)
+    if bad.any():
+        *sample, frame, channel = (int(i) for i in np.argwhere(bad)[0])
+        where = f"sample {sample[0]}, " if sample else ""
+        raise InputError(
+            f"{name}, clip {row}: {int(bad.sum())} values are NaN or infinite, the first at "
+            f"{where}frame {frame}, channel {channel}; metrics need finite values"
+        )
+    return clip
+
+
+def channel_major(values: ClipArray, name: str) -> np.ndarray:
+    """All clips as float32 (N, 25, T), the layout in which a channel is contiguous.
+
+    Args:
+        values: (N, T, 25).
+        name: What it is, for the message.
+
+    Raises:
+        InputError: NaN or inf.
+    """
+    clips, frames, channels = values.shape
+    out = np.empty((clips, channels, frames), np.float32)
+    for row, clip in enumerate(read_clips(values, name)):
+        out[row] = clip.T
+    return out
+
+
+def appropriate_clips(matrix: np.ndarray, clips: int) -> list[np.ndarray]:
+    """For each direction, the indices of the clips whose reaction is appropriate for it.
+
+    Only entries of exactly 1 count, as in the official code.
+
+    Args:
+        matrix: (N, N).
+        clips: N.
+
+    Returns:
+        N arrays of indices, none of them empty.
+
+    Raises:
+        InputError: Another shape, NaN, or a row without an appropriate reaction (named). The
+            official code ignores surplus rows and shortens the average where rows are missing.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.shape != (clips, clips):
+        raise InputError(
+            f"the appropriate matrix has shape {matrix.shape}, but there are {clips} clips; "
+            f"expected ({clips}, {clips}), rows and columns in the order of the clips"
+        )
+    if np.isnan(matrix).any():
+        row, column = (int(i) for i in np.argwhere(np.isnan(matrix))[0])
+        raise InputError(f"the appropriate matrix is NaN at row {row}, column {column}")
+    lists = [np.flatnonzero(row == 1) for row in matrix]
+    empty = [row for row, found in enumerate(lists) if not len(found)]
+    if empty:
+        raise InputError(
+            f"row {empty[0]} of the appropriate matrix has no entry of 1 ({len(empty)} such rows "
+            "in all); every clip needs at least its own reaction, so set the diagonal to 1"
+        )
+    return lists

@@ -1,0 +1,214 @@
+"""FRCorr: how well reactions agree with the best appropriate one, by concordance correlation.
+
+Official source: ``metric/FRC.py`` of baseline_react2024, reproduced to 1e-6 relative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from react24.metrics.arrays import (
+    ClipArray,
+    appropriate_clips,
+    channel_major,
+    check_behaviour,
+    check_predictions,
+    read_clips,
+)
+
+OFFICIAL_EPSILON = np.float32(1e-8)
+"""Added to the official denominator; it shrinks channels with a standard deviation near 1e-4."""
+
+
+@dataclass(frozen=True)
+class FRCorr:
+    """Result of ``frcorr``.
+
+    Attributes:
+        official: Mean over clips of the SUM over samples of the best CCC; at most S.
+        mean: ``official / S``, in [-1, 1].
+        exact_mean: The same mean with the exact CCC (``concordance_exact``), in [-1, 1].
+        per_clip: float64 (N,) sum over samples of the best official CCC.
+        per_clip_exact: float64 (N,) mean over samples of the best exact CCC.
+        samples: S.
+    """
+
+    official: float
+    mean: float
+    exact_mean: float
+    per_clip: np.ndarray
+    per_clip_exact: np.ndarray
+    samples: int
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sequences prepared for CCC with any other: (n, 25, T) reduced once instead of per pair.
+
+    Attributes:
+        unit: float64 (n, 25, T), centred and scaled to norm 1; 0 where a channel is constant.
+        mean: float64 (n, 25).
+        std: float64 (n, 25), over time, ddof 0.
+        mean32: float32 (n, 25), rounded as NumPy's float32 arithmetic does.
+        var32: float32 (n, 25), likewise, ddof 0.
+        std32: float32 (n, 25), likewise.
+    """
+
+    unit: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    mean32: np.ndarray
+    var32: np.ndarray
+    std32: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Moments:
+        """The moments of some of the sequences."""
+        return Moments(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+def moments(values: np.ndarray) -> Moments:
+    """Means, spreads and unit vectors of sequences.
+
+    Args:
+        values: float32 (n, 25, T), C-contiguous: the float32 moments depend on the order of
+            summation, and only a contiguous time axis is summed as in the official code.
+    """
+    mean = np.empty(values.shape[:2])
+    norm = np.empty(values.shape[:2])
+    unit = np.empty(values.shape)
+    for row, sequence in enumerate(values):  # row by row: no second float64 copy of everything
+        mean[row] = sequence.mean(axis=-1, dtype=np.float64)
+        np.subtract(sequence, mean[row, :, None], out=unit[row])
+        norm[row] = np.sqrt(np.einsum("ct,ct->c", unit[row], unit[row]))
+        # The sum of equal float32 values is exact in float64, so constant means norm exactly 0.
+        unit[row] /= np.where(norm[row] > 0, norm[row], 1.0)[:, None]
+    return Moments(
+        unit=unit,
+        mean=mean,
+        std=norm / np.sqrt(values.shape[-1]),
+        mean32=values.mean(axis=-1),
+        var32=np.stack([sequence.var(axis=-1) for sequence in values]),
+        std32=np.stack([sequence.std(axis=-1) for sequence in values]),
+    )
+
+
+def correlation(first: Moments, second: Moments) -> np.ndarray:
+    """Pearson's r of every pair and channel, 0 where a channel is constant.
+
+    Returns:
+        float64 (25, n_first, n_second) in [-1, 1].
+    """
+    left = first.unit.transpose(1, 0, 2)  # (25, n_first, T)
+    right = second.unit.transpose(1, 2, 0)  # (25, T, n_second)
+    return np.clip(left @ right, -1.0, 1.0)
+
+
+def concordance_official(first: Moments, second: Moments, r: np.ndarray) -> np.ndarray:
+    """CCC as the official code computes it, averaged over the channels.
+
+    ``2 r s_x s_y / (v_x + v_y + (m_x - m_y)² + 1e-8)`` with float32 moments. A channel that is
+    constant in either sequence contributes 0, even if both are equal.
+
+    Args:
+        first: n_first sequences.
+        second: n_second sequences.
+        r: ``correlation(first, second)``.
+
+    Returns:
+        float64 (n_first, n_second).
+    """
+    numerator = 2.0 * r * _column(first.std32) * _row(second.std32)
+    gap = _column(first.mean32) - _row(second.mean32)
+    spread = _column(first.var32) + _row(second.var32)
+    return (numerator / (spread + gap**2 + OFFICIAL_EPSILON)).mean(axis=0)
+
+
+def concordance_exact(first: Moments, second: Moments, r: np.ndarray) -> np.ndarray:
+    """Lin's CCC, averaged over the channels.
+
+    No epsilon, float64 moments; a channel constant and equal in both sequences agrees perfectly
+    and counts 1; constant in both but different, or constant in one, 0.
+
+    Returns:
+        float64 (n_first, n_second).
+    """
+    numerator = 2.0 * r * _column(first.std) * _row(second.std)
+    gap = _column(first.mean) - _row(second.mean)
+    denominator = _column(first.std**2) + _row(second.std**2) + gap**2
+    equal_constants = denominator == 0.0
+    ccc = numerator / np.where(equal_constants, 1.0, denominator)
+    return np.where(equal_constants, 1.0, ccc).mean(axis=0)
+
+
+def _column(values: np.ndarray) -> np.ndarray:
+    return values.T[:, :, None]  # (25, n, 1)
+
+
+def _row(values: np.ndarray) -> np.ndarray:
+    return values.T[:, None, :]  # (25, 1, n)
+
+
+def best_concordance(
+    clip: np.ndarray, truth: Moments, appropriate: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Highest CCC of each sample of one clip with any appropriate reaction.
+
+    Args:
+        clip: float32 (S, T, 25).
+        truth: Moments of all N ground-truth sequences.
+        appropriate: Indices of the appropriate ones.
+
+    Returns:
+        Official and exact CCC, float64 (S,) each; each takes its own maximum.
+    """
+    prediction = moments(np.ascontiguousarray(clip.transpose(0, 2, 1)))
+    reactions = truth.take(appropriate)
+    r = correlation(prediction, reactions)
+    official = concordance_official(prediction, reactions, r).max(axis=1)
+    exact = concordance_exact(prediction, reactions, r).max(axis=1)
+    return official, exact
+
+
+def summarize_frcorr(official: np.ndarray, exact: np.ndarray) -> FRCorr:
+    """Average the best CCC of every clip and sample.
+
+    Args:
+        official: float64 (N, S) from ``best_concordance``.
+        exact: likewise.
+    """
+    samples = official.shape[1]
+    per_clip = official.sum(axis=1)
+    return FRCorr(
+        official=float(per_clip.mean()),
+        mean=float(per_clip.mean()) / samples,
+        exact_mean=float(exact.mean()),
+        per_clip=per_clip,
+        per_clip_exact=exact.mean(axis=1),
+        samples=samples,
+    )
+
+
+def frcorr(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRCorr:
+    """Facial reaction correlation.
+
+    ``official = (1/N) Σ_n Σ_s max_{j: M[n, j] = 1} CCC(G[j], P[n, s])``: it grows with S.
+
+    Args:
+        predictions: P (N, S, T, 25).
+        truth: G (N, T, 25).
+        matrix: M (N, N).
+
+    Raises:
+        InputError: Shapes that do not fit, NaN, a row of M without a 1.
+    """
+    clips, _, frames = check_predictions(predictions)
+    check_behaviour(truth, clips, frames, "ground truth")
+    neighbours = appropriate_clips(matrix, clips)
+    prepared = moments(channel_major(truth, "ground truth"))
+    best = [
+        best_concordance(clip, prepared, found)
+        for clip, found in zip(read_clips(predictions, "predictions"), neighbours, strict=True)
+    ]
+    return summarize_frcorr(np.stack([b[0] for b in best]), np.stack([b[1] for b in best]))

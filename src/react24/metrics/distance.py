@@ -1,0 +1,106 @@
+"""FRDist: how far reactions are from the nearest appropriate one, by dynamic time warping.
+
+Official source: ``metric/FRD.py`` of baseline_react2024, reproduced to 1e-6 relative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from react24.metrics.arrays import (
+    ClipArray,
+    appropriate_clips,
+    channel_major,
+    check_behaviour,
+    check_predictions,
+    read_clips,
+)
+from react24.metrics.dtw import block_dtw, nearest_reactions
+
+
+@dataclass(frozen=True)
+class FRDist:
+    """Result of ``frdist``.
+
+    Attributes:
+        official: Mean over clips of the SUM over samples of the smallest distance.
+        mean: ``official / S``.
+        per_clip: float64 (N,) sum over samples.
+        samples: S.
+    """
+
+    official: float
+    mean: float
+    per_clip: np.ndarray
+    samples: int
+
+
+@dataclass(frozen=True)
+class BlockDistances:
+    """DTW distance of two sequences per block of channels."""
+
+    au: float
+    affect: float
+    expression: float
+
+
+def block_distances(first: np.ndarray, second: np.ndarray) -> BlockDistances:
+    """The three DTW distances behind FRDist, each with its own alignment.
+
+    Args:
+        first: (T1, 25).
+        second: (T2, 25).
+    """
+    x = np.ascontiguousarray(first, np.float64)
+    y = np.ascontiguousarray(np.asarray(second).T, np.float64)
+    return BlockDistances(*block_dtw(x, y, max(len(x), y.shape[1]), np.inf))
+
+
+def smallest_distance(clip: np.ndarray, truth: np.ndarray, appropriate: np.ndarray) -> np.ndarray:
+    """Distance of each sample of one clip to the nearest appropriate reaction.
+
+    Args:
+        clip: float32 (S, T, 25).
+        truth: float32 (N, 25, T), all ground-truth sequences, channel-major.
+        appropriate: Indices of the appropriate ones.
+
+    Returns:
+        float64 (S,).
+    """
+    out = np.empty(len(clip))
+    nearest_reactions(clip.astype(np.float64), truth, np.asarray(appropriate, np.int64), out)
+    return out
+
+
+def summarize_frdist(distances: np.ndarray) -> FRDist:
+    """Average the smallest distance of every clip and sample, float64 (N, S)."""
+    per_clip = distances.sum(axis=1)
+    samples = distances.shape[1]
+    official = float(per_clip.mean())
+    return FRDist(official=official, mean=official / samples, per_clip=per_clip, samples=samples)
+
+
+def frdist(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRDist:
+    """Facial reaction distance.
+
+    ``official = (1/N) Σ_n Σ_s min_{j: M[n, j] = 1} d(P[n, s], G[j])`` with ``d = DTW(AUs) / 15 +
+    DTW(valence, arousal) + DTW(expressions) / 8``: it grows with S.
+
+    Args:
+        predictions: P (N, S, T, 25).
+        truth: G (N, T, 25).
+        matrix: M (N, N).
+
+    Raises:
+        InputError: Shapes that do not fit, NaN, a row of M without a 1.
+    """
+    clips, _, frames = check_predictions(predictions)
+    check_behaviour(truth, clips, frames, "ground truth")
+    neighbours = appropriate_clips(matrix, clips)
+    prepared = channel_major(truth, "ground truth")
+    rows = zip(read_clips(predictions, "predictions"), neighbours, strict=True)
+    return summarize_frdist(
+        np.stack([smallest_distance(clip, prepared, found) for clip, found in rows])
+    )

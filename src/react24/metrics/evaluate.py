@@ -1,0 +1,172 @@
+"""All metrics in one pass over the reactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from react24.log import progress
+from react24.metrics.arrays import (
+    ClipArray,
+    appropriate_clips,
+    channel_major,
+    check_behaviour,
+    check_predictions,
+    finite_clip,
+    read_clips,
+)
+from react24.metrics.correlation import FRCorr, best_concordance, moments, summarize_frcorr
+from react24.metrics.distance import FRDist, smallest_distance, summarize_frdist
+from react24.metrics.synchrony import TLCC, ClipOffsets, check_frames, clip_offsets, summarize_tlcc
+from react24.metrics.variance import (
+    BetweenClips,
+    FRDiv,
+    FRDvs,
+    FRVar,
+    clip_diversity,
+    clip_variance,
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The result of every metric; per-clip arrays are inside."""
+
+    frcorr: FRCorr
+    frdist: FRDist
+    frdiv: FRDiv
+    frvar: FRVar
+    frdvs: FRDvs
+    tlcc: TLCC
+
+    @property
+    def official(self) -> dict[str, float]:
+        """The numbers as the official evaluation prints them; TLCC in frames."""
+        return {
+            "FRCorr": self.frcorr.official,
+            "FRDist": self.frdist.official,
+            "FRDiv": self.frdiv.official,
+            "FRVar": self.frvar.official,
+            "FRDvs": self.frdvs.official,
+            "TLCC": self.tlcc.official,
+        }
+
+    @property
+    def corrected(self) -> dict[str, float]:
+        """What the official numbers were meant to say; ``docs/metrics.md`` explains each."""
+        return {
+            "FRCorr_mean": self.frcorr.mean,
+            "FRCorr_exact_mean": self.frcorr.exact_mean,
+            "FRDist_mean": self.frdist.mean,
+            "TLCC_all_samples": self.tlcc.all_samples,
+            "TLCC_defined": self.tlcc.defined,
+            "TLCC_defined_share": self.tlcc.defined_share,
+        }
+
+    @property
+    def per_clip(self) -> dict[str, np.ndarray]:
+        """Arrays whose first axis is the clip; TLCC's are (N, S)."""
+        return {
+            "FRCorr": self.frcorr.per_clip,
+            "FRCorr_exact_mean": self.frcorr.per_clip_exact,
+            "FRDist": self.frdist.per_clip,
+            "FRDiv": self.frdiv.per_clip,
+            "FRVar": self.frvar.per_clip,
+            "TLCC_offset": self.tlcc.offsets,
+            "TLCC_defined_offset": self.tlcc.defined_offsets,
+            "TLCC_is_defined": self.tlcc.is_defined,
+        }
+
+
+@dataclass(frozen=True)
+class _ClipScores:
+    concordance: np.ndarray
+    concordance_exact: np.ndarray
+    distance: np.ndarray
+    variance: float
+    diversity: float
+    offsets: ClipOffsets
+
+
+def evaluate(
+    predictions: ClipArray,
+    truth: ClipArray,
+    speaker: ClipArray,
+    matrix: np.ndarray,
+    *,
+    threads: int = 1,
+    name: str = "predictions",
+) -> Scores:
+    """Every metric, reading the predictions once, clip by clip.
+
+    In memory: the ground truth (float32, and float64 for FRCorr), and 4 clips per thread.
+
+    Args:
+        predictions: P (N, S, T, 25), N ≥ 2, T ≥ 51.
+        truth: G (N, T, 25).
+        speaker: Q (N, T, 25).
+        matrix: M (N, N).
+        threads: Clips scored side by side; the result does not depend on it.
+        name: Of the predictions, for messages.
+
+    Raises:
+        InputError: Shapes that do not fit, NaN, a row of M without a 1, fewer than 2 clips.
+    """
+    clips, _, frames = check_predictions(predictions)
+    check_behaviour(truth, clips, frames, "ground truth")
+    check_behaviour(speaker, clips, frames, "speaker behaviour")
+    check_frames(frames)
+    neighbours = appropriate_clips(matrix, clips)
+    sequences = channel_major(truth, "ground truth")
+    prepared = moments(sequences)
+
+    def score(row: int, clip: np.ndarray, said: np.ndarray) -> _ClipScores:
+        official, exact = best_concordance(clip, prepared, neighbours[row])
+        return _ClipScores(
+            concordance=official,
+            concordance_exact=exact,
+            distance=smallest_distance(clip, sequences, neighbours[row]),
+            variance=clip_variance(clip),
+            diversity=clip_diversity(clip),
+            offsets=clip_offsets(clip, said),
+        )
+
+    between = BetweenClips()
+    results: list[_ClipScores] = []
+    rows = _rows(predictions, speaker, name)
+    shown = iter(progress(rows, what="scoring", unit="clip", total=clips))
+    with ThreadPoolExecutor(threads) as pool:
+        # Reading and FRDvs stay in this thread and in order; only a few clips are alive at once.
+        while batch := list(islice(shown, 4 * threads)):
+            results.extend(pool.map(lambda task: score(*task), batch))
+            for _, clip, _ in batch:
+                between.add(clip)
+    return _summarize(results, between)
+
+
+def _rows(
+    predictions: ClipArray, speaker: ClipArray, name: str
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    said = read_clips(speaker, "speaker behaviour")
+    for row in range(predictions.shape[0]):
+        yield row, finite_clip(predictions[row], row, name), next(said)
+
+
+def _summarize(results: list[_ClipScores], between: BetweenClips) -> Scores:
+    variance = np.array([r.variance for r in results])
+    diversity = np.array([r.diversity for r in results])
+    return Scores(
+        frcorr=summarize_frcorr(
+            np.stack([r.concordance for r in results]),
+            np.stack([r.concordance_exact for r in results]),
+        ),
+        frdist=summarize_frdist(np.stack([r.distance for r in results])),
+        frdiv=FRDiv(official=float(diversity.mean()), per_clip=diversity),
+        frvar=FRVar(official=float(variance.mean()), per_clip=variance),
+        frdvs=between.result(),
+        tlcc=summarize_tlcc([r.offsets for r in results]),
+    )

@@ -1,0 +1,133 @@
+"""FRVar, FRDiv and FRDvs: variance over time, over samples, and over clips.
+
+Official source: ``metric/FRVar.py``, ``S_MSE.py`` and ``FRDvs.py`` of baseline_react2024,
+reproduced to 1e-5 relative (theirs accumulate in float32, ours in float64).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from react24.errors import InputError
+from react24.metrics.arrays import ClipArray, check_predictions, read_clips
+
+
+@dataclass(frozen=True)
+class FRVar:
+    """Result of ``frvar``: the mean, and float64 (N,) per clip."""
+
+    official: float
+    per_clip: np.ndarray
+
+
+@dataclass(frozen=True)
+class FRDiv:
+    """Result of ``frdiv``: the mean, and float64 (N,) per clip."""
+
+    official: float
+    per_clip: np.ndarray
+
+
+@dataclass(frozen=True)
+class FRDvs:
+    """Result of ``frdvs``: the mean, and float64 (S,) per sample index (it spans the clips)."""
+
+    official: float
+    per_sample: np.ndarray
+
+
+def clip_variance(clip: np.ndarray) -> float:
+    """Unbiased variance over time of one clip (S, T, 25), mean over samples and channels."""
+    return float(clip.var(axis=1, ddof=1, dtype=np.float64).mean())
+
+
+def clip_diversity(clip: np.ndarray) -> float:
+    """Mean squared difference between the samples of one clip (S, T, 25).
+
+    The official sum over ordered pairs ``Σ |P_a - P_b|² / (S (S - 1) T 25)`` is twice the unbiased
+    variance over samples. One sample gives 0, as there.
+    """
+    if len(clip) < 2:
+        return 0.0
+    return 2.0 * float(clip.var(axis=0, ddof=1, dtype=np.float64).mean())
+
+
+class BetweenClips:
+    """Variance between clips, added up one clip at a time (Welford), float64 (S, T, 25)."""
+
+    def __init__(self):
+        self._count = 0
+        self._mean: np.ndarray | float = 0.0
+        self._squares: np.ndarray | float = 0.0
+
+    def add(self, clip: np.ndarray) -> None:
+        """Take in one clip (S, T, 25); the order decides the last digits."""
+        clip = clip.astype(np.float64)
+        self._count += 1
+        difference = clip - self._mean
+        self._mean = self._mean + difference / self._count
+        self._squares = self._squares + difference * (clip - self._mean)
+
+    def result(self) -> FRDvs:
+        """FRDvs of the clips so far.
+
+        Raises:
+            InputError: Fewer than two clips; the official code divides by zero there.
+        """
+        if self._count < 2:
+            raise InputError(
+                f"FRDvs compares clips with each other and found {self._count}; it needs at least 2"
+            )
+        variance = self._squares / (self._count - 1)
+        per_sample = 2.0 * variance.mean(axis=(1, 2))
+        return FRDvs(official=float(per_sample.mean()), per_sample=per_sample)
+
+
+def frvar(predictions: ClipArray) -> FRVar:
+    """Facial reaction variance: unbiased over time, mean over clips, samples and channels.
+
+    Args:
+        predictions: P (N, S, T, 25), T ≥ 2.
+
+    Raises:
+        InputError: Another shape, NaN, or a single frame.
+    """
+    _, _, frames = check_predictions(predictions)
+    if frames < 2:
+        raise InputError("FRVar is a variance over time and needs at least 2 frames; found 1")
+    per_clip = np.array([clip_variance(c) for c in read_clips(predictions, "predictions")])
+    return FRVar(official=float(per_clip.mean()), per_clip=per_clip)
+
+
+def frdiv(predictions: ClipArray) -> FRDiv:
+    """Diversity among the samples of a clip (official name S-MSE); 0 for S = 1.
+
+    Args:
+        predictions: P (N, S, T, 25).
+
+    Raises:
+        InputError: Another shape, or NaN.
+    """
+    check_predictions(predictions)
+    per_clip = np.array([clip_diversity(c) for c in read_clips(predictions, "predictions")])
+    return FRDiv(official=float(per_clip.mean()), per_clip=per_clip)
+
+
+def frdvs(predictions: ClipArray) -> FRDvs:
+    """Diversity among the clips for equal sample index.
+
+    ``Σ_s Σ_{n, m} |P[n, s] - P[m, s]|² / (N (N - 1) S T 25)``.
+
+    Args:
+        predictions: P (N, S, T, 25), N ≥ 2.
+
+    Raises:
+        InputError: Another shape, NaN, or a single clip.
+    """
+    check_predictions(predictions)
+    between = BetweenClips()
+    for clip in read_clips(predictions, "predictions"):
+        between.add(clip)
+    return between.result()

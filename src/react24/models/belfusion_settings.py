@@ -1,0 +1,236 @@
+"""Settings of BeLFusion: both stages, the official values, and what ``variant`` means.
+
+Light on purpose (no torch): the workflow checks settings before any job runs. Source of the
+values: the BeLFusion baseline of REACT 2024 (its two configuration files and the defaults of its
+code); see ``docs/models/belfusion.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from react24.errors import InputError
+from react24.models import settings as reading
+
+Code = Literal["state", "mean"]
+Targets = Literal["zero", "standardised"]
+WindowStart = Literal["first_window", "whole_clip"]
+SpeakerSpace = Literal["native", "zscored"]
+
+EMOTION_DIM = 25
+COEFFICIENT_DIM = 58
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Stage 1, the recurrent VAE of 50-frame windows.
+
+    Attributes:
+        emotion_dim: Channels of a behaviour (15 AUs, valence, arousal, 8 expressions).
+        coefficient_dim: 3DMM coefficients predicted beside it.
+        window: Frames of a window.
+        hidden: State of both GRUs. The code of ``variant: official`` is an encoder state fed to
+            the decoder's input layer, so ``hidden`` and ``latent`` must agree.
+        latent: Size of the code.
+        read_out: Hidden sizes of the decoder's output layers.
+        coefficient_hidden: Hidden size of the 3DMM head.
+        weight_emotion: Weight of the mean squared error of the behaviour.
+        weight_kld: Weight of the KL divergence (summed over windows and dimensions, per clip).
+        weight_coefficients: Weight of the mean squared error of the 3DMM coefficients.
+        coefficient_target: ``zero`` (as the official run, whose loader gave zeros) or
+            ``standardised``; None follows the variant.
+        code: What stage 2 works on: ``state``, the encoder's last state, or ``mean``, the
+            posterior mean, which is what the decoder was trained for; None follows the variant.
+        epochs: Passes over the training clips.
+        batch_size: Clips per step.
+        learning_rate: Of AdamW, constant.
+        weight_decay: Of AdamW.
+    """
+
+    emotion_dim: int = EMOTION_DIM
+    coefficient_dim: int = COEFFICIENT_DIM
+    window: int = 50
+    hidden: int = 128
+    latent: int = 128
+    read_out: tuple[int, ...] = (64, 64)
+    coefficient_hidden: int = 128
+    weight_emotion: float = 1.0
+    weight_kld: float = 1e-5
+    weight_coefficients: float = 1.0
+    coefficient_target: Targets | None = None
+    code: Code | None = None
+    epochs: int = 1000
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        _positive(self, "emotion_dim", "coefficient_dim", "window", "hidden", "latent")
+        _positive(self, "coefficient_hidden", "epochs", "batch_size", "learning_rate")
+        _not_negative(self, "weight_emotion", "weight_kld", "weight_coefficients", "weight_decay")
+        if not self.read_out or min(self.read_out) < 1:
+            raise ValueError(f"read_out must be positive sizes, found {self.read_out}")
+        if self.code != "mean" and self.hidden != self.latent:
+            raise ValueError(
+                f"code: state feeds the encoder state ({self.hidden}) to a decoder that takes "
+                f"{self.latent}; make hidden and latent equal or choose code: mean"
+            )
+
+
+@dataclass(frozen=True)
+class LDMConfig:
+    """Stage 2, the latent diffusion of listener codes given speaker codes.
+
+    Attributes:
+        latent: Size of a code; that of stage 1.
+        window: Frames of a window; that of stage 1.
+        steps: Diffusion steps, in training and in sampling.
+        draws: Noise draws per clip and step of training (k); the best one counts.
+        hidden: Width of the MLP.
+        layers: Layers of the MLP, the last one included.
+        time_channels: Sines and cosines of the time step.
+        online: The condition is the speaker window before the one that is predicted.
+        window_start: ``first_window``: one start per batch, from the clip's first ``window``
+            frames; ``whole_clip``: a start per clip, anywhere; None follows the variant.
+        weight_code: Weight of the absolute error of the code.
+        weight_emotion: Weight of the squared error of the decoded behaviour.
+        discard_draws: Draw (and throw away) a noise tensor at every sampling step, as the
+            official sampler does with eta = 0, so that its random stream is followed; None
+            follows the variant.
+        epochs: Passes over the training clips.
+        batch_size: Clips per step.
+        learning_rate: Of AdamW, constant.
+        weight_decay: Of AdamW.
+    """
+
+    latent: int = 128
+    window: int = 50
+    steps: int = 10
+    draws: int = 10
+    hidden: int = 1024
+    layers: int = 10
+    time_channels: int = 64
+    online: bool = False
+    window_start: WindowStart | None = None
+    weight_code: float = 10.0
+    weight_emotion: float = 10.0
+    discard_draws: bool | None = None
+    epochs: int = 100
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        _positive(self, "latent", "window", "steps", "draws", "hidden", "epochs", "batch_size")
+        _positive(self, "learning_rate")
+        _not_negative(self, "weight_code", "weight_emotion", "weight_decay")
+        if self.layers < 2:
+            raise ValueError(f"layers must be at least 2, found {self.layers}")
+        if self.time_channels < 2 or self.time_channels % 2:
+            raise ValueError(f"time_channels must be even and positive, not {self.time_channels}")
+
+
+@dataclass(frozen=True)
+class BelfusionSettings:
+    """Everything that shapes a BeLFusion run, with nothing left open.
+
+    Attributes:
+        variant: ``official`` or ``fixed``.
+        speaker_space: ``native``: the speaker's behaviour in its own units, as the encoder saw it
+            in stage 1; ``zscored``: z-scored per session and role.
+        vae: Stage 1.
+        ldm: Stage 2.
+        training: Settings of the training loop, which checks them itself.
+    """
+
+    variant: Literal["official", "fixed"]
+    speaker_space: SpeakerSpace
+    vae: VAEConfig
+    ldm: LDMConfig
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
+        values = {"type": "belfusion", **asdict(self)}
+        values["vae"]["read_out"] = list(self.vae.read_out)
+        return values
+
+
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "official": {
+        "vae": {"coefficient_target": "zero", "code": "state"},
+        "ldm": {"window_start": "first_window", "discard_draws": True},
+    },
+    "fixed": {
+        "vae": {"coefficient_target": "standardised", "code": "mean"},
+        "ldm": {"window_start": "whole_clip", "discard_draws": False},
+    },
+}
+"""What a variant means, setting by setting; a setting given explicitly wins over the variant."""
+
+
+def read_settings(values: Mapping[str, Any], where: str = "belfusion") -> BelfusionSettings:
+    """Settings of BeLFusion from a mapping: its settings file with overrides merged in.
+
+    Args:
+        values: ``variant``, ``speaker_space``, ``vae``, ``ldm``, ``training``; whatever is left
+            out has its official value, whatever is None follows the variant.
+        where: How the user finds these values, for errors.
+
+    Raises:
+        InputError: Unknown key, wrong type or value, or the two stages do not fit together.
+    """
+    known = ("type", "variant", "speaker_space", "vae", "ldm", "training")
+    reading.check_keys(values, known, where)
+    training = values.get("training") or {}
+    if not isinstance(training, Mapping):
+        raise InputError(f"{where}.training: expected a mapping of settings, found {training!r}")
+    if values.get("type", "belfusion") != "belfusion":
+        raise InputError(f"{where}.type: expected belfusion, found {values['type']!r}")
+    variant = values.get("variant") or "official"
+    if variant not in VARIANTS:
+        raise InputError(f"{where}.variant: {variant!r} is not one of {', '.join(VARIANTS)}")
+    space = values.get("speaker_space") or "native"
+    if space not in ("native", "zscored"):
+        raise InputError(f"{where}.speaker_space: {space!r} is not one of native, zscored")
+    vae_values = _fill(values.get("vae") or {}, VARIANTS[variant]["vae"])
+    ldm_values = _fill(values.get("ldm") or {}, VARIANTS[variant]["ldm"])
+    vae = reading.build(VAEConfig, vae_values, f"{where}.vae")
+    ldm = reading.build(LDMConfig, ldm_values, f"{where}.ldm")
+    for name in ("latent", "window"):
+        if name not in ldm_values:
+            ldm = replace(ldm, **{name: getattr(vae, name)})
+        if getattr(vae, name) != getattr(ldm, name):
+            raise InputError(
+                f"{where}: vae.{name} is {getattr(vae, name)}, ldm.{name} is "
+                f"{getattr(ldm, name)}; they must be equal"
+            )
+    return BelfusionSettings(
+        variant=variant, speaker_space=space, vae=vae, ldm=ldm, training=dict(training)
+    )
+
+
+def condition_streams(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What sampling reads of the speaker: stream -> ``native`` or ``zscored``."""
+    return {"graphau": settings["speaker_space"]}
+
+
+def _fill(values: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(values, Mapping):
+        return values  # refused, by name, where it is read
+    given = {key: value for key, value in values.items() if value is not None}
+    return {**defaults, **given}
+
+
+def _positive(config: object, *names: str) -> None:
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} must be positive, found {getattr(config, name)}")
+
+
+def _not_negative(config: object, *names: str) -> None:
+    for name in names:
+        if not getattr(config, name) >= 0:
+            raise ValueError(f"{name} must not be negative, found {getattr(config, name)}")

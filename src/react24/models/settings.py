@@ -1,0 +1,102 @@
+"""Model settings: from a mapping read from YAML to a validated dataclass, with errors that help.
+
+No model and no heavy package is imported here: the workflow checks settings before any job runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from react24.errors import InputError
+
+Settings = TypeVar("Settings")
+
+
+def merge(base: Mapping, overrides: Mapping) -> dict:
+    """``base`` with ``overrides`` laid over it, nested mappings merged key by key."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def build(kind: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
+    """Make a settings dataclass from a mapping.
+
+    Args:
+        kind: A dataclass whose fields are annotated with ``int``, ``float``, ``bool``, ``str``,
+            ``Literal[...]``, ``tuple[int, ...]`` or one of these ``| None``.
+        values: Field name -> value, as read from YAML. Fields left out keep their default.
+        where: How the user finds these values, e.g. ``models.belfusion.vae``.
+
+    Raises:
+        InputError: An unknown key (with the nearest known one), a wrong type, or whatever the
+            dataclass itself refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: expected a mapping of settings, found {values!r}")
+    hints = typing.get_type_hints(kind)
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    check_keys(values, known, where)
+    converted = {
+        key: _convert(value, hints[key], f"{where}.{key}") for key, value in values.items()
+    }
+    try:
+        return kind(**converted)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def check_keys(values: Mapping[str, Any], known: typing.Iterable[str], where: str) -> None:
+    """Refuse a key that is not known, and name the nearest one that is.
+
+    Raises:
+        InputError: There is such a key.
+    """
+    known = list(known)
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{where}: unknown key {key!r}{hint} Known: {', '.join(known)}")
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """``value`` as the annotated type; YAML's ``1e-3`` (a string) is accepted as a number."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        options = typing.get_args(hint)
+        if value is None and type(None) in options:
+            return None
+        return _convert(value, next(o for o in options if o is not type(None)), where)
+    if origin is typing.Literal:
+        options = typing.get_args(hint)
+        if value not in options:
+            raise InputError(f"{where}: {value!r} is not one of {', '.join(map(repr, options))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"{where}: expected a list, found {value!r}")
+        item = typing.get_args(hint)[0]
+        return tuple(_convert(v, item, f"{where}[{i}]") for i, v in enumerate(value))
+    return _convert_scalar(value, hint, where)
+
+
+def _convert_scalar(value: Any, hint: type, where: str) -> Any:
+    wrong = InputError(f"{where}: expected {hint.__name__}, found {value!r}")
+    if hint is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise wrong from None
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise wrong
+    return value

@@ -1,0 +1,82 @@
+"""Configuration and sample sheet together, as the workflow and ``react24 check`` need them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from react24.config import SPLITS, Settings, count, inspect_settings
+from react24.errors import InputError, InputErrors
+from react24.sheet import Session, read_sheet
+from react24.splits import assign_splits
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a run is about.
+
+    Attributes:
+        settings: The validated configuration.
+        sessions: Rows of the sample sheet in their order, every split decided.
+    """
+
+    settings: Settings
+    sessions: tuple[Session, ...]
+
+    def sizes(self) -> dict[str, int]:
+        """Split -> number of sessions, zeros included."""
+        counts = Counter(session.split for session in self.sessions)
+        return {split: counts[split] for split in SPLITS}
+
+
+def load_project(
+    config: Mapping[str, Any],
+    root: str | Path = ".",
+    *,
+    check: bool = True,
+    source: str = "configuration",
+) -> Project:
+    """Check the configuration and the sheet it names; decide ``auto`` splits.
+
+    Args:
+        config: As Snakemake or ``react24.config.read_config`` read it.
+        root: Folder that relative paths start from.
+        check: False in jobs that a checked run has started: values and files are not looked at
+            again.
+        source: How errors call the configuration, e.g. ``config/config.yaml``.
+
+    Raises:
+        InputErrors: Everything that is wrong in both, in one go.
+    """
+    settings, problems = inspect_settings(config, root, check=check)
+    problems = [f"{source}: {problem}" for problem in problems]
+    sessions: list[Session] = []
+    if _can_read_sheet(settings):
+        try:
+            sessions = read_sheet(settings.sheet, settings, check_files=check)
+            if not problems:
+                ratios, seed = settings["split"], settings["seed"]
+                sessions = assign_splits(sessions, ratios, seed, needed=settings.needed_splits)
+        except InputErrors as error:
+            problems += error.problems
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputErrors(f"configuration and sample sheet: {count(problems)}", problems)
+    return Project(settings, tuple(sessions))
+
+
+def _can_read_sheet(settings: Settings) -> bool:
+    """Whether the settings are whole enough to understand the sheet."""
+    values = settings.values
+    corpus, demo = values["corpus"], values["demo"]
+    return (
+        isinstance(values["sessions"], str)
+        and isinstance(corpus, Mapping)
+        and isinstance(corpus.get("root"), str)
+        and isinstance(corpus.get("name"), str)
+        and isinstance(demo, Mapping)
+    )

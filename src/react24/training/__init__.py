@@ -1,0 +1,1 @@
+"""Training: one explicit loop, its tasks, data feed, checkpoints and random streams."""

@@ -1,0 +1,124 @@
+"""Checkpoints that are complete, verified and belong to the run that reads them.
+
+A checkpoint is one file, ``step000000123.<16 hex digits>.pt``: a torch archive whose name carries
+the beginning of the SHA-256 of its bytes. It is written under a temporary name, synced and
+renamed; the last two are kept. A file that does not match its name is passed over in favour of
+the one before it. A checkpoint of another run (other settings, data, seed or code) is discarded.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from react24 import store
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2
+_NAME = re.compile(r"step(\d{9})\.([0-9a-f]{16})\.pt")
+
+
+class CheckpointFolder:
+    """The checkpoints of one run of one stage."""
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any]):
+        """Name the run.
+
+        Args:
+            folder: Made when first written to.
+            identity: Everything the result depends on (JSON-able): settings, seed, digests of
+                data and code. Only checkpoints with an equal identity are used.
+        """
+        self.folder = Path(folder)
+        self.identity = json.loads(json.dumps(identity))
+
+    def save(self, step: int, state: Mapping[str, Any]) -> Path:
+        """Write a checkpoint and delete all but the last two.
+
+        Args:
+            step: Steps done.
+            state: Tensors and plain Python values, as ``torch.load(weights_only=True)`` reads.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        staged = self.folder / f"step{step:09d}.new"
+        content = {"identity": json.dumps(self.identity), "step": step, "state": dict(state)}
+        with store.atomic_path(staged) as temporary:
+            torch.save(content, temporary)
+            digest = store.sha256_file(temporary)[:16]
+        path = staged.with_name(f"step{step:09d}.{digest}.pt")
+        staged.replace(path)
+        for old in self._files()[KEPT:]:
+            old.unlink()
+        return path
+
+    def load(self) -> dict[str, Any] | None:
+        """State of the newest usable checkpoint, tensors on the CPU; None to start anew.
+
+        Damaged files are named in a warning and passed over. A checkpoint of another run is a
+        reason to delete all of them: the log says what differs.
+        """
+        for path in self._files():
+            content = _read(path)
+            if content is None:
+                continue
+            differences = _differences(json.loads(content["identity"]), self.identity)
+            if differences:
+                logger.warning(
+                    "%s belongs to another run and is discarded; training starts anew. Changed: %s",
+                    path,
+                    "; ".join(differences),
+                )
+                self.clear()
+                return None
+            logger.info("continuing from %s (%d steps done)", path, content["step"])
+            return content["state"]
+        return None
+
+    def clear(self) -> None:
+        """Delete all checkpoints, also unfinished ones."""
+        for path in self._files():
+            path.unlink()
+        if self.folder.is_dir():
+            for path in self.folder.glob("step*.new"):
+                path.unlink()
+
+    def _files(self) -> list[Path]:
+        """Checkpoints, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted((p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Content of a checkpoint; None, with a warning, where it is damaged."""
+    expected = _NAME.fullmatch(path.name).group(2)
+    found = store.sha256_file(path)[:16]
+    if found != expected:
+        problem = f"its bytes have SHA-256 {found}..., its name says {expected}..."
+    else:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            problem = str(error)
+    logger.warning("checkpoint %s is damaged (%s); trying the one before it", path, problem)
+    return None
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """What changed from ``old`` to ``new``, one sentence per leaf."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in sorted(old.keys() | new.keys()):
+            where = f"{name}.{key}" if name else key
+            found += _differences(old.get(key), new.get(key), where)
+        return found
+    return [] if old == new else [f"{name}: {old!r} -> {new!r}"]

@@ -1,0 +1,202 @@
+"""The data feed: clips of one split as tensors, by row, and the order of an epoch.
+
+No Python runs per clip: an epoch is two index arrays, a batch is one ``index_select`` (clips in
+memory) or one read of the rows (clips on disk).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from react24 import windows
+from react24.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which array of which clips file."""
+
+    path: Path
+    values: Literal["native", "zscored"]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Speaker and listener row of each item of an epoch, int64 (n,) each."""
+
+    speaker: Tensor
+    listener: Tensor
+
+    def batch(self, step: int, size: int) -> Directions:
+        """The items of one batch; the last one of an epoch may be smaller."""
+        part = slice(step * size, (step + 1) * size)
+        return Directions(self.speaker[part], self.listener[part])
+
+
+class SplitClips:
+    """Named arrays of one split, all with the same rows.
+
+    Use as a context manager, or call ``close``.
+
+    Attributes:
+        rows: Person-clips, 2L.
+        pairs: L.
+        index: (2L,) of ``store.INDEX_DTYPE``.
+        pretrained: Whether every stream was made with pretrained weights only.
+        in_memory: Whether the clips were loaded once, or are read batch by batch.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Source], *, max_memory_mb: float = 4096.0, pin: bool = False
+    ):
+        """Open the files, check that they hold the same clips, and load what fits.
+
+        Args:
+            sources: Name -> array; the names are the caller's.
+            max_memory_mb: Load all arrays if they take less than this together, else none.
+            pin: Page-locked memory, from which copies to a GPU are quicker.
+
+        Raises:
+            InputError: A stream without native values is asked for them.
+            StoreError: The files are not clips files or do not hold the same clips.
+        """
+        self._stack = ExitStack()
+        try:
+            self._datasets = self._open(sources)
+        except BaseException:
+            self._stack.close()
+            raise
+        size = sum(d.size * d.dtype.itemsize for d in self._datasets.values()) / MIB
+        self.in_memory = size <= max_memory_mb
+        how = "in memory" if self.in_memory else f"read per batch (limit {max_memory_mb:.0f} MiB)"
+        logger.info("%d clip pairs, %s: %.1f MiB, %s", self.pairs, ", ".join(sources), size, how)
+        self._tensors: dict[str, Tensor] = {}
+        if self.in_memory:
+            for name, dataset in self._datasets.items():
+                tensor = torch.from_numpy(dataset[:])
+                self._tensors[name] = tensor.pin_memory() if pin else tensor
+            self._stack.close()
+
+    def _open(self, sources: Mapping[str, Source]) -> dict[str, h5py.Dataset]:
+        datasets: dict[str, h5py.Dataset] = {}
+        self.pretrained = True
+        first: windows.Clips | None = None
+        for name, source in sources.items():
+            clips = self._stack.enter_context(windows.open_clips(source.path))
+            if first is None:
+                first = clips
+            names = (str(first.path), str(clips.path))
+            windows.check_same_index(first.index, clips.index, names)
+            dataset = clips.native if source.values == "native" else clips.zscored
+            if dataset is None:
+                raise InputError(
+                    f"{source.path}: stream {clips.stream} has no native values, only z-scored "
+                    f"ones; native values are kept for {', '.join(windows.NATIVE_STREAMS)}"
+                )
+            datasets[name] = dataset
+            self.pretrained &= clips.pretrained
+        if first is None:
+            raise InputError("no stream was asked for")
+        self.index = first.index
+        self.rows = first.rows
+        self.pairs = first.rows // 2
+        return datasets
+
+    def take(self, name: str, rows: Tensor) -> Tensor:
+        """Clips by row.
+
+        Args:
+            name: One of the sources' names.
+            rows: int64 (n,), repeats allowed.
+
+        Returns:
+            float32 (n, 750, D) on the CPU.
+        """
+        if self.in_memory:
+            return self._tensors[name].index_select(0, rows)
+        wanted, inverse = np.unique(rows.numpy(), return_inverse=True)  # HDF5 wants rising rows
+        return torch.from_numpy(self._datasets[name][wanted][inverse])
+
+    def close(self) -> None:
+        """Close the files and let go of the memory."""
+        self._stack.close()
+        self._tensors.clear()
+
+    def __enter__(self) -> SplitClips:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def epoch_order(pairs: int, order: torch.Generator) -> Directions:
+    """One epoch of training: each pair once, shuffled, roles swapped with probability 1/2.
+
+    These are the semantics of the official training loader: pairs are not mirrored, and who is
+    the speaker is drawn anew at each access.
+
+    Args:
+        pairs: L.
+        order: Generator of the epoch, at its start.
+    """
+    permutation = torch.randperm(pairs, generator=order)
+    swapped = torch.rand(pairs, generator=order) < 0.5
+    speaker = permutation + pairs * swapped
+    return Directions(speaker, (speaker + pairs) % (2 * pairs))
+
+
+def every_direction(pairs: int) -> Directions:
+    """All 2L directions in the order of the clips file, as in validation and testing."""
+    speaker = torch.arange(2 * pairs)
+    return Directions(speaker, (speaker + pairs) % (2 * pairs))
+
+
+def count_batches(items: int, size: int) -> int:
+    """Batches of ``size`` that hold ``items``, the last incomplete one included."""
+    return -(-items // size)
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation (ddof 0) per channel, float64 (D,) each."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def channel_statistics(path: Path, rows_at_once: int = 64) -> ChannelStatistics:
+    """Statistics of a stream's native values over the valid frames of all clips of a split.
+
+    Two passes, so that the variance does not suffer from a large mean; memory stays bounded.
+
+    Raises:
+        InputError: The stream has no native values or no valid frame.
+    """
+    with windows.open_clips(path) as clips:
+        if clips.native is None:
+            raise InputError(f"{path}: stream {clips.stream} has no native values")
+        count = int(clips.valid[:].sum())
+        if not count:
+            raise InputError(f"{path}: no frame of split {clips.split} is valid; check the tracks")
+        parts = [slice(i, i + rows_at_once) for i in range(0, clips.rows, rows_at_once)]
+        mean = sum(_valid(clips, p).sum(0) for p in parts) / count
+        variance = sum(np.square(_valid(clips, p) - mean).sum(0) for p in parts) / count
+    return ChannelStatistics(mean, np.sqrt(variance))
+
+
+def _valid(clips: windows.Clips, part: slice) -> np.ndarray:
+    return clips.native[part][clips.valid[part]].astype(np.float64)  # (n valid, D)

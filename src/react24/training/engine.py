@@ -1,0 +1,99 @@
+"""Where and in which precision a stage trains: Lightning Fabric, or nothing where none is needed.
+
+Fabric moves modules and batches, sets up several GPUs and runs in mixed precision. On one CPU in
+float32 it changes nothing, but importing it costs about six seconds of CPU time, as much as a
+short training. There ``PlainEngine`` stands in for it, with the same method names and the same
+numbers (a test compares them).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from react24.errors import InputError
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class PlainEngine:
+    """One CPU, float32: the part of Fabric's interface that the loop uses."""
+
+    device = torch.device("cpu")
+    is_global_zero = True
+
+    def setup(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
+        """Module and optimiser as they are."""
+        return module, optimizer
+
+    def to_device(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The batch as it is."""
+        return batch
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Gradients of the loss."""
+        loss.backward()
+
+    def clip_gradients(
+        self, module: nn.Module, optimizer: torch.optim.Optimizer, *, max_norm: float
+    ) -> None:
+        """Scale the gradients so that their joint norm is at most ``max_norm``."""
+        torch.nn.utils.clip_grad_norm_(module.parameters(), max_norm, error_if_nonfinite=True)
+
+
+def open_engine(
+    device: str, *, precision: str = "32-true", devices: int = 1
+) -> PlainEngine | Fabric:
+    """The engine for a device.
+
+    Args:
+        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        precision: One of ``PRECISIONS``.
+        devices: GPUs used together.
+
+    Raises:
+        InputError: Unknown device or precision, or CUDA asked for where there is none.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"training.precision: {precision!r}; accepted: {', '.join(PRECISIONS)}")
+    if resolve_device(device) == "cpu" and precision == "32-true" and devices == 1:
+        return PlainEngine()
+    return open_fabric(device, precision=precision, devices=devices)
+
+
+def open_fabric(device: str, *, precision: str, devices: int) -> Fabric:
+    """A launched Fabric; see ``open_engine``."""
+    from lightning.fabric import Fabric
+
+    accelerator = resolve_device(device)
+    if accelerator == "cuda":
+        # Without it some CUDA matrix products choose their algorithm anew in each run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+def resolve_device(device: str) -> str:
+    """``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: Another name, or ``cuda`` where torch sees no CUDA device.
+    """
+    if device not in DEVICES:
+        raise InputError(f"device {device!r}; accepted: {', '.join(DEVICES)}")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise InputError("device cuda: torch sees no CUDA device here; use device auto or cpu")
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    return device
