@@ -30,6 +30,7 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    default_target: True
     input:
         tables=expand(
             "results/tables/metrics_{split}.{suffix}",
@@ -48,4 +49,3 @@ rule all:
             model=MODELS,
             split=SCORED_SPLITS,
         ),
-    default_target: True

@@ -69,6 +69,7 @@ class NoModels:
     """Stands in for the follower where only decoding and writing are measured."""
 
     def see(self, rgb: np.ndarray) -> Mesh:
+        """A face without looking."""
         return Mesh(np.full((POINTS, 3), rgb[0, 0, 0], np.float32), 1.0)
 
 

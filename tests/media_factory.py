@@ -116,8 +116,11 @@ def _add_video(container, picture, times, fps, codec, gop, b_frames):
         return None
     video = container.add_stream(codec, rate=Fraction(fps))
     height, width = picture(0).shape[:2]
-    video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-    video.codec_context.time_base = Fraction(1, 90000)
+    video.width, video.height = width, height
+    video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    # Older formats cannot count time finely.
+    fine = codec == "libx264"
+    video.codec_context.time_base = Fraction(1, 90000) if fine else 1 / Fraction(fps)
     video.codec_context.gop_size = gop
     video.codec_context.thread_count = 1
     if codec == "libx264":
@@ -144,10 +147,15 @@ def cut_file(path: Path, share: float) -> Path:
     return path
 
 
-def damage_middle(path: Path, share: float, size: int = 600) -> Path:
-    """Overwrite ``size`` bytes at ``share`` of a file with noise."""
+def damage_packet(path: Path, kind: str, second: float) -> Path:
+    """Overwrite the first ``video`` or ``audio`` packet presented at ``second`` with noise."""
+    with av.open(str(path)) as container:
+        stream = getattr(container.streams, kind)[0]
+        hit = next(
+            p for p in container.demux(stream) if p.size and p.pts * p.time_base >= second - 1e-6
+        )
+        position, size = hit.pos, hit.size
     data = bytearray(path.read_bytes())
-    begin = int(len(data) * share)
-    data[begin : begin + size] = np.random.default_rng(0).bytes(size)
+    data[position : position + size] = np.random.default_rng(0).bytes(size)
     path.write_bytes(bytes(data))
     return path

@@ -50,7 +50,10 @@ class TinyTask:
         time.sleep(self.wait)
         part = epoch_order(PAIRS, order).batch(step, BATCH)
         self.seen.append((epoch, step, part.speaker.tolist()))
-        return {"x": self.data[part.speaker].repeat(2, 1), "y": self.truth[part.speaker].repeat(2, 1)}
+        return {
+            "x": self.data[part.speaker].repeat(2, 1),
+            "y": self.truth[part.speaker].repeat(2, 1),
+        }
 
     def make_validation_batch(self, step):
         rows = every_direction(PAIRS).speaker

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -67,47 +68,48 @@ def sample_baseline(
         StoreError: Files that are not clips or do not belong together.
     """
     streams = _check(name, clips_split, clips_train, samples)
-    used = {f"split_{s}": Path(clips_split[s]) for s in streams}
-    means: dict[str, np.ndarray] = {}
-    pretrained = True
+    inputs = {f"split_{s}": Path(clips_split[s]) for s in streams}
+    means = {}
     if name in FROM_TRAINING:
-        used |= {f"train_{s}": Path(clips_train[s]) for s in streams}
-        for stream in streams:
-            mean, trained = mean_sequence(Path(clips_train[stream]))
-            pretrained &= trained
-            if name == "MeanFr":
-                mean = np.broadcast_to(mean.mean(0), mean.shape)
-            means[stream] = mean.astype(np.float32)
+        inputs |= {f"train_{s}": Path(clips_train[s]) for s in streams}
+        means = {s: mean_sequence(Path(clips_train[s])) for s in streams}
     with ExitStack() as stack:
         clips = {s: stack.enter_context(windows.open_clips(clips_split[s])) for s in streams}
         first = clips["graphau"]
         for other in clips.values():
             windows.check_same_index(first.index, other.index, (str(first.path), str(other.path)))
-            pretrained &= other.pretrained
-        # Random noise has no features behind it, but what it is scored against has.
-        info = SamplesInfo(name, seed, first.split, samples, bool(pretrained), "baseline")
+        pretrained = all(part.pretrained for part in (*clips.values(), *means.values()))
         writer = stack.enter_context(
             create_samples(
                 output,
-                info,
+                SamplesInfo(name, seed, first.split, samples, pretrained, "baseline"),
                 index=first.index,
                 datasets=tuple(STREAMS[s] for s in streams),
                 created_by=created_by,
                 config={"baseline": name, "samples": samples, "seed": seed},
-                inputs=store.digest_inputs(**used),
+                inputs=store.digest_inputs(**inputs),
             )
         )
-        listeners = windows.listener_rows(first.rows)
         for row in progress(range(first.rows), what=f"writing {name}", unit="clip"):
-            reactions = {}
-            for stream, part in clips.items():
-                if name == "Random":
-                    reactions[STREAMS[stream]] = random_reactions(seed, first.index[row], samples)
-                    continue
-                source = {"GT": listeners[row], "Mime": row}.get(name)
-                one = means[stream] if source is None else part.native[source]
-                reactions[STREAMS[stream]] = np.broadcast_to(one, (samples, *one.shape))
-            writer.write(row, **reactions)
+            if name == "Random":
+                writer.write(row, emotion=random_reactions(seed, first.index[row], samples))
+                continue
+            ones = {STREAMS[s]: _one(name, row, clips[s], means.get(s)) for s in streams}
+            writer.write(
+                row, **{k: np.broadcast_to(v, (samples, *v.shape)) for k, v in ones.items()}
+            )
+
+
+def _one(name: str, row: int, clips: windows.Clips, mean: TrainingMean | None) -> np.ndarray:
+    """The reaction (750, D) that all samples of a direction repeat."""
+    if name == "GT":
+        return clips.native[windows.listener_rows(clips.rows)[row]]
+    if name == "Mime":
+        return clips.native[row]
+    sequence = mean.sequence
+    if name == "MeanFr":
+        sequence = np.broadcast_to(sequence.mean(0), sequence.shape)
+    return sequence.astype(np.float32)
 
 
 def _check(
@@ -132,11 +134,21 @@ def _check(
     return tuple(s for s in STREAMS if all(s in files for files in needed.values()))
 
 
-def mean_sequence(path: Path, rows_at_once: int = 64) -> tuple[np.ndarray, bool]:
-    """Mean over all clips of a split and both roles, frame by frame.
+@dataclass(frozen=True)
+class TrainingMean:
+    """Mean over all clips of the training split and both roles.
 
-    Returns:
-        float64 (750, D), and whether the clips are marked pretrained.
+    Attributes:
+        sequence: float64 (750, D), native units.
+        pretrained: Whether the clips are marked pretrained.
+    """
+
+    sequence: np.ndarray
+    pretrained: bool
+
+
+def mean_sequence(path: Path, rows_at_once: int = 64) -> TrainingMean:
+    """Mean over all clips of a file, frame by frame, in bounded memory.
 
     Raises:
         InputError: The stream has no native values.
@@ -147,7 +159,7 @@ def mean_sequence(path: Path, rows_at_once: int = 64) -> tuple[np.ndarray, bool]
         total = np.zeros(clips.native.shape[1:])
         for start in range(0, clips.rows, rows_at_once):
             total += clips.native[start : start + rows_at_once].sum(0, dtype=np.float64)
-        return total / clips.rows, clips.pretrained
+        return TrainingMean(total / clips.rows, clips.pretrained)
 
 
 def random_reactions(seed: int, index_row: np.void, samples: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""``react24``: single steps for people who want one without the whole workflow.
+"""Single steps for people who want one without the whole workflow.
 
 Every command calls one function of the library and imports what it needs only then.
 """

@@ -107,10 +107,8 @@ def sample_reactions(
         )
         arrays = {name: getattr(opened[name], space) for name, space in conditions.items()}
         for row in progress(range(first.rows), what=f"sampling {model}", unit="clip"):
-            speaker = {
-                name: torch.from_numpy(array[row : row + 1]).to(target)
-                for name, array in arrays.items()
-            }
+            parts = {name: torch.from_numpy(array[row : row + 1]) for name, array in arrays.items()}
+            speaker = {name: part.to(target) for name, part in parts.items()}
             noise = generator(seed, "sampling", *clip_key(first.index[row]))
             _write(writer, row, trained.model, speaker, samples, noise)
 

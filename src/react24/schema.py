@@ -108,7 +108,7 @@ def _fill(values: Any, schema: Mapping, root: Mapping, path: str, problems: list
 def _as_declared(value: Any, schema: Mapping) -> Any:
     """Numbers as the type that the schema names, so that 1 and 1.0 give the same settings."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
+        return copy.deepcopy(value)
     if schema.get("type") == "number":
         return float(value)
     if schema.get("type") == "integer" and float(value).is_integer():

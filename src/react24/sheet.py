@@ -109,7 +109,7 @@ def read_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> li
     problems += [f"{path}, {problem}" for problem in _check_repeated_names(rows)]
     problems += [f"{path}: {problem}" for problem in conflicts(sessions)]
     uses = list(_uses(sessions))
-    problems += [f"{path}, {problem}" for problem in _check_repeated_files(uses, check_files)]
+    problems += [f"{path}, {problem}" for problem in _check_repeated_files(uses, settings, check_files)]
     if check_files:
         problems += [f"{path}, {problem}" for problem in _check_files(uses, settings)]
     if problems:
@@ -306,11 +306,11 @@ def _uses(sessions: list[Session]) -> Iterator[_Use]:
                 yield _Use(session, person.role, "audio", person.audio)
 
 
-def _check_repeated_files(uses: list[_Use], follow_links: bool) -> list[str]:
+def _check_repeated_files(uses: list[_Use], settings: Settings, follow_links: bool) -> list[str]:
     first: dict[Path, _Use] = {}
     problems = []
     for use in uses:
-        key = use.path.resolve() if follow_links else use.path
+        key = (settings.root / use.path).resolve() if follow_links else use.path
         before = first.setdefault(key, use)
         if before is use:
             continue

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
@@ -274,7 +275,7 @@ def _download(entry: WeightsEntry, path: Path, opener: Opener) -> None:
         try:
             with opener(entry.url, timeout=TIMEOUT) as response, temporary.open("wb") as file:
                 _copy(response, file, entry)
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
             raise InputError(_by_hand(entry, path, str(error))) from error
         _check_published(entry, path, sha256_file(temporary), "what was downloaded")
 

@@ -19,8 +19,9 @@ def test_25_fps_maps_one_to_one():
 def test_30_fps_takes_the_nearest_picture():
     pts = np.arange(60)
     clock = map_ticks(pts, Fraction(1, 30), Fraction(0), Fraction(2), 50)
-    expected = [min(range(60), key=lambda i: (abs(Fraction(i, 30) - Fraction(k, 25)), i))
-                for k in range(50)]
+    expected = [
+        min(range(60), key=lambda i: (abs(Fraction(i, 30) - Fraction(k, 25)), i)) for k in range(50)
+    ]
     np.testing.assert_array_equal(clock.frame, expected)
     np.testing.assert_array_equal(clock.frame[:7], [0, 1, 2, 4, 5, 6, 7])
     assert clock.valid.all()
@@ -50,9 +51,7 @@ def test_dropped_stretch_and_end_are_not_valid():
     times = [0, 40, 80, 1000, 1040]
     clock = _map(times, end=Fraction(1080, 1000), ticks=29)
     # 0.20 s .. 0.88 s are further than 0.1 s from every picture; 1.08 s and later is past the end.
-    np.testing.assert_array_equal(
-        np.flatnonzero(~clock.valid), [*range(5, 23), 27, 28]
-    )
+    np.testing.assert_array_equal(np.flatnonzero(~clock.valid), [*range(5, 23), 27, 28])
 
 
 def test_one_picture_only():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from media_factory import (
     cut_file,
-    damage_middle,
+    damage_packet,
     noisy,
     read_number,
     tone,
@@ -48,10 +48,10 @@ def _numbers(media, **kwargs):
 def test_25_fps_is_exact_in_every_container(tmp_path, name):
     video = write_media(tmp_path / name, frames=60, sound=tone(2.5, 16000))
     frame, valid, ticks = _frames(media := _probe(tmp_path, video))
-    late = int((~valid).sum())  # MPEG-TS starts its sound, and so the clock, two ticks earlier
+    late = int((~valid).sum())  # MPEG-TS has its sound, and so the clock, start 0.064 s earlier
     assert late == (2 if name == "v.ts" else 0)
-    assert ticks == 60 + late
-    np.testing.assert_array_equal(frame[late:], np.arange(60))
+    assert ticks == (61 if late else 60)
+    np.testing.assert_array_equal(frame[late:], np.arange(ticks - late))
     np.testing.assert_array_equal(_numbers(media), frame)
 
 
@@ -78,9 +78,7 @@ def test_variable_rate_shows_what_is_nearest_in_time(tmp_path):
 
 
 def test_late_pictures_wait_for_the_sound(tmp_path):
-    video = write_media(
-        tmp_path / "v.mp4", frames=50, video_start=0.4, sound=tone(2.4, 16000)
-    )
+    video = write_media(tmp_path / "v.mp4", frames=50, video_start=0.4, sound=tone(2.4, 16000))
     frame, valid, ticks = _frames(_probe(tmp_path, video))
     assert ticks == 60
     np.testing.assert_array_equal(np.flatnonzero(~valid), np.arange(10))
@@ -120,12 +118,61 @@ def test_session_is_as_long_as_its_shorter_role(tmp_path, caplog):
 
 
 def test_rotation_is_applied(tmp_path):
-    from react24.media.video import shown_size
+    """A phone held upright stores a lying picture and asks for a quarter turn clockwise."""
 
-    class Turned:
-        width, height, rotation = 64, 32, -90
+    def lying(_):
+        picture = np.full((64, 96, 3), 40, np.uint8)
+        picture[:32, :48] = 220  # top left
+        return picture
 
-    assert shown_size(Turned) == (32, 64)
+    video = write_media(tmp_path / "v.mp4", picture=lying, frames=10, sound=tone(0.4, 16000))
+    data = bytearray(video.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40  # of the first track, the pictures
+    turn = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]
+    data[matrix : matrix + 36] = b"".join(v.to_bytes(4, "big", signed=True) for v in turn)
+    video.write_bytes(data)
+    media = _probe(tmp_path, video)
+    with h5py.File(media) as file:
+        assert (file["a"].attrs["width"], file["a"].attrs["height"]) == (64, 96)
+    _, picture = next(read_frames(media, "a"))
+    assert picture.shape == (96, 64, 3)
+    assert picture[:40, 40:].mean() > 200  # now top right
+    assert picture[56:, :].mean() < 60
+
+
+def test_an_edit_list_hides_the_first_pictures(tmp_path):
+    """An editor that trims without encoding again only moves the start in the file's edit list."""
+    video = write_media(tmp_path / "v.mp4", frames=60, gop=60, sound=tone(2, 16000))
+    data = bytearray(video.read_bytes())
+    entry = data.index(b"elst") + 12  # of the first track, the pictures: duration, media time
+    length, begin = (int.from_bytes(data[entry + i : entry + i + 4], "big") for i in (0, 4))
+    data[entry : entry + 4] = (length - 400).to_bytes(4, "big")  # ms
+    data[entry + 4 : entry + 8] = (begin + 36000).to_bytes(4, "big")  # 0.4 s in 1/90000 s
+    video.write_bytes(data)
+    frame, valid, ticks = _frames(media := _probe(tmp_path, video))
+    assert ticks == 50
+    assert valid.all()
+    np.testing.assert_array_equal(frame, np.arange(50))  # counted among what is shown
+    assert _numbers(media) == list(range(10, 60))
+    assert _numbers(media, start=20, stop=23) == [30, 31, 32]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("v.webm", "libvpx-vp9"), ("v.avi", "mpeg4"), ("v.mov", "mjpeg"), ("v.mkv", "ffv1")],
+)
+def test_other_formats_are_whole_and_exact(tmp_path, name, codec):
+    sound_codec = "libopus" if name.endswith("webm") else "pcm_s16le"
+    video = write_media(
+        tmp_path / name,
+        frames=30,
+        codec=codec,
+        sound=tone(1.2, 48000),
+        rate=48000,
+        sound_codec=sound_codec,
+    )
+    assert scan_video(video, decode=True).damage is None
+    assert _numbers(_probe(tmp_path, video)) == list(range(30))
 
 
 def test_probing_twice_gives_the_same_bytes(tmp_path):
@@ -178,27 +225,28 @@ def test_tolerated_cut_ends_the_session_there(tmp_path):
 
 
 def _broken_inside(folder):
-    video = _noisy(folder / "v.mkv")
-    return damage_middle(video, 0.5)
+    return damage_packet(_noisy(folder / "v.mp4"), "video", 2.0)
 
 
 def test_damaged_middle_stops_the_reader_and_names_the_second(tmp_path):
     media = _probe(tmp_path, _broken_inside(tmp_path))
-    with pytest.raises(DamagedFileError, match=r"v\.mkv, second [12]\.\d\d.*cannot be decoded") as e:
+    with pytest.raises(DamagedFileError, match=r"v\.mp4, second [12]\.\d\d: .*tolerate") as caught:
         list(read_frames(media, "a"))
-    assert 1.0 < e.value.second < 2.5
+    # Pictures wait for up to a few others before they are shown, so the second is not exact.
+    assert 1.8 <= caught.value.second <= 2.04
 
 
-def test_damaged_middle_is_cut_where_tolerated(tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_damaged_middle_is_cut_where_tolerated(tmp_path, threads):
     video = _broken_inside(tmp_path)
     media = _probe(tmp_path, video, tolerate=True)
     with h5py.File(media) as file:
         ticks = int(file.attrs["frames"])
         damage = json.loads(file.attrs["damage"])
-    assert 25 < ticks < 63
-    assert damage[0]["message"].startswith("the picture cannot be decoded")
-    numbers = _numbers(media)
-    assert numbers == list(range(ticks))
+    assert 45 <= ticks <= 51
+    assert len(damage) == 2  # the same file serves both roles
+    assert damage[0]["message"].startswith("the picture")
+    assert _numbers(media, threads=threads) == list(range(ticks))
 
 
 def test_check_readable_tells_what_is_missing(tmp_path):

@@ -113,7 +113,11 @@ def test_when_all_checkpoints_are_damaged_training_starts_anew(whole, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"seed": 1}, "seed: 0 -> 1"), ({"code": "new"}, "code"), ({"gradient_clip": 1.0}, "gradient")],
+    [
+        ({"seed": 1}, "seed: 0 -> 1"),
+        ({"code": "new"}, "code"),
+        ({"gradient_clip": 1.0}, "gradient"),
+    ],
 )
 def test_a_checkpoint_of_another_run_is_discarded(tmp_path, caplog, change, named):
     interrupt(tmp_path / "changed", 14)
@@ -143,12 +147,16 @@ def test_a_finished_run_is_not_trained_again(whole, tmp_path):
     assert_same(task, whole[1])
 
 
-def test_the_loss_falls_and_the_history_says_so(whole):
+def test_the_loss_falls(tmp_path):
+    _, result = tiny_task.run(tmp_path, epochs=100, checkpoint_steps=None)
+    assert result.history.val["loss"][-1] < 0.5 * result.history.val["loss"][0]
+
+
+def test_the_history_has_a_row_per_epoch_and_validation(whole):
     history = read_history(whole[0] / "out" / "history.h5")
     assert history.train["epoch"] == list(range(10))
     assert history.train["step"] == list(range(3, STEPS + 1, 3))
     assert history.val["epoch"] == [3, 7, 9]
-    assert history.train["loss"][-1] < 0.2 * history.train["loss"][0]
     assert history.val["double"] == pytest.approx([2 * v for v in history.val["loss"]])
 
 

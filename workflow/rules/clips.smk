@@ -7,14 +7,14 @@ rule zscore_stream:
         "logs/zscore_stream/{stream}/{session}.log",
     benchmark:
         "benchmarks_out/zscore_stream/{stream}/{session}.tsv"
-    params:
-        code=code_digest("react24.normalize"),
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=20,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        code=code_digest("react24.normalize"),
     message:
         "z-scoring {wildcards.stream} of session {wildcards.session}"
     script:
@@ -24,10 +24,12 @@ rule zscore_stream:
 rule window_clips:
     input:
         features=lambda wc: [
-            f"results/features/{wc.stream}/{s.session}.h5" for s in sessions_of(wc.split)
+            f"results/features/{wc.stream}/{s.session}.h5"
+            for s in sessions_of(wc.split)
         ],
         normalized=lambda wc: [
-            f"results/normalized/{wc.stream}/{s.session}.h5" for s in sessions_of(wc.split)
+            f"results/normalized/{wc.stream}/{s.session}.h5"
+            for s in sessions_of(wc.split)
         ],
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
@@ -35,15 +37,15 @@ rule window_clips:
         "logs/window_clips/{stream}/{split}.log",
     benchmark:
         "benchmarks_out/window_clips/{stream}/{split}.tsv"
-    params:
-        sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
-        code=code_digest("react24.windows"),
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
+        code=code_digest("react24.windows"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
     script:
@@ -60,17 +62,17 @@ rule appropriate_reactions:
         "logs/appropriate_reactions/{split}.log",
     benchmark:
         "benchmarks_out/appropriate_reactions/{split}.tsv"
+    conda:
+        "../../envs/metrics.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],
         sites=lambda wc: {s.session: s.site for s in sessions_of(wc.split)},
         code=code_digest("react24.appropriate"),
-    threads: 2
-    resources:
-        mem_mb=2000,
-        runtime=120,
-    conda:
-        "../../envs/metrics.yaml"
     message:
         "Finding the appropriate reactions of {wildcards.split}"
     script:

@@ -1,47 +1,41 @@
 # Settings, sessions and the names of files, shared by all rules. Logic that can be tested lives in
 # src/react24; here it is only asked.
 
-import os
 import re
 import sys
 from pathlib import Path
 
-# Every job, also in its conda environment or on a cluster node, finds the library of this checkout.
+from snakemake.exceptions import WorkflowError
+
+# The library of this checkout, here and in every job.
 SRC = str(Path(workflow.basedir) / "src")
 if SRC not in sys.path:
     sys.path.insert(0, SRC)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [SRC, *filter(None, [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p != SRC])]
-)
-
-from snakemake.exceptions import WorkflowError
 
 from react24.codedigest import code_digest
-from react24.config import LEARNED_BASELINES, load_settings
+from react24.config import LEARNED_BASELINES
 from react24.errors import InputError
 from react24.models import registry
-from react24.sheet import read_sheet
-from react24.splits import assign_splits
+from react24.paths import share_with_jobs
+from react24.project import load_project
+
+share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
-CHECK = workflow.is_main_process
 try:
-    SETTINGS = load_settings(config, check=CHECK)
-    SESSIONS = {
-        session.session: session
-        for session in assign_splits(
-            read_sheet(SETTINGS.sheet, SETTINGS, check_files=CHECK),
-            SETTINGS["split"],
-            SETTINGS["seed"],
-            needed=SETTINGS.needed_splits,
-        )
-    }
+    PROJECT = load_project(config, check=workflow.is_main_process)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-STREAMS = [name for name, stream in SETTINGS["streams"].items() if stream.get("enabled", True)]
+SETTINGS = PROJECT.settings
+SESSIONS = {session.session: session for session in PROJECT.sessions}
+STREAMS = [
+    name for name, stream in SETTINGS["streams"].items() if stream.get("enabled", True)
+]
 SPLITS = [
-    split for split in ("train", "val", "test") if any(s.split == split for s in SESSIONS.values())
+    split
+    for split in ("train", "val", "test")
+    if any(s.split == split for s in SESSIONS.values())
 ]
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
@@ -125,13 +119,17 @@ def training_clips(stage):
 
 def sampling_clips(wildcards):
     """Clips of the streams that a model reads of the speaker."""
-    streams = model_kind(wildcards.model).condition_streams(MODEL_SETTINGS[wildcards.model])
+    streams = model_kind(wildcards.model).condition_streams(
+        MODEL_SETTINGS[wildcards.model]
+    )
     return {f"clips_{s}": f"results/clips/{s}/{wildcards.split}.h5" for s in streams}
 
 
 def sampling_code(wildcards):
     """Digest of the sampling code with the model's own."""
-    return code_digest("react24.sampling", model_kind(wildcards.model).load.partition(":")[0])
+    return code_digest(
+        "react24.sampling", model_kind(wildcards.model).load.partition(":")[0]
+    )
 
 
 def model_weights(wildcards):

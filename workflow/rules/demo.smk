@@ -7,15 +7,15 @@ rule make_demo_session:
         "logs/make_demo_session/{session}.log",
     benchmark:
         "benchmarks_out/make_demo_session/{session}.tsv"
-    params:
-        seed=SETTINGS["demo"]["seed"],
-        code=code_digest("react24.demo.corpus"),
+    conda:
+        "../../envs/demo.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
-    conda:
-        "../../envs/demo.yaml"
+    params:
+        seed=SETTINGS["demo"]["seed"],
+        code=code_digest("react24.demo.corpus"),
     message:
         "Making demo session {wildcards.session}"
     script:

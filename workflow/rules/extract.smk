@@ -10,17 +10,17 @@ rule extract_graphau:
         "logs/extract_graphau/{session}.log",
     benchmark:
         "benchmarks_out/extract_graphau/{session}.tsv"
+    conda:
+        "../../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         settings=SETTINGS["streams"]["graphau"],
         code=code_digest(
             "react24.extractors.from_faces", "react24.extractors.landmarks_graphau"
         ),
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=60,
-    conda:
-        "../../envs/faces.yaml"
     message:
         "Extracting the 25-D emotion stream of session {wildcards.session}"
     script:
@@ -36,17 +36,17 @@ rule extract_faceverse:
         "logs/extract_faceverse/{session}.log",
     benchmark:
         "benchmarks_out/extract_faceverse/{session}.tsv"
+    conda:
+        "../../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         settings=SETTINGS["streams"]["faceverse"],
         code=code_digest(
             "react24.extractors.from_faces", "react24.extractors.landmarks_faceverse"
         ),
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=60,
-    conda:
-        "../../envs/faces.yaml"
     message:
         "Extracting the 58-D coefficients of session {wildcards.session}"
     script:
@@ -63,18 +63,16 @@ rule extract_vggish:
         "logs/extract_vggish/{session}.log",
     benchmark:
         "benchmarks_out/extract_vggish/{session}.tsv"
-    params:
-        settings=SETTINGS["streams"]["vggish"],
-        code=code_digest(
-            "react24.extractors.from_sound", "react24.extractors.vggish"
-        ),
+    conda:
+        "../../envs/sound.yaml"
     threads: 1
     resources:
         mem_mb=2500,
         runtime=240,
         gpu=1,
-    conda:
-        "../../envs/sound.yaml"
+    params:
+        settings=SETTINGS["streams"]["vggish"],
+        code=code_digest("react24.extractors.from_sound", "react24.extractors.vggish"),
     message:
         "Extracting VGGish embeddings of session {wildcards.session}"
     script:
@@ -91,18 +89,16 @@ rule extract_wav2vec2:
         "logs/extract_wav2vec2/{session}.log",
     benchmark:
         "benchmarks_out/extract_wav2vec2/{session}.tsv"
-    params:
-        settings=SETTINGS["streams"]["wav2vec2"],
-        code=code_digest(
-            "react24.extractors.from_sound", "react24.extractors.wav2vec2"
-        ),
+    conda:
+        "../../envs/sound.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
         gpu=1,
-    conda:
-        "../../envs/sound.yaml"
+    params:
+        settings=SETTINGS["streams"]["wav2vec2"],
+        code=code_digest("react24.extractors.from_sound", "react24.extractors.wav2vec2"),
     message:
         "Extracting wav2vec2 states of session {wildcards.session}"
     script:

@@ -8,16 +8,16 @@ rule track_faces:
         "logs/track_faces/{session}.log",
     benchmark:
         "benchmarks_out/track_faces/{session}.tsv"
-    params:
-        max_gap=SETTINGS["faces"]["max_gap"],
-        max_missing=SETTINGS["faces"]["max_missing"],
-        code=code_digest("react24.faces.track"),
+    conda:
+        "../../envs/faces.yaml"
     threads: 1
     resources:
         mem_mb=2500,
         runtime=240,
-    conda:
-        "../../envs/faces.yaml"
+    params:
+        max_gap=SETTINGS["faces"]["max_gap"],
+        max_missing=SETTINGS["faces"]["max_missing"],
+        code=code_digest("react24.faces.track"),
     message:
         "Tracking the faces of session {wildcards.session}"
     script:

@@ -7,16 +7,16 @@ rule probe_session:
         "logs/probe_session/{session}.log",
     benchmark:
         "benchmarks_out/probe_session/{session}.tsv"
-    params:
-        people=session_people,
-        tolerate_damage=SETTINGS["media"]["tolerate_damage"],
-        code=code_digest("react24.media.probe"),
+    conda:
+        "../../envs/media.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
-    conda:
-        "../../envs/media.yaml"
+    params:
+        people=session_people,
+        tolerate_damage=SETTINGS["media"]["tolerate_damage"],
+        code=code_digest("react24.media.probe"),
     message:
         "Reading the clock of session {wildcards.session}"
     script:

@@ -18,14 +18,14 @@ rule tabulate_metrics:
         "logs/tabulate_metrics/{split}.log",
     benchmark:
         "benchmarks_out/tabulate_metrics/{split}.tsv"
-    params:
-        code=code_digest("react24.report.tables"),
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        code=code_digest("react24.report.tables"),
     message:
         "Writing the table of metrics, {wildcards.split}"
     script:
@@ -50,6 +50,12 @@ rule plot_training:
         "logs/plot_training/{model}.log",
     benchmark:
         "benchmarks_out/plot_training/{model}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
@@ -57,12 +63,6 @@ rule plot_training:
             for seed in SEEDS
         ],
         code=code_digest("react24.report.plots"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/report.yaml"
     message:
         "Plotting the training curves of {wildcards.model}"
     script:
@@ -73,7 +73,8 @@ rule plot_variance:
     input:
         clips="results/clips/graphau/{split}.h5",
         samples=lambda wc: [
-            f"results/samples/{model}/seed{SEEDS[0]}/{wc.split}.h5" for model in MODELS + BASELINES
+            f"results/samples/{model}/seed{SEEDS[0]}/{wc.split}.h5"
+            for model in MODELS + BASELINES
         ],
     output:
         plot=report(
@@ -86,14 +87,14 @@ rule plot_variance:
         "logs/plot_variance/{split}.log",
     benchmark:
         "benchmarks_out/plot_variance/{split}.tsv"
-    params:
-        code=code_digest("react24.report.plots"),
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        code=code_digest("react24.report.plots"),
     message:
         "Plotting the variance of truth and reactions, {wildcards.split}"
     script:
@@ -115,14 +116,14 @@ rule plot_clip:
         "logs/plot_clip/{model}_{split}.log",
     benchmark:
         "benchmarks_out/plot_clip/{model}_{split}.tsv"
-    params:
-        code=code_digest("react24.report.plots"),
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        code=code_digest("react24.report.plots"),
     message:
         "Plotting one clip of {wildcards.model}, {wildcards.split}"
     script:

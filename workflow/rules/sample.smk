@@ -10,18 +10,18 @@ rule sample_reactions:
         "benchmarks_out/sample_reactions/{model}/seed{seed}/{split}.tsv"
     wildcard_constraints:
         model=any_of(MODELS),
-    params:
-        settings=lambda wc: MODEL_SETTINGS[wc.model],
-        stages=lambda wc: model_stages(wc.model),
-        samples=SETTINGS["sampling"]["samples"],
-        code=sampling_code,
+    conda:
+        "../../envs/models.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
         gpu=1,
-    conda:
-        "../../envs/models.yaml"
+    params:
+        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        stages=lambda wc: model_stages(wc.model),
+        samples=SETTINGS["sampling"]["samples"],
+        code=sampling_code,
     message:
         "Sampling {params.samples} reactions per clip: {wildcards.model}, "
         "seed {wildcards.seed}, {wildcards.split}"
@@ -40,15 +40,15 @@ rule sample_baseline:
         "benchmarks_out/sample_baseline/{model}/seed{seed}/{split}.tsv"
     wildcard_constraints:
         model=any_of(BASELINES),
-    params:
-        samples=SETTINGS["sampling"]["samples"],
-        code=code_digest("react24.baselines"),
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        samples=SETTINGS["sampling"]["samples"],
+        code=code_digest("react24.baselines"),
     message:
         "Baseline {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

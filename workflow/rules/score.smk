@@ -9,15 +9,15 @@ rule score_reactions:
         "logs/score_reactions/{model}/seed{seed}/{split}.log",
     benchmark:
         "benchmarks_out/score_reactions/{model}/seed{seed}/{split}.tsv"
-    params:
-        space=SETTINGS["metrics"]["space"],
-        code=code_digest("react24.metrics.score"),
+    conda:
+        "../../envs/metrics.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
-    conda:
-        "../../envs/metrics.yaml"
+    params:
+        space=SETTINGS["metrics"]["space"],
+        code=code_digest("react24.metrics.score"),
     message:
         "Scoring {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

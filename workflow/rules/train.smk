@@ -6,24 +6,26 @@ rule train_belfusion_vae:
     input:
         unpack(training_clips("vae")),
     output:
-        weights=ensure("results/models/{model}/seed{seed}/vae/model.safetensors", non_empty=True),
+        weights=ensure(
+            "results/models/{model}/seed{seed}/vae/model.safetensors", non_empty=True
+        ),
         settings="results/models/{model}/seed{seed}/vae/model.json",
         history="results/models/{model}/seed{seed}/vae/history.h5",
     log:
         "logs/train_belfusion_vae/{model}/seed{seed}.log",
     benchmark:
         "benchmarks_out/train_belfusion_vae/{model}/seed{seed}.tsv"
-    params:
-        settings=lambda wc: MODEL_SETTINGS[wc.model],
-        checkpoints="results/models/{model}/seed{seed}/vae/checkpoints",
-        code=code_digest("react24.training.belfusion_tasks"),
+    conda:
+        "../../envs/models.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=1440,
         gpu=1,
-    conda:
-        "../../envs/models.yaml"
+    params:
+        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        checkpoints="results/models/{model}/seed{seed}/vae/checkpoints",
+        code=code_digest("react24.training.belfusion_tasks"),
     message:
         "Training {wildcards.model}, stage 1 (VAE), seed {wildcards.seed}"
     script:
@@ -36,24 +38,26 @@ rule train_belfusion_ldm:
         vae="results/models/{model}/seed{seed}/vae/model.safetensors",
         vae_settings="results/models/{model}/seed{seed}/vae/model.json",
     output:
-        weights=ensure("results/models/{model}/seed{seed}/ldm/model.safetensors", non_empty=True),
+        weights=ensure(
+            "results/models/{model}/seed{seed}/ldm/model.safetensors", non_empty=True
+        ),
         settings="results/models/{model}/seed{seed}/ldm/model.json",
         history="results/models/{model}/seed{seed}/ldm/history.h5",
     log:
         "logs/train_belfusion_ldm/{model}/seed{seed}.log",
     benchmark:
         "benchmarks_out/train_belfusion_ldm/{model}/seed{seed}.tsv"
-    params:
-        settings=lambda wc: MODEL_SETTINGS[wc.model],
-        checkpoints="results/models/{model}/seed{seed}/ldm/checkpoints",
-        code=code_digest("react24.training.belfusion_tasks"),
+    conda:
+        "../../envs/models.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=1440,
         gpu=1,
-    conda:
-        "../../envs/models.yaml"
+    params:
+        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        checkpoints="results/models/{model}/seed{seed}/ldm/checkpoints",
+        code=code_digest("react24.training.belfusion_tasks"),
     message:
         "Training {wildcards.model}, stage 2 (latent diffusion), seed {wildcards.seed}"
     script:

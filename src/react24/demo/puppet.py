@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from react24.demo.portrait import portrait_landmarks, portrait_picture
+from react24.demo.portrait import Portrait, load_portrait, portrait_picture
 from react24.rig.model import Rig
-from react24.rig.pose import Camera, fit_pose, unproject
+from react24.rig.pose import euler_to_matrix
 from react24.rig.render import project, render
 
 SIZE = 256
@@ -97,13 +97,13 @@ class Puppet:
             rig: The face rig.
             look: Who this is.
         """
-        places = portrait_landmarks()[:, :2].astype(float)
+        portrait = load_portrait()
+        places = portrait.landmarks[:, :2].astype(float)
         self._fields = np.ascontiguousarray(rig.displacements.reshape(len(rig.names), -1), float)
-        self._oval = _outline(
-            np.concatenate([rig.triangles, rig.eye_triangles, rig.mouth_triangles])
-        )
-        rings = _Rings.around(rig.neutral.astype(float), places, self._oval)
-        head, self.rest_rotation, rest = _lift_portrait(rig, places, rings)
+        faces = np.concatenate([rig.triangles, rig.eye_triangles, rig.mouth_triangles])
+        rings = _Rings.around(places, _outline(faces))
+        self.rest_rotation = portrait.rotation.astype(float)
+        head, rest = _lift_portrait(rig.neutral.astype(float), portrait, rings)
         self.rest = rest * look.distance
         shaped = _shape(head, look)
         self._neutral, self._ring_points = np.split(shaped, [len(places)])
@@ -143,7 +143,7 @@ class Puppet:
         change = face - self._neutral
         # Skin behind the jaw line gives way by half of what the line itself does.
         rings = self._ring_points.copy()
-        rings[: len(self._oval)] += 0.5 * change[self._oval]
+        rings[: len(self._rings.oval)] += 0.5 * change[self._rings.oval]
         moved = project(np.concatenate([face, rings]), rotation, translation, SIZE, SIZE)
         still = project(self._ring_points, self.rest_rotation, self.rest, SIZE, SIZE)
         count = len(face)
@@ -171,47 +171,48 @@ class _Rings:
     """Points around the face: hair and neck, which follow the head, and a still border.
 
     Attributes:
-        model: (R, 3) roughly where hair and neck lie in the head frame.
+        behind: (R,) how far each point lies behind its neighbour on the face, rig units.
         places: (R + B, 2) places in the portrait, of the border too.
         share: (R,) how far each point follows the head.
         border: (B, 3) pixels and depth of the border.
         triangles: int (F, 3), numbered after the 478 points of the face.
+        oval: int (n,), the outline of the face that the rings surround.
     """
 
-    model: np.ndarray
+    behind: np.ndarray
     places: np.ndarray
     share: np.ndarray
     border: np.ndarray
     triangles: np.ndarray
+    oval: np.ndarray
 
     @classmethod
-    def around(cls, neutral: np.ndarray, places: np.ndarray, oval: np.ndarray) -> _Rings:
-        """Lay rings around a face given in the head frame (478, 3) and the portrait (478, 2)."""
-        edge, edge_places = neutral[oval], places[oval]
+    def around(cls, places: np.ndarray, oval: np.ndarray) -> _Rings:
+        """Lay rings around the face of the portrait, (478, 2)."""
+        edge = places[oval]
+        middle = edge.mean(axis=0)
         # 0 at the top of the head, 1 at the neck
         down = (edge[:, 1] - edge[:, 1].min()) / np.ptp(edge[:, 1])
-        models, rings, shares, strips = [], [], [], []
-        inner, outer = oval, len(neutral) + np.arange(len(oval))
+        behind, rings, shares, strips = [], [], [], []
+        inner, outer = oval, len(places) + np.arange(len(oval))
         for number, (size, top, neck) in enumerate(_RINGS, start=1):
-            model = edge.mean(axis=0) + size * (edge - edge.mean(axis=0))
-            model[:, 2] = edge[:, 2] + number * _RING_DEPTH
-            models.append(model)
-            middle = edge_places.mean(axis=0)
-            rings.append(middle + size * (edge_places - middle))
+            behind.append(np.full(len(oval), number * _RING_DEPTH))
+            rings.append(middle + size * (edge - middle))
             shares.append(top + (neck - top) * down**2)
             strips.append(_strip(inner, outer))
             inner, outer = outer, outer + len(oval)
-        away = edge_places - np.array(_CENTRE)
+        away = edge - np.array(_CENTRE)
         away *= _REACH / np.abs(away).max(axis=1, keepdims=True)
         strips.append(_strip(inner, outer))
         border = np.full((len(oval), 3), _FAR)
         border[:, :2] = _to_pixels(away + np.array(_CENTRE)) - 0.5
         return cls(
-            model=np.concatenate(models),
+            behind=np.concatenate(behind),
             places=np.concatenate([*rings, away + np.array(_CENTRE)]),
             share=np.concatenate(shares),
             border=border,
             triangles=np.concatenate(strips),
+            oval=oval,
         )
 
 
@@ -221,26 +222,29 @@ def _to_pixels(places: np.ndarray) -> np.ndarray:
 
 
 def _lift_portrait(
-    rig: Rig, places: np.ndarray, rings: _Rings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The portrait's head in the terms of the rig, smile taken off.
+    neutral: np.ndarray, portrait: Portrait, rings: _Rings
+) -> tuple[np.ndarray, np.ndarray]:
+    """The portrait's head in the head frame of the rig, smile taken off.
 
-    The pose that explains the portrait's rigid points best is its pose; every point is then
-    lifted to the depth that the rig gives it. A frame drawn in that pose shows what the portrait
-    shows, so the texture's own foreshortening and the pose agree. Around the mouth, where the
+    Every point lies on the ray of its pixel, at the depth that the landmarks give it, so a frame
+    drawn in the pose of the portrait shows what the portrait shows. Around the mouth, where the
     portrait smiles, the rig's closed mouth is carried over smoothly.
 
     Returns:
-        Face and rings (478 + R, 3) in the head frame, rotation (3,) in radians, translation (3,).
+        Face and rings (478 + R, 3), and the translation of the head at rest (3,).
     """
     from scipy.interpolate import RBFInterpolator
 
-    camera = Camera.of_picture(SIZE, SIZE)
-    neutral = rig.neutral.astype(float)
-    model = np.concatenate([neutral, rings.model])
-    pixels = _to_pixels(np.concatenate([places, rings.places[: len(rings.model)]]))[None]
-    pose = fit_pose(pixels[:, rig.rigid], neutral[rig.rigid], camera)
-    lifted = unproject(pixels, model, pose, camera)[0]
+    marks = portrait.landmarks.astype(float)
+    eyes = marks[list(_OUTER_EYES)]
+    unit = np.linalg.norm(eyes[1] - eyes[0])  # portrait pixels per rig unit
+    depth = SIZE / (unit * SIZE / _CROP)  # focal length over the unit's size in the video
+    z = depth + (marks[:, 2] - eyes[:, 2].mean()) / unit
+    z = np.concatenate([z, np.tile(z[rings.oval], len(_RINGS)) + rings.behind])
+    places = np.concatenate([marks[:, :2], rings.places[: len(rings.behind)]])
+    seen = np.concatenate([(_to_pixels(places) / SIZE - 0.5) * z[:, None], z[:, None]], axis=1)
+    rest = seen[list(_OUTER_EYES)].mean(axis=0)
+    lifted = (seen - rest) @ euler_to_matrix(portrait.rotation)
     mouth = neutral[[*_UPPER_LIP, *_LOWER_LIP], :2].mean(axis=0)
     away = np.linalg.norm((neutral[:, :2] - mouth) / _SMILE_REACH, axis=1)
     smiling = np.flatnonzero((away < 1.0) & (neutral[:, 1] > neutral[_UNDER_NOSE, 1]))
@@ -249,7 +253,7 @@ def _lift_portrait(
         neutral[calm, :2], (lifted[: len(neutral)] - neutral)[calm], smoothing=0.05, neighbors=80
     )
     lifted[smiling] = neutral[smiling] + carry(neutral[smiling, :2])
-    return lifted, pose.rotation[0], pose.translation[0]
+    return lifted, rest
 
 
 def _shape(head: np.ndarray, look: Look) -> np.ndarray:

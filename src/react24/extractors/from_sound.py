@@ -45,11 +45,12 @@ def extract_from_sound(
 
     torch.set_num_threads(threads)
     module, name = SOUND_EXTRACTORS[stream]
-    extractor = getattr(import_module(module), name)(**settings, device=device)
+    chosen = {key: value for key, value in settings.items() if key != "enabled"}
+    extractor = getattr(import_module(module), name)(**chosen, device=device)
+    with store.open_file(media_path, "media") as file:
+        frames = int(file.attrs["frames"])
     features = {}
     for role in store.ROLES:
-        with store.open_file(media_path, "media") as file:
-            frames = int(file.attrs["frames"])
         samples = read_sound(media_path, role, extractor.sample_rate)
         features[role] = extractor.extract(SoundSource(samples=samples, frames=frames))
     write_session(stream, features, media_path, "media", output, settings)

@@ -34,8 +34,8 @@ AU_SHAPES: dict[int, tuple[str, ...]] = {
     24: ("mouthPressLeft", "mouthPressRight"),
     26: ("jawOpen",),
 }
-"""Action unit -> shapes whose mean it is. AU5 and AU20 only serve the expressions; AU25, the parting
-of the lips, is measured on the deformed rig (`lip_parting`)."""
+"""Action unit -> shapes whose mean it is. AU5 and AU20 only serve the expressions; AU25, the
+parting of the lips, is measured on the deformed rig (`lip_parting`)."""
 
 AUS = (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26)
 EXPRESSIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
@@ -54,8 +54,8 @@ PROTOTYPES: dict[str, tuple[int, ...]] = {
     "Disgust": (9, 15),
     "Anger": (4, 5, 7, 23),
 }
-"""EMFACS prototypes (Friesen & Ekman 1983): the evidence for an expression is the mean of its units.
-Contempt is AU14 on one side only: the difference of the two sides."""
+"""EMFACS prototypes (Friesen & Ekman 1983): the evidence for an expression is the mean of its
+units. Contempt is AU14 on one side only: the difference of the two sides."""
 
 NEUTRAL_LEVEL = 0.3
 """Evidence for Neutral when nothing moves; it falls by the strongest other evidence, to 0."""

@@ -76,11 +76,12 @@ class VGGish:
         self.postprocess = postprocess
         self.feature_names = tuple(f"vggish_{i:03d}" for i in range(EMBEDDING))
         self.device = choose_device(device)
+        use_fast = self._choose_fast(convolution)
         loaded = load_vggish(weights, pca, postprocess, seed, Path(weights_folder))
         network, self.quantizer, self.weights, self.pretrained = loaded
         self._log_mel = LogMel(self.front_end)
         self._network = network.to(self.device)
-        self._fast = self._choose_convolution(convolution)
+        self._fast = FastVGGish(self._network) if use_fast else None
 
     def extract(self, source: SoundSource) -> Features:
         """Embed the sound of one role.
@@ -143,7 +144,7 @@ class VGGish:
         for batch in rebatch(blocks, 8 if self.device.type == "cpu" else GPU_BATCH):
             yield self._network(batch.to(self.device)).cpu()
 
-    def _choose_convolution(self, convolution: str) -> FastVGGish | None:
+    def _choose_fast(self, convolution: str) -> bool:
         if convolution not in ("auto", "winograd", "direct"):
             raise InputError(
                 f"vggish convolution {convolution!r}; accepted: auto, winograd, direct"
@@ -151,7 +152,7 @@ class VGGish:
         on_cpu = self.device.type == "cpu"
         if convolution == "winograd" and not on_cpu:
             raise InputError("vggish convolution winograd runs on a processor only; use auto")
-        return FastVGGish(self._network) if on_cpu and convolution != "direct" else None
+        return on_cpu and convolution != "direct"
 
 
 def _counted(blocks: Iterator[torch.Tensor], count: int, what: str) -> Iterator[torch.Tensor]:

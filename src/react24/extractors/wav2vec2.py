@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +51,9 @@ def plan_windows(frames: int, length: int, overlap: int) -> list[Window]:
     step = length - overlap
     count = max(1, -(-(frames - overlap) // step))
     starts = [max(0, min(i * step, frames - length)) for i in range(count)]
-    borders = [(after + before + length) // 2 for before, after in zip(starts, starts[1:])]  # noqa: B905
-    return [
-        Window(*window) for window in zip(starts, [0, *borders], [*borders, frames], strict=True)
-    ]
+    borders = [(before + length + after) // 2 for before, after in itertools.pairwise(starts)]
+    kept = itertools.pairwise([0, *borders, frames])
+    return [Window(start, *ticks) for start, ticks in zip(starts, kept, strict=True)]
 
 
 class Wav2Vec2:

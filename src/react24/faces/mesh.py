@@ -271,16 +271,16 @@ def _message(packet: Any, kind: Any) -> Any:
     return kind.FromString(_packet_getter._get_serialized_proto(packet))
 
 
-def _as_detection(
-    found: Any, shape: tuple[int, ...], corner: tuple[int, int]
-) -> Detection:
+def _as_detection(found: Any, shape: tuple[int, ...], corner: tuple[int, int]) -> Detection:
     height, width = shape[:2]
     origin = np.array(corner, float)
     size = np.array([width, height], float)
     part = found.location_data.relative_bounding_box
     low = origin + np.array([part.xmin, part.ymin]) * size
     box = np.concatenate([low, low + np.array([part.width, part.height]) * size])
-    eyes = [origin + np.array([p.x, p.y]) * size for p in found.location_data.relative_keypoints[:2]]
+    eyes = [
+        origin + np.array([p.x, p.y]) * size for p in found.location_data.relative_keypoints[:2]
+    ]
     return Detection(box, float(found.score[0]), region_around(box, *eyes))
 
 

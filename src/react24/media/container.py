@@ -9,7 +9,7 @@ import av.error
 
 from react24.errors import InputError
 
-READ_ERRORS = (av.error.FFmpegError, EOFError)
+READ_ERRORS = (av.error.FFmpegError,)
 """What PyAV raises where a file is unreadable."""
 
 

@@ -128,10 +128,7 @@ def probe_session(
         InputError: A file is unreadable, lacks sound, or is damaged and ``tolerate_damage`` is
             off; all damaged places of the session are listed.
     """
-    scans = {
-        role: _scan_role(role, files, decode=tolerate_damage, threads=threads)
-        for role, files in roles.items()
-    }
+    scans = _scan_roles(session, roles, decode=tolerate_damage, threads=threads)
     damage = [d for role in scans.values() for d in role.damage]
     if damage and not tolerate_damage:
         raise InputErrors(
@@ -159,6 +156,20 @@ def probe_session(
         file.attrs["damage"] = json.dumps([d.as_dict() for d in damage])
         for role, scan in scans.items():
             _write_role(file.create_group(role), scan, ticks)
+
+
+def _scan_roles(
+    session: str, roles: Mapping[str, RoleMedia], *, decode: bool, threads: int
+) -> dict[str, _Role]:
+    scans, problems = {}, []
+    for role, files in roles.items():
+        try:
+            scans[role] = _scan_role(role, files, decode=decode, threads=threads)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputErrors(f"session {session}: recordings that cannot be used", problems)
+    return scans
 
 
 def _scan_role(role: str, files: RoleMedia, *, decode: bool, threads: int) -> _Role:
@@ -211,8 +222,9 @@ def _report_lengths(session: str, roles: Mapping[str, _Role]) -> None:
     lengths = {role: scan.length for role, scan in roles.items()}
     if max(lengths.values()) - min(lengths.values()) > WORTH_A_WORD:
         text = ", ".join(f"{role} {float(length):.2f} s" for role, length in lengths.items())
-        logger.warning("session %s: its roles differ in length (%s); cut to the shorter", session,
-                       text)
+        logger.warning(
+            "session %s: its roles differ in length (%s); cut to the shorter", session, text
+        )
 
 
 def _write_role(group, role: _Role, ticks: int) -> None:
@@ -239,9 +251,10 @@ def _write_role(group, role: _Role, ticks: int) -> None:
     group.attrs["sound_start"] = float(sound.start - role.sound_zero)
     group.attrs["sound_end"] = float(sound.end - role.sound_zero)
     if not clock.valid.all():
-        logger.info(
-            "%s: %d of %d ticks have no picture of their own time",
+        logger.warning(
+            "%s: %d of %d ticks have no picture of their own time, the first at second %.2f",
             files.video,
             int((~clock.valid).sum()),
             ticks,
+            int(np.argmin(clock.valid)) / store.FPS,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -138,21 +139,33 @@ def _blocks(path: str | Path) -> Iterator[_Block]:
                 clock += Fraction(len(mono), rate)
 
 
-def _on_timeline(path: str, zero: Fraction) -> Iterator[np.ndarray]:
-    """The sound at its own rate from ``zero`` (s, file clock) on, gaps filled with silence."""
-    position = 0  # samples given so far
-    for block in _blocks(path):
-        samples = block.samples
-        where = round((block.time - zero) * block.rate)
-        if position == 0 or abs(where - position) > GAP * block.rate:
-            if where > position:
-                yield np.zeros(where - position, np.float32)
-                position = where
-            else:
-                samples = samples[position - where :]
-        if len(samples):
-            yield samples
-            position += len(samples)
+def _on_timeline(path: str, zero: Fraction, length: Fraction) -> Iterator[np.ndarray]:
+    """The sound at its own rate from ``zero`` (s, file clock) on, gaps filled with silence.
+
+    Gives at least ``length`` s where the file holds them; damage behind that is ignored.
+    """
+    position, needed, rate = 0, math.inf, 1  # samples given so far, samples of ``length``
+    try:
+        for block in _blocks(path):
+            samples, rate = block.samples, block.rate
+            needed = length * rate
+            where = round((block.time - zero) * rate)
+            if position == 0 or abs(where - position) > GAP * rate:
+                if where > position:
+                    yield np.zeros(where - position, np.float32)
+                    position = where
+                else:
+                    samples = samples[position - where :]
+            if len(samples):
+                yield samples
+                position += len(samples)
+    except READ_ERRORS as error:
+        if position < needed:
+            raise DamagedFileError(
+                path,
+                position / rate,
+                f"the sound cannot be decoded ({error.strerror})",
+            ) from error
 
 
 def _resample(parts: Iterator[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
@@ -193,16 +206,11 @@ def read_sound(media_path: str | Path, role: str, sample_rate: int) -> np.ndarra
         rate = int(group.attrs["sound_rate"])
     sound = np.zeros(ticks * sample_rate // TICKS_PER_SECOND, np.float32)
     filled = 0
-    parts = _resample(_on_timeline(path, zero), rate, sample_rate)
-    try:
-        for part in parts:
-            part = part[: len(sound) - filled]
-            sound[filled : filled + len(part)] = part
-            filled += len(part)
-            if filled == len(sound):
-                break
-    except READ_ERRORS as error:
-        raise DamagedFileError(
-            path, filled / sample_rate, f"the sound cannot be decoded ({error.strerror})"
-        ) from error
+    parts = _on_timeline(path, zero, Fraction(ticks, TICKS_PER_SECOND))
+    for part in _resample(parts, rate, sample_rate):
+        part = part[: len(sound) - filled]
+        sound[filled : filled + len(part)] = part
+        filled += len(part)
+        if filled == len(sound):
+            break
     return np.clip(sound, -1.0, 1.0, out=sound)

@@ -132,8 +132,9 @@ class _Source:
         self._lost += 1
         if self._current is None or self._ended or self._lost > MAX_LOST:
             raise DamagedFileError(self.path, self.second(pts), "the picture is missing")
-        logger.warning("%s, second %.2f: no picture; the one before is shown", self.path,
-                       self.second(pts))
+        logger.warning(
+            "%s, second %.2f: no picture; the one before is shown", self.path, self.second(pts)
+        )
         return self._current
 
     def _next(self, pts: int) -> av.VideoFrame | None:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from react24.errors import InputError
+from react24.log import progress
 from react24.media.container import READ_ERRORS, open_media
 from react24.media.video import (
     decode_pictures,
@@ -68,8 +69,9 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
 
     Without ``decode`` the packets are only demultiplexed (fast: what the disk gives), which finds
     files that were cut short, broken containers and packets that the container marks as broken.
-    With it every picture is decoded, which also finds damage inside the packets. Where packets
-    carry no presentation times (AVI), pictures are decoded in any case.
+    With it every picture is decoded, which also finds damage inside the packets (unless it still
+    decodes without an error). Where packets should carry presentation times but do not, pictures
+    are decoded in any case.
 
     Args:
         path: The video.
@@ -139,10 +141,10 @@ class _PacketTimes:
         pts = packet.dts if self.by_dts else packet.pts
         if packet.is_corrupt:
             return (pts or 0) * self.base, "the picture data is cut off or broken"
-        if self._dts is not None and packet.dts is not None:
-            if (self._dts - packet.dts) * self.base > BACKWARD_JUMP:
+        if packet.dts is not None:
+            if self._dts is not None and (self._dts - packet.dts) * self.base > BACKWARD_JUMP:
                 return self.newest, "the time stamps jump back"
-        self._dts = packet.dts if packet.dts is not None else self._dts
+            self._dts = packet.dts
         if pts is None:
             self.incomplete = True
         elif not packet.is_discard:
@@ -215,7 +217,12 @@ def _times_of_pictures(path: str | Path, packets: _Times, threads: int) -> _Time
         stream = require_video(container, path)
         base, by_dts = stream.time_base, lacks_pts(container)
         try:
-            for frame in decode_pictures(container, stream, threads):
+            for frame in progress(
+                decode_pictures(container, stream, threads),
+                what=f"checking {Path(path).name}",
+                unit="frame",
+                total=len(packets.pts),
+            ):
                 if frame.is_corrupt:
                     damage = (frame.pts or 0) * base, "the picture is broken"
                     break

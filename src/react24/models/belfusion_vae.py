@@ -217,10 +217,11 @@ class BehaviourVAE(nn.Module):
 
 def _gru_step(inputs: Tensor, recurrent: Tensor, state: Tensor) -> Tensor:
     """One GRU step (gates r, z, n) from both projections (N, 3H), biases included."""
-    hidden = state.shape[-1]
-    gates = torch.sigmoid(inputs[:, : 2 * hidden] + recurrent[:, : 2 * hidden])
-    reset, keep = gates.chunk(2, dim=-1)
-    new = torch.tanh(torch.addcmul(inputs[:, 2 * hidden :], reset, recurrent[:, 2 * hidden :]))
+    sizes = (2 * state.shape[-1], state.shape[-1])
+    gates_in, new_in = inputs.split(sizes, dim=-1)
+    gates_back, new_back = recurrent.split(sizes, dim=-1)
+    reset, keep = torch.sigmoid(gates_in + gates_back).chunk(2, dim=-1)
+    new = torch.tanh(torch.addcmul(new_in, reset, new_back))
     return torch.lerp(new, state, keep)
 
 

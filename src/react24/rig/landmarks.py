@@ -44,9 +44,8 @@ JAW_LINE = (149, 150, 136, 172, 58, 132, 93, 234)
 FOREHEAD = (10, 109, 67, 103, 54, 151, 9, 108, 69, 104)
 
 RIGID = (
-    # forehead and temples
-    (10, 109, 67, 103, 54, 21, 162, 127, 151, 108, 69, 104)
-    # bridge of the nose, corners of the eyes, cheek bones in front of the ear
-    + (168, 6, 197, 195, 122, 193, 33, 133, 130, 243, 234, 227)
+    *(10, 109, 67, 103, 54, 21, 162, 127, 151, 108, 69, 104),  # forehead and temples
+    *(168, 6, 197, 195, 122, 193, 33, 133, 130, 243),  # bridge of the nose, corners of the eyes
+    *(234, 227),  # cheek bones in front of the ear
 )
 """Points that follow the skull: none of them on the brows, the lids, the lower nose or the jaw."""

@@ -26,8 +26,8 @@ class Rig:
             unobservable shape is zero.
         neutral: float32 (478, 3), the canonical face, lips closed, eyes open; points 468 to 477 are
             the irises (centre first, the right eye's before the left eye's).
-        triangles: int32 (852, 3), the skin; eyes and mouth are holes; counter-clockwise in a picture
-            with y down means facing away, these face the camera.
+        triangles: int32 (852, 3), the skin; eyes and mouth are holes. Neighbours are wound alike:
+            in the picture (y down) the corners of a face that is seen from the front go clockwise.
         eye_triangles: int32 (28, 3), what closes the two eyes' holes.
         mouth_triangles: int32 (18, 3), what closes the hole between the lips.
         observable: bool (52,).

@@ -1,4 +1,11 @@
-"""Rigid pose of the head from landmarks: a perspective-n-point fit, batched over frames.
+"""Rigid pose of the head from landmarks, all frames at once.
+
+The face-mesh network gives three coordinates per point, and gives them as under scaled orthography:
+measured on drawn heads of known pose, a perspective-n-point fit to x and y alone (focal length =
+picture width) is off by 12 to 16 degrees in pitch and exaggerates turns by 30 %, an orthographic
+alignment of x, y and z is off by a constant 6 degrees in pitch and follows nods and turns within
+10 %. So rotation and scale come from aligning the rigid points in three dimensions, and the camera
+serves to turn scale and place into a translation.
 
 Camera: pinhole at the origin, x right, y down, looking along +z, principal point in the middle of
 the picture, focal length = picture width (a horizontal view of 53°) unless given.
@@ -12,11 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-TOLERANCE = 1e-6
-"""The fit has converged when no frame's rotation (rad) or translation (rig units) moves more."""
-
-MAX_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,30 @@ class Camera:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is in T frames.
+    """Where the head is in T frames, under scaled orthography.
 
     Attributes:
         matrix: float64 (T, 3, 3), head frame to camera frame.
-        translation: float64 (T, 3), the head frame's origin in the camera frame, rig units.
-        error: float64 (T,), root mean square distance to the landmarks in pixels.
+        origin: float64 (T, 3), the head frame's origin in pixels.
+        scale: float64 (T,), pixels per rig unit.
+        error: float64 (T,), root mean square distance of the rigid points to the picture's, pixels.
     """
 
     matrix: np.ndarray
-    translation: np.ndarray
+    origin: np.ndarray
+    scale: np.ndarray
     error: np.ndarray
 
     @property
     def rotation(self) -> np.ndarray:
         """Angles about x, y, z in radians, float64 (T, 3)."""
         return matrix_to_euler(self.matrix)
+
+    def translation(self, camera: Camera) -> np.ndarray:
+        """The head frame's origin seen from the camera, float64 (T, 3), rig units."""
+        depth = camera.focal / self.scale
+        offset = (self.origin[:, :2] - (camera.x, camera.y)) / self.scale[:, None]
+        return np.concatenate([offset, depth[:, None]], axis=1)
 
 
 def euler_to_matrix(rotation: np.ndarray) -> np.ndarray:
@@ -91,125 +101,53 @@ def matrix_to_euler(matrix: np.ndarray) -> np.ndarray:
     return np.stack([x, y, z], axis=-1)
 
 
-def project(points: np.ndarray, pose: Pose, camera: Camera) -> np.ndarray:
-    """Pixels of head-frame points.
+def project(
+    points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, camera: Camera
+) -> np.ndarray:
+    """Pixels of head-frame points in perspective.
 
     Args:
         points: (V, 3) or (T, V, 3) in rig units.
-        pose: T frames.
+        rotation: (T, 3) radians.
+        translation: (T, 3) rig units.
         camera: The camera.
 
     Returns:
         float64 (T, V, 2).
     """
-    inside = points @ pose.matrix.swapaxes(1, 2) + pose.translation[:, None]
+    inside = points @ euler_to_matrix(rotation).swapaxes(1, 2) + translation[:, None]
     return camera.focal * inside[..., :2] / inside[..., 2:] + (camera.x, camera.y)
 
 
-def unproject(pixels: np.ndarray, model: np.ndarray, pose: Pose, camera: Camera) -> np.ndarray:
-    """Head-frame points seen at ``pixels``, each taken at the depth its model point has.
+def to_head_frame(landmarks: np.ndarray, pose: Pose) -> np.ndarray:
+    """Landmarks (T, V, 3) in pixels as head-frame points (T, V, 3) in rig units."""
+    return (landmarks - pose.origin[:, None]) @ pose.matrix / pose.scale[:, None, None]
+
+
+def fit_pose(landmarks: np.ndarray, model: np.ndarray) -> Pose:
+    """Least-squares rotation, scale and place of a rigid set of points in every frame.
+
+    Closed form after Umeyama (1991): the rotation from the singular value decomposition of the
+    covariance with the model, then the scale.
 
     Args:
-        pixels: (T, V, 2).
-        model: (V, 3) head frame; gives the depths.
-        pose: T frames.
-        camera: The camera.
-
-    Returns:
-        float64 (T, V, 3).
-    """
-    depth = model @ pose.matrix[:, 2, :, None]  # (T, V, 1)
-    depth = depth + pose.translation[:, 2, None, None]
-    rays = (pixels - (camera.x, camera.y)) / camera.focal
-    seen = np.concatenate([rays * depth, depth], axis=-1)
-    return (seen - pose.translation[:, None]) @ pose.matrix
-
-
-def fit_pose(pixels: np.ndarray, model: np.ndarray, camera: Camera) -> Pose:
-    """Least-squares pose of a rigid set of points in every frame.
-
-    Starts from scaled orthography in closed form and minimises the squared distances in the picture
-    by Gauss-Newton (left-multiplied rotation vectors), all frames at once, until no frame moves
-    more than ``TOLERANCE``.
-
-    Args:
-        pixels: (T, n, 2), n >= 4, finite.
-        model: (n, 3) the same points in the head frame, not in one plane.
-        camera: The camera.
+        landmarks: (T, n, 3) pixels, z in the same scale, n >= 3, finite.
+        model: (n, 3) the same points in the head frame, not on a line.
 
     Returns:
         The pose of every frame.
     """
-    pixels = np.asarray(pixels, np.float64)
+    landmarks = np.asarray(landmarks, np.float64)
     model = np.asarray(model, np.float64)
-    matrix, translation = _orthographic(pixels, model, camera)
-    target = (pixels - (camera.x, camera.y)) / camera.focal
-    active = np.arange(len(pixels))
-    for _ in range(MAX_STEPS):
-        step = _newton_step(matrix[active], translation[active], model, target[active])
-        matrix[active] = _rotation_of(step[:, :3]) @ matrix[active]
-        translation[active] += step[:, 3:]
-        active = active[np.abs(step).max(1) > TOLERANCE]
-        if not len(active):
-            break
-    fitted = Pose(matrix, translation, np.zeros(len(pixels)))
-    distance = project(model, fitted, camera) - pixels
-    return Pose(matrix, translation, np.sqrt((distance**2).sum(-1).mean(-1)))
-
-
-def _orthographic(pixels, model, camera) -> tuple[np.ndarray, np.ndarray]:
-    """Pose under scaled orthography: (T, 3, 3), (T, 3)."""
     centre = model.mean(0)
-    middle = pixels.mean(1)
-    rows = np.einsum("kn,tnd->tdk", np.linalg.pinv(model - centre), pixels - middle[:, None])
-    length = np.linalg.norm(rows, axis=2)  # (T, 2)
-    scale = np.maximum(length.mean(1), 1e-9)
-    first = rows[:, 0] / np.maximum(length[:, :1], 1e-9)
-    second = rows[:, 1] / np.maximum(length[:, 1:], 1e-9)
-    # The two rows share the blame for not being at right angles.
-    total, difference = first + second, first - second
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
-    difference /= np.maximum(np.linalg.norm(difference, axis=1, keepdims=True), 1e-9)
-    first, second = (total + difference) / np.sqrt(2), (total - difference) / np.sqrt(2)
-    matrix = np.stack([first, second, np.cross(first, second)], axis=1)
-    depth = camera.focal / scale
-    offset = (middle - (camera.x, camera.y)) / scale[:, None]
-    translation = np.concatenate([offset, depth[:, None]], axis=1) - matrix @ centre
-    return matrix, translation
-
-
-def _newton_step(matrix, translation, model, target) -> np.ndarray:
-    """One Gauss-Newton step: rotation vector and translation, (T, 6)."""
-    turned = model @ matrix.swapaxes(1, 2)  # (T, n, 3)
-    x, y, z = np.moveaxis(turned + translation[:, None], -1, 0)
-    inverse = 1.0 / z
-    u, v = x * inverse, y * inverse
-    # d(u, v)/dP for the camera-frame point P, then dP = w x (R m) + dt.
-    jacobian = np.zeros((*u.shape, 2, 6))
-    jacobian[..., 0, 3] = jacobian[..., 1, 4] = inverse
-    jacobian[..., 0, 5] = -u * inverse
-    jacobian[..., 1, 5] = -v * inverse
-    rx, ry, rz = np.moveaxis(turned, -1, 0)
-    jacobian[..., 0, 0] = -u * inverse * ry
-    jacobian[..., 0, 1] = inverse * (rz + u * rx)
-    jacobian[..., 0, 2] = -inverse * ry
-    jacobian[..., 1, 0] = -inverse * (rz + v * ry)
-    jacobian[..., 1, 1] = v * inverse * rx
-    jacobian[..., 1, 2] = inverse * rx
-    flat = jacobian.reshape(len(u), -1, 6)  # (T, 2n, 6)
-    residual = (target - np.stack([u, v], axis=-1)).reshape(len(u), -1, 1)
-    normal = flat.swapaxes(1, 2) @ flat
-    # A grain of damping keeps a frame of coinciding points solvable.
-    normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(6)
-    return np.linalg.solve(normal, flat.swapaxes(1, 2) @ residual)[..., 0]
-
-
-def _rotation_of(vector: np.ndarray) -> np.ndarray:
-    """Rotation matrices (T, 3, 3) of rotation vectors (T, 3) (Rodrigues)."""
-    angle = np.linalg.norm(vector, axis=1)[:, None, None]
-    x, y, z = vector.T
-    zero = np.zeros_like(x)
-    skew = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
-    first = np.sinc(angle / np.pi)
-    second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
-    return np.eye(3) + first * skew + second * (skew @ skew)
+    shape = model - centre
+    middle = landmarks.mean(1)
+    spread = landmarks - middle[:, None]
+    left, values, right = np.linalg.svd(spread.swapaxes(1, 2) @ shape)
+    sign = np.ones_like(values)
+    sign[:, 2] = np.linalg.det(left @ right)  # no reflection
+    matrix = (left * sign[:, None]) @ right
+    scale = np.maximum((values * sign).sum(1), 1e-9) / (shape**2).sum()
+    origin = middle - scale[:, None] * (matrix @ centre)
+    away = (spread - scale[:, None, None] * (shape @ matrix.swapaxes(1, 2)))[..., :2]
+    return Pose(matrix, origin, scale, np.sqrt((away**2).sum(-1).mean(-1)))

@@ -1,4 +1,4 @@
-"""A box-constrained quadratic programme that is coupled along time, solved for all frames at once."""
+"""A box-constrained quadratic programme, coupled along time, solved for all frames at once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The 52 displacement fields of the rig, each from a few driven landmarks and a smooth falloff.
 
 Distances are in rig units: the outer corners of the eyes are 1 apart (about 9 cm in an adult), so
-0.1 is about 9 mm. A field says where the points go when its coefficient is 1. The amounts follow the
-range of motion of an adult face; the directions follow Apple's pictures of the blend shapes.
+0.1 is about 9 mm. A field says where the points go when its coefficient is 1. The amounts follow
+the range of motion of an adult face; the directions are those of ARKit's blend shapes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ NAMES: tuple[str, ...] = (
 """ARKit's names in alphabetical order: the order of every 52-vector in this project."""
 
 UNOBSERVABLE = ("cheekPuff", "jawForward", "tongueOut")
-"""Shapes that landmarks of one camera do not show: motion along the optical axis, or inside the mouth.
-Their fields are zero and their coefficients are always 0."""
+"""Shapes that landmarks of one camera do not show: motion along the optical axis, or inside the
+mouth. Their fields are zero and their coefficients are always 0."""
 
 JAW_DROP = 0.32
 """How far ``jawOpen`` lowers the middle of the lower lip; at most a third of a rig unit."""
@@ -111,9 +111,7 @@ def toward(out: float = 0.0, up: float = 0.0, front: float = 0.0) -> np.ndarray:
 
 def rows(groups: Iterable[tuple[int, ...]], profile, vector: np.ndarray) -> dict[int, np.ndarray]:
     """The same motion for several rows, scaled along the row by ``profile``."""
-    return {
-        p: scale * vector for row in groups for p, scale in zip(row, profile, strict=True)
-    }
+    return {p: scale * vector for row in groups for p, scale in zip(row, profile, strict=True)}
 
 
 def build_fields(surface: Surface) -> np.ndarray:
@@ -188,13 +186,13 @@ def _lids(s: Surface) -> list[int]:
 
 def _brow(s: Surface, profile, vector: np.ndarray) -> np.ndarray:
     moves = rows((lm.BROW_UPPER, lm.BROW_LOWER), profile, vector)
-    return s.spread(moves, 0.28, fixed=_lids(s) + [168, 6])
+    return s.spread(moves, 0.28, fixed=[*_lids(s), 168, 6])
 
 
 def _brow_inner_up(s: Surface) -> np.ndarray:
     moves = rows((lm.BROW_UPPER, lm.BROW_LOWER), (0.0, 0.15, 0.45, 0.85, 1.0), toward(0.0, 0.09))
     moves[9] = toward(0.0, 0.05)
-    return s.spread(s.both(moves), 0.28, fixed=_lids(s) + [6])
+    return s.spread(s.both(moves), 0.28, fixed=[*_lids(s), 6])
 
 
 def _blink(s: Surface) -> np.ndarray:
@@ -238,7 +236,7 @@ def _cheek_squint(s: Surface) -> np.ndarray:
 def _sneer(s: Surface) -> np.ndarray:
     moves = {p: toward(0.015, 0.06) for p in lm.NOSTRIL}
     moves |= {p: toward(0.0, 0.03) for p in (142, 126, 203, 165)}
-    return s.spread(moves, 0.28, fixed=_lids(s) + [*lm.NOSE_MIDLINE, *lm.MOUTH_CORNER])
+    return s.spread(moves, 0.28, fixed=[*_lids(s), *lm.NOSE_MIDLINE, *lm.MOUTH_CORNER])
 
 
 _FROM_CORNER = (1.0, 0.75, 0.5, 0.28, 0.12, 0.04)
@@ -256,18 +254,18 @@ def _smile(s: Surface) -> np.ndarray:
     moves |= {p: toward(0.04, 0.06, 0.01) for p in (206, 216, 207)}
     moves |= {p: toward(0.01, 0.035, 0.02) for p in (205, 50, 36)}
     moves[212] = toward(0.06, 0.06)
-    return s.spread(moves, 0.32, fixed=_lids(s) + [2, 94, 164, 1, 4, 5])
+    return s.spread(moves, 0.32, fixed=[*_lids(s), 2, 94, 164, 1, 4, 5])
 
 
 def _lower_down(s: Surface) -> np.ndarray:
     moves = rows(lm.LOWER_LIP, _FROM_MIDDLE, toward(0.015, -0.09))
-    return s.spread(moves, 0.2, fixed=s.sides(lm.MOUTH_CORNER) + [152, 175])
+    return s.spread(moves, 0.2, fixed=[*s.sides(lm.MOUTH_CORNER), 152, 175])
 
 
 def _upper_up(s: Surface) -> np.ndarray:
     moves = rows(lm.UPPER_LIP, _FROM_MIDDLE, toward(0.0, 0.08))
     moves |= {p: toward(0.01, 0.04) for p in (203, 206, 165, 92)}
-    return s.spread(moves, 0.2, fixed=s.sides(lm.MOUTH_CORNER) + [1, 4, 2])
+    return s.spread(moves, 0.2, fixed=[*s.sides(lm.MOUTH_CORNER), 1, 4, 2])
 
 
 def _press(s: Surface) -> np.ndarray:
@@ -303,7 +301,7 @@ def _roll_upper(s: Surface) -> np.ndarray:
 
 def _jaw_weights() -> dict[int, float]:
     """How much each point of the lower face follows the jaw bone."""
-    weights = {p: 1.0 for p in lm.CHIN}
+    weights = dict.fromkeys(lm.CHIN, 1.0)
     weights |= dict(zip(lm.JAW_LINE, (0.95, 0.85, 0.65, 0.4, 0.18, 0.05, 0.0, 0.0), strict=True))
     for row in lm.LOWER_LIP:
         weights |= dict(zip(row, (0.4, 0.72, 0.92, 1.0, 1.0, 1.0), strict=True))
@@ -340,7 +338,7 @@ def _mouth_close(s: Surface) -> np.ndarray:
     moves = {p: -0.65 * opened[p] for row in lm.LOWER_LIP for p in row[1:]}
     for upper, lower in zip(lm.UPPER_LIP, lm.LOWER_LIP, strict=True):
         moves |= {u: 0.35 * opened[q] for u, q in zip(upper[1:], lower[1:], strict=True)}
-    return s.spread(s.both(moves), 0.15, fixed=s.sides(lm.MOUTH_CORNER) + [152, 175, 2])
+    return s.spread(s.both(moves), 0.15, fixed=[*s.sides(lm.MOUTH_CORNER), 152, 175, 2])
 
 
 def _funnel(s: Surface) -> np.ndarray:
@@ -372,13 +370,13 @@ def _shrug_lower(s: Surface) -> np.ndarray:
     moves = {p: toward(0.0, 0.06) for p in (18, 83, 200, 201, 199, 208, 182, 194, 106)}
     moves |= rows(lm.LOWER_LIP, (0.0, 0.4, 0.7, 1.0, 1.0, 1.0), toward(0.0, 0.05, 0.02))
     moves |= rows(lm.UPPER_LIP, (0.0, 0.2, 0.35, 0.5, 0.5, 0.5), toward(0.0, 0.05, 0.02))
-    return s.spread(s.both(moves), 0.25, fixed=s.sides(lm.MOUTH_CORNER) + [2, 1])
+    return s.spread(s.both(moves), 0.25, fixed=[*s.sides(lm.MOUTH_CORNER), 2, 1])
 
 
 def _shrug_upper(s: Surface) -> np.ndarray:
     moves = rows(lm.UPPER_LIP, (0.0, 0.4, 0.7, 1.0, 1.0, 1.0), toward(0.0, 0.045, 0.02))
     moves |= {p: toward(0.0, 0.03) for p in (164, 167, 165)}
-    return s.spread(s.both(moves), 0.2, fixed=s.sides(lm.MOUTH_CORNER) + [1, 4])
+    return s.spread(s.both(moves), 0.2, fixed=[*s.sides(lm.MOUTH_CORNER), 1, 4])
 
 
 def _jaw_right(s: Surface) -> np.ndarray:

@@ -4,10 +4,11 @@ For one person in one session: find the pose of every frame from the points that
 look up the person's own neutral face in the session's calmest frames, and explain what is left of
 the landmarks, in the head frame, by the 52 displacement fields B of the rig:
 
-    minimise  sum_t |neutral + B e_t - points_t|² + |e_t|²_Λ + μ |e_t - e_{t-1}|²_D,  0 <= e <= 1
+    minimise  sum_t |M (neutral + B e_t - points_t)|² + |e_t|²_Λ + μ |e_t - e_{t-1}|²_D
+    subject to  0 <= e_t <= 1
 
-Only x and y of the head frame count; depth is not seen. D is the diagonal of BᵀB, so smoothness and
-penalty mean the same for a large and for a small shape.
+M weighs points and differences of points (`evidence`); only x and y of the head frame count. D is
+the diagonal of (MB)ᵀMB, so penalty Λ and smoothness μ mean the same for a large and a small shape.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from dataclasses import fields as fields_of
 
 import numpy as np
 
 from react24.errors import InputError
+from react24.rig.evidence import evidence_matrix
 from react24.rig.model import Rig, load_rig
-from react24.rig.pose import Camera, Pose, euler_to_matrix, fit_pose, unproject
+from react24.rig.pose import Camera, Pose, fit_pose, to_head_frame
 from react24.rig.quadratic import solve_box
 
 logger = logging.getLogger(__name__)
@@ -42,11 +45,17 @@ class SolveSettings:
         neutral_frames: Least and greatest number of calm frames.
     """
 
-    penalty: float = 0.02
+    penalty: float = 0.1
     penalties: dict[str, float] = field(
-        default_factory=lambda: {"mouthClose": 0.5, "mouthFunnel": 0.1}
+        default_factory=lambda: {
+            "mouthClose": 1.0,
+            **dict.fromkeys(("mouthLowerDown", "mouthPress", "mouthRollUpper"), 0.3),
+            **dict.fromkeys(("mouthRollLower", "mouthShrugUpper", "mouthShrugLower"), 0.3),
+            **dict.fromkeys(("mouthDimple", "eyeSquint"), 0.3),
+            **dict.fromkeys(("mouthUpperUp", "eyeLookDown", "jawLeft", "jawRight"), 0.2),
+        }
     )
-    smoothness: float = 0.02
+    smoothness: float = 0.05
     neutral_share: float = 0.1
     neutral_frames: tuple[int, int] = (25, 400)
 
@@ -94,7 +103,7 @@ def solve_track(
     what is kept for the whole session are arrays of about 60 numbers a frame.
 
     Args:
-        landmarks: (T, 478, 3) pixels, x right, y down; z is not used.
+        landmarks: (T, 478, 3) pixels, x right, y down, z in the same scale.
         valid: bool (T,), False where the track has no face of its own.
         width: Picture width in pixels.
         height: Picture height in pixels.
@@ -114,10 +123,10 @@ def solve_track(
     usable = _check(landmarks, valid, width, height)
     camera = Camera.of_picture(width, height, focal)
     frames = np.flatnonzero(usable)
-    neutral = _find_neutral(landmarks, frames, camera, rig, settings)
-    pose, evidence = _measure(landmarks, frames, camera, rig, neutral)
-    everything = np.concatenate([_euler(pose), pose.translation, pose.error[:, None], evidence], 1)
-    everything = _fill(everything, frames, len(usable))
+    neutral = _find_neutral(landmarks, frames, rig, settings)
+    pose, evidence = _measure(landmarks, frames, rig, neutral)
+    rows = [_euler(pose), pose.translation(camera), pose.error[:, None], evidence]
+    everything = _fill(np.concatenate(rows, axis=1), frames, len(usable))
     rotation, translation = everything[:, :3], everything[:, 3:6]
     coefficients = _solve_shapes(everything[:, 7:], rig, settings)
     return Solution(
@@ -145,7 +154,7 @@ def _check(landmarks, valid, width: int, height: int) -> np.ndarray:
         raise InputError(f"the picture is {width} x {height} pixels; both must be positive")
     usable = valid.copy()
     for start in range(0, len(valid), CHUNK):
-        block = np.asarray(landmarks[start : start + CHUNK, :, :2])
+        block = np.asarray(landmarks[start : start + CHUNK])
         usable[start : start + CHUNK] &= np.isfinite(block).all((1, 2))
     if not usable.any():
         raise InputError(
@@ -156,19 +165,19 @@ def _check(landmarks, valid, width: int, height: int) -> np.ndarray:
 
 
 def _blocks(landmarks, frames: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Positions in ``frames`` and the landmarks (n, 478, 2) there, chunk by chunk."""
+    """Positions in ``frames`` and the landmarks (n, 478, 3) there, chunk by chunk."""
     for start in range(0, len(frames), CHUNK):
         part = slice(start, min(start + CHUNK, len(frames)))
         wanted = frames[part]
         # A contiguous read with a mask costs less than picking rows from a file one by one.
-        span = np.asarray(landmarks[wanted[0] : wanted[-1] + 1, :, :2], np.float64)
+        span = np.asarray(landmarks[wanted[0] : wanted[-1] + 1], np.float64)
         yield part, span[wanted - wanted[0]]
 
 
 # ---------------------------------------------------------------- the person's neutral face
 
 
-def _find_neutral(landmarks, frames, camera, rig: Rig, settings: SolveSettings) -> np.ndarray:
+def _find_neutral(landmarks, frames, rig: Rig, settings: SolveSettings) -> np.ndarray:
     """The person's neutral face (478, 3): median over the calmest frames, in rig units.
 
     The first look uses the canonical skull for the pose, the second the person's own.
@@ -177,20 +186,17 @@ def _find_neutral(landmarks, frames, camera, rig: Rig, settings: SolveSettings) 
     for _ in range(2):
         traits = np.empty((len(frames), 4))
         for part, pixels in _blocks(landmarks, frames):
-            points, _ = _head_points(pixels, neutral, rig, camera)
-            traits[part] = _traits(points)
+            traits[part] = _traits(_head_points(pixels, neutral, rig)[0])
         calm = frames[_calmest(traits, settings)]
-        seen = [
-            _head_points(pixels, neutral, rig, camera)[0] for _, pixels in _blocks(landmarks, calm)
-        ]
-        neutral = _to_head_frame(np.median(np.concatenate(seen), axis=0), rig)
+        seen = [_head_points(pixels, neutral, rig)[0] for _, pixels in _blocks(landmarks, calm)]
+        neutral = _to_unit(np.median(np.concatenate(seen), axis=0))
     logger.info("neutral face from %d of %d frames", len(calm), len(frames))
     return neutral
 
 
-def _head_points(pixels, neutral, rig: Rig, camera) -> tuple[np.ndarray, Pose]:
-    pose = fit_pose(pixels[:, rig.rigid], neutral[rig.rigid], camera)
-    return unproject(pixels, neutral, pose, camera), pose
+def _head_points(pixels, neutral, rig: Rig) -> tuple[np.ndarray, Pose]:
+    pose = fit_pose(pixels[:, rig.rigid], neutral[rig.rigid])
+    return to_head_frame(pixels, pose), pose
 
 
 def _traits(points: np.ndarray) -> np.ndarray:
@@ -215,50 +221,39 @@ def _calmest(traits: np.ndarray, settings: SolveSettings) -> np.ndarray:
     return np.sort(np.argsort(unrest, kind="stable")[:count])
 
 
-def _to_head_frame(points: np.ndarray, rig: Rig) -> np.ndarray:
-    """Put a neutral face into the rig's frame: origin between the eyes' corners, their distance 1.
-
-    In-plane only; how far the face is turned was settled by the fit to the skull.
-    """
+def _to_unit(points: np.ndarray) -> np.ndarray:
+    """Origin between the outer corners of the eyes, their distance 1 (the pose stays)."""
     left, right = points[263], points[33]
-    across = left - right
-    angle = np.arctan2(across[1], across[0])
-    c, s = np.cos(angle), np.sin(angle)
-    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-    unit = np.hypot(across[0], across[1])
-    return (points - 0.5 * (left + right)) @ turn.T / unit
+    return (points - 0.5 * (left + right)) / np.linalg.norm(left - right)
 
 
 # ---------------------------------------------------------------- pose and shapes
 
 
-def _measure(landmarks, frames, camera, rig: Rig, neutral) -> tuple[Pose, np.ndarray]:
-    """Pose of the frames, and Bᵀ (points - neutral) for each, (n, 52)."""
-    fields = _fields(rig)
-    matrix = np.empty((len(frames), 3, 3))
-    translation = np.empty((len(frames), 3))
-    error = np.empty(len(frames))
-    evidence = np.empty((len(frames), len(rig.names)))
+def _measure(landmarks, frames, rig: Rig, neutral) -> tuple[Pose, np.ndarray]:
+    """Pose of the frames, and (MB)ᵀM (points - neutral) for each, (n, 52)."""
+    rows = evidence_matrix(rig)
+    reader = rows.T @ (rows @ _fields(rig).T)  # (956, 52)
+    poses, evidence = [], np.empty((len(frames), len(rig.names)))
     for part, pixels in _blocks(landmarks, frames):
-        points, pose = _head_points(pixels, neutral, rig, camera)
-        matrix[part], translation[part], error[part] = pose.matrix, pose.translation, pose.error
-        moved = (points - neutral)[..., :2].reshape(len(points), -1)
-        evidence[part] = moved @ fields.T
-    return Pose(matrix, translation, error), evidence
+        points, pose = _head_points(pixels, neutral, rig)
+        poses.append(pose)
+        evidence[part] = (points - neutral)[..., :2].reshape(len(points), -1) @ reader
+    joined = (np.concatenate([getattr(p, f.name) for p in poses]) for f in fields_of(Pose))
+    return Pose(*joined), evidence
 
 
 def _fields(rig: Rig) -> np.ndarray:
-    """x and y of the displacement fields, float64 (52, 956)."""
+    """The x and y of the displacement fields, float64 (52, 956)."""
     return np.asarray(rig.displacements[..., :2], np.float64).reshape(len(rig.names), -1)
 
 
 def _solve_shapes(evidence: np.ndarray, rig: Rig, settings: SolveSettings) -> np.ndarray:
-    """Coefficients float32 (T, 52) for evidence Bᵀ(points - neutral), (T, 52)."""
+    """Coefficients float32 (T, 52) for what `_measure` found, (T, 52)."""
     seen = np.flatnonzero(rig.observable)
-    fields = _fields(rig)[seen]
-    gram = fields @ fields.T
+    weighted = evidence_matrix(rig) @ _fields(rig)[seen].T
     solved = solve_box(
-        gram,
+        weighted.T @ weighted,
         evidence[:, seen],
         penalty=settings.shares(rig.names)[seen],
         smoothness=settings.smoothness,
@@ -277,8 +272,3 @@ def _fill(values: np.ndarray, frames: np.ndarray, length: int) -> np.ndarray:
     """Values (n, k) known at ``frames``, interpolated to every frame and held at the ends."""
     every = np.arange(length)
     return np.stack([np.interp(every, frames, column) for column in values.T], axis=1)
-
-
-def apply_pose(points: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """Head-frame points (V, 3) in the camera frame, (T, V, 3), for angles and shifts (T, 3)."""
-    return points @ euler_to_matrix(rotation).swapaxes(1, 2) + translation[:, None]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from react24 import store
 from react24.errors import InputError
@@ -28,7 +28,7 @@ from react24.training.data import (
     every_direction,
 )
 from react24.training.engine import resolve_device
-from react24.training.loop import fit
+from react24.training.loop import FitResult, fit
 from react24.training.seeding import stream_seed
 from react24.training.settings import LoopSettings, read_loop_settings
 from react24.training.task import Batch, Losses
@@ -170,42 +170,26 @@ def train_vae(
         InputError: Settings, streams or device cannot be used.
         StoreError: The clips files do not belong together.
     """
-    model, loop = _read(settings, "vae", device)
+    job = _Job(
+        model=_read(settings, device), stage="vae", output_dir=Path(output_dir),
+        checkpoint_dir=Path(checkpoint_dir), seed=seed, device=device, threads=threads,
+        created_by=created_by, code=code,
+    )  # fmt: skip
+    config = job.model.vae
     paths = _streams(("graphau", "faceverse"), clips_train, clips_val)
     names = {"emotion": ("graphau", "native")}
-    if model.vae.coefficient_target == "standardised":
+    if config.coefficient_target == "standardised":
         names["face"] = ("faceverse", "native")
-    inputs = _digests(paths)
-    with _open(names, paths, loop, device) as (train, val):
+    with _open(names, paths, job) as (train, val):
+        vae = job.initialise(BehaviourVAE, config)
         statistics = channel_statistics(paths["train"]["faceverse"])
-        vae = _initialise(BehaviourVAE, model.vae, seed)
         vae.set_coefficient_statistics(
             torch.from_numpy(statistics.mean), torch.from_numpy(statistics.std)
         )
-        where = {"output_dir": Path(output_dir), "created_by": created_by, "inputs": inputs}
-        result = fit(
-            VAETask(vae, train, val),
-            loop,
-            **where,
-            checkpoint_dir=Path(checkpoint_dir),
-            seed=seed,
-            device=device,
-            threads=threads,
-            config=_shaping(model, "vae"),
-            code=code,
-        )
+        inputs = _digests(paths)
+        result = job.fit(VAETask(vae, train, val), inputs)
         _fit_code_statistics(vae, train)
-        pretrained = train.pretrained
-    export.write_timing(Path(output_dir), result, threads)
-    export.write_model(
-        module=vae,
-        model="belfusion",
-        stage="vae",
-        seed=seed,
-        pretrained=pretrained,
-        config=model.as_dict(),
-        **where,
-    )
+        job.write(vae, result, inputs, train.pretrained)
 
 
 def train_ldm(
@@ -241,37 +225,87 @@ def train_ldm(
         InputError: Settings, streams, device or the VAE cannot be used.
         StoreError: The clips files do not belong together.
     """
-    model, loop = _read(settings, "ldm", device)
+    job = _Job(
+        model=_read(settings, device), stage="ldm", output_dir=Path(output_dir),
+        checkpoint_dir=Path(checkpoint_dir), seed=seed, device=device, threads=threads,
+        created_by=created_by, code=code,
+    )  # fmt: skip
     vae, description = load_vae(Path(vae_dir))
-    _check_vae(vae.config, model.vae, Path(vae_dir))
+    _check_vae(vae.config, job.model.vae, Path(vae_dir))
     paths = _streams(("graphau",), clips_train, clips_val)
-    names = {"emotion": ("graphau", "native"), "speaker": ("graphau", model.speaker_space)}
-    inputs = {**_digests(paths), "vae": description["weights_sha256"]}
-    with _open(names, paths, loop, device) as (train, val):
-        ldm = _initialise(belfusion.LatentDiffusion, model.ldm, seed)
-        where = {"output_dir": Path(output_dir), "created_by": created_by, "inputs": inputs}
-        result = fit(
-            LDMTask(ldm, vae, train, val),
-            loop,
-            **where,
-            checkpoint_dir=Path(checkpoint_dir),
-            seed=seed,
-            device=device,
-            threads=threads,
-            config=_shaping(model, "ldm"),
-            code=code,
+    names = {"emotion": ("graphau", "native"), "speaker": ("graphau", job.model.speaker_space)}
+    with _open(names, paths, job) as (train, val):
+        ldm = job.initialise(belfusion.LatentDiffusion, job.model.ldm)
+        inputs = {**_digests(paths), "vae": description["weights_sha256"]}
+        result = job.fit(LDMTask(ldm, vae, train, val), inputs)
+        job.write(ldm, result, inputs, train.pretrained and description["pretrained"])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The training of one stage: its settings, its places and how it is run."""
+
+    model: BelfusionSettings
+    stage: str
+    output_dir: Path
+    checkpoint_dir: Path
+    seed: int
+    device: str
+    threads: int
+    created_by: str
+    code: str
+
+    @property
+    def loop(self) -> LoopSettings:
+        """Settings of the loop for this stage."""
+        epochs = getattr(self.model, self.stage).epochs
+        return read_loop_settings(self.model.training, epochs=epochs)
+
+    def shaping(self) -> dict[str, Any]:
+        """Settings that the stage depends on: stage 1 does not know those of stage 2."""
+        config = asdict(getattr(self.model, self.stage))
+        if self.stage == "ldm":
+            config["speaker_space"] = self.model.speaker_space
+        return config
+
+    def initialise(self, kind: type, config: VAEConfig | LDMConfig) -> Any:
+        """A module with seeded weights; torch's global generator is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(self.seed, self.stage, "weights"))
+            return kind(config)
+
+    def fit(self, task: _PairTask, inputs: Mapping[str, str]) -> FitResult:
+        """Train to the end, from the last checkpoint where there is one."""
+        return fit(
+            task,
+            self.loop,
+            checkpoint_dir=self.checkpoint_dir,
+            output_dir=self.output_dir,
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            created_by=self.created_by,
+            inputs=inputs,
+            config=self.shaping(),
+            code=self.code,
         )
-        pretrained = train.pretrained and description["pretrained"]
-    export.write_timing(Path(output_dir), result, threads)
-    export.write_model(
-        module=ldm,
-        model="belfusion",
-        stage="ldm",
-        seed=seed,
-        pretrained=pretrained,
-        config=model.as_dict(),
-        **where,
-    )
+
+    def write(
+        self, module: nn.Module, result: FitResult, inputs: Mapping[str, str], pretrained: bool
+    ) -> None:
+        """Write what the stage leaves behind."""
+        export.write_timing(self.output_dir, result, self.threads)
+        export.write_model(
+            self.output_dir,
+            module,
+            model="belfusion",
+            stage=self.stage,
+            seed=self.seed,
+            pretrained=pretrained,
+            config=self.model.as_dict(),
+            inputs=inputs,
+            created_by=self.created_by,
+        )
 
 
 def load_vae(folder: Path) -> tuple[BehaviourVAE, dict[str, Any]]:
@@ -289,21 +323,12 @@ def load_vae(folder: Path) -> tuple[BehaviourVAE, dict[str, Any]]:
     return vae.eval(), description
 
 
-def _read(
-    settings: Mapping[str, Any], stage: str, device: str
-) -> tuple[BelfusionSettings, LoopSettings]:
-    """Settings of the model and of the loop for a stage; an impossible device is found early."""
+def _read(settings: Mapping[str, Any], device: str) -> BelfusionSettings:
+    """Settings of the model; whatever is wrong with those of the loop or device is found too."""
     resolve_device(device)
     model = read_settings(settings)
-    return model, read_loop_settings(model.training, epochs=getattr(model, stage).epochs)
-
-
-def _shaping(model: BelfusionSettings, stage: str) -> dict[str, Any]:
-    """Settings that a stage depends on: stage 1 does not know those of stage 2."""
-    config = asdict(getattr(model, stage))
-    if stage == "ldm":
-        config["speaker_space"] = model.speaker_space
-    return config
+    read_loop_settings(model.training, epochs=1)
+    return model
 
 
 def _streams(
@@ -328,27 +353,17 @@ def _digests(paths: Mapping[str, Mapping[str, Path]]) -> dict[str, str]:
 
 @contextmanager
 def _open(
-    names: Mapping[str, tuple[str, str]],
-    paths: Mapping[str, Mapping[str, Path]],
-    loop: LoopSettings,
-    device: str,
+    names: Mapping[str, tuple[str, str]], paths: Mapping[str, Mapping[str, Path]], job: _Job
 ) -> Iterator[tuple[SplitClips, SplitClips | None]]:
     """The clips of both splits, open together; the second is None without validation."""
-    pin = resolve_device(device) == "cuda"
+    pin, limit = resolve_device(job.device) == "cuda", job.loop.max_memory_mb
     with ExitStack() as stack:
         opened = {}
         for split, streams in paths.items():
             sources = {n: Source(streams[stream], kind) for n, (stream, kind) in names.items()}
-            clips = SplitClips(sources, max_memory_mb=loop.max_memory_mb, pin=pin)
+            clips = SplitClips(sources, max_memory_mb=limit, pin=pin)
             opened[split] = stack.enter_context(clips)
         yield opened["train"], opened.get("val")
-
-
-def _initialise(kind: type, config: VAEConfig | LDMConfig, seed: int) -> Any:
-    """A module with seeded initial weights; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, kind.__name__, "weights"))
-        return kind(config)
 
 
 def _fit_code_statistics(vae: BehaviourVAE, train: SplitClips) -> None:

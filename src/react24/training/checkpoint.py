@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import re
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +26,9 @@ from react24 import store
 logger = logging.getLogger(__name__)
 
 KEPT = 2
+LEFTOVER_SECONDS = 600
+"""An unfinished checkpoint that nobody has touched for so long was left by a killed process."""
+
 _NAME = re.compile(r"step(\d{9})\.([0-9a-f]{16})\.pt")
 
 
@@ -49,7 +54,9 @@ class CheckpointFolder:
             state: Tensors and plain Python values, as ``torch.load(weights_only=True)`` reads.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        staged = self.folder / f"step{step:09d}.new"
+        # A workflow that was killed may have left this very training running beside us: nothing
+        # here may depend on being the only writer.
+        staged = self.folder / f"step{step:09d}-{os.getpid()}.new"
         content = {"identity": json.dumps(self.identity), "step": step, "state": dict(state)}
         with store.atomic_path(staged) as temporary:
             torch.save(content, temporary)
@@ -57,7 +64,7 @@ class CheckpointFolder:
         path = staged.with_name(f"step{step:09d}.{digest}.pt")
         staged.replace(path)
         for old in self._files()[KEPT:]:
-            old.unlink()
+            old.unlink(missing_ok=True)
         return path
 
     def load(self) -> dict[str, Any] | None:
@@ -66,6 +73,7 @@ class CheckpointFolder:
         Damaged files are named in a warning and passed over. A checkpoint of another run is a
         reason to delete all of them: the log says what differs.
         """
+        self._remove_leftovers()
         for path in self._files():
             content = _read(path)
             if content is None:
@@ -84,12 +92,17 @@ class CheckpointFolder:
         return None
 
     def clear(self) -> None:
-        """Delete all checkpoints, also unfinished ones."""
+        """Delete all checkpoints."""
         for path in self._files():
-            path.unlink()
-        if self.folder.is_dir():
-            for path in self.folder.glob("step*.new"):
-                path.unlink()
+            path.unlink(missing_ok=True)
+
+    def _remove_leftovers(self) -> None:
+        """Delete what killed processes did not finish writing."""
+        if not self.folder.is_dir():
+            return
+        for path in self.folder.glob("step*.new"):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         """Checkpoints, the newest first."""
@@ -101,7 +114,10 @@ class CheckpointFolder:
 def _read(path: Path) -> dict[str, Any] | None:
     """Content of a checkpoint; None, with a warning, where it is damaged."""
     expected = _NAME.fullmatch(path.name).group(2)
-    found = store.sha256_file(path)[:16]
+    try:
+        found = store.sha256_file(path)[:16]
+    except FileNotFoundError:
+        return None  # another process of this run has kept newer ones
     if found != expected:
         problem = f"its bytes have SHA-256 {found}..., its name says {expected}..."
     else:

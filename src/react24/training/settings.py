@@ -46,6 +46,9 @@ class LoopSettings:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
 
+        if self.precision == "16-mixed" and self.gradient_clip is not None:
+            raise ValueError("gradient_clip does not go with precision 16-mixed; use bf16-mixed")
+
     def shaping(self) -> dict[str, Any]:
         """The settings that the result depends on."""
         names = ("epochs", "max_steps", "precision", "gradient_clip", "validate_every")

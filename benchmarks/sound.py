@@ -1,0 +1,155 @@
+"""What the sound extractors cost beside a straightforward implementation of the same thing.
+
+    python benchmarks/sound.py [--frames 750] [--repeats 3] [--threads 1]
+
+Every measurement runs in a process of its own, ours and the plain one in turn. Reported are the
+CPU seconds (user and system) for one sound of that length, smallest of the repeats, without the
+time to import and to build the network, and the peak memory of the process with both. Weights are
+random. "difference" is the largest difference between the two results relative to the largest
+value.
+
+Plain VGGish: all frames in one float64 matrix, all examples in one batch, ``nn.Conv2d``. Plain
+wav2vec2: ``transformers.Wav2Vec2Model`` as it comes, the whole sound at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+PAIRS = {"vggish": "vggish-plain", "wav2vec2": "wav2vec2-plain"}
+
+
+def make_sound(frames: int, rate: int) -> np.ndarray:
+    clock = np.arange(frames * rate // 25) / rate
+    noise = np.random.default_rng(0).standard_normal(len(clock))
+    tone = np.sin(2 * np.pi * 180 * clock) * (1 + np.sin(2 * np.pi * 2.3 * clock))
+    return (0.2 * tone + 0.02 * noise).astype(np.float32)
+
+
+def run_ours(name: str, frames: int):
+    from react24.extractors.sound_source import SoundSource
+    from react24.extractors.vggish import VGGish
+    from react24.extractors.wav2vec2 import Wav2Vec2
+
+    if name == "vggish":
+        extractor = VGGish(device="cpu", postprocess=False)
+    else:
+        extractor = Wav2Vec2(device="cpu", window=frames / 25)
+    source = SoundSource(make_sound(frames, extractor.sample_rate), frames)
+    return lambda: extractor.extract(source).values
+
+
+def run_plain_vggish(frames: int):
+    import torch
+
+    from react24.extractors.vggish_frontend import REGNN, make_mel_matrix
+    from react24.extractors.vggish_network import build_network
+    from react24.extractors.vggish_weights import draw_random_state
+
+    network = build_network(draw_random_state(0)[0])
+    sound = make_sound(frames, REGNN.sample_rate).astype(np.float64)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(REGNN.window) / REGNN.window)
+
+    def run():
+        framed = np.lib.stride_tricks.sliding_window_view(sound, REGNN.window)[:: REGNN.hop]
+        magnitude = np.abs(np.fft.rfft(framed * window, REGNN.fft))
+        log_mel = np.log(magnitude @ make_mel_matrix(REGNN) + REGNN.offset)
+        count = len(log_mel) // REGNN.example_frames
+        examples = log_mel[: count * REGNN.example_frames].reshape(count, -1, REGNN.bands)
+        with torch.no_grad():
+            rows = network(torch.from_numpy(examples.astype(np.float32))).numpy()
+        return np.concatenate([rows, rows[-1:]])
+
+    return run
+
+
+def run_plain_wav2vec2(frames: int):
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    from react24.extractors.wav2vec2_network import draw_random_state
+
+    model = Wav2Vec2Model(Wav2Vec2Config()).eval()
+    model.load_state_dict(draw_random_state(model, 0)[0])
+    sound = make_sound(frames, 16000)
+
+    def run():
+        wave = (sound - sound.mean(dtype=np.float64)) / np.sqrt(sound.var(dtype=np.float64) + 1e-7)
+        with torch.no_grad():
+            wave = torch.from_numpy(np.pad(wave, 40).astype(np.float32))
+            hidden = model(wave[None]).last_hidden_state[0]
+        return hidden.unflatten(0, (frames, 2)).mean(dim=1).numpy()
+
+    return run
+
+
+def measure_here(part: str, frames: int, threads: int, output: Path) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    if part == "vggish-plain":
+        run = run_plain_vggish(frames)
+    elif part == "wav2vec2-plain":
+        run = run_plain_wav2vec2(frames)
+    else:
+        run = run_ours(part, frames)
+    began = time.process_time()
+    values = run()
+    seconds = time.process_time() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    np.savez(output, values=values, seconds=seconds, peak=peak)
+
+
+def measure(part: str, frames: int, threads: int, folder: Path) -> dict[str, np.ndarray]:
+    output = folder / f"{part}.npz"
+    options = ["--part", part, "--frames", str(frames), "--threads", str(threads)]
+    subprocess.run([sys.executable, __file__, *options, "--output", str(output)], check=True)
+    with np.load(output) as arrays:
+        return dict(arrays)
+
+
+def compare(frames: int, repeats: int, threads: int) -> None:
+    print(f"{frames / 25:g} s of sound, {threads} thread(s), smallest of {repeats}")
+    print(
+        f"{'network':10} {'ours':>8} {'plain':>8} {'ratio':>6} {'GiB':>5} {'plain':>6} difference"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for ours, plain in PAIRS.items():
+            runs: dict[str, list] = {ours: [], plain: []}
+            for _ in range(repeats):
+                for part in (ours, plain):
+                    runs[part].append(measure(part, frames, threads, Path(folder)))
+            cost = {p: min(float(r["seconds"]) for r in runs[p]) for p in runs}
+            peak = {p: max(float(r["peak"]) for r in runs[p]) for p in runs}
+            values = {p: runs[p][0]["values"] for p in runs}
+            difference = np.abs(values[ours] - values[plain]).max() / np.abs(values[plain]).max()
+            print(
+                f"{ours:10} {cost[ours]:7.2f}s {cost[plain]:7.2f}s {cost[plain] / cost[ours]:6.2f} "
+                f"{peak[ours]:5.2f} {peak[plain]:6.2f} {difference:.1e}"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=750)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--part", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.part:
+        measure_here(given.part, given.frames, given.threads, given.output)
+    else:
+        compare(given.frames, given.repeats, given.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""The face track on a real face: a portrait that moves."""
+
+import tracemalloc
+
+import h5py
+import numpy as np
+import pytest
+from media_factory import tone, write_media
+from skimage import data
+
+from react24.errors import InputError
+from react24.faces.mesh import POINTS, Mesh
+from react24.faces.track import (
+    fill_gaps,
+    follow_role,
+    read_track,
+    read_track_chunks,
+    track_session,
+)
+from react24.media.probe import RoleMedia, probe_session
+
+PORTRAIT = np.ascontiguousarray(data.astronaut()[:256, 96:352])  # the face, 256 x 256
+
+
+def _shift(index):
+    return round(12 * np.sin(index / 6))
+
+
+def _swaying(index):
+    return np.roll(PORTRAIT, _shift(index), axis=1)
+
+
+def _covered(hidden):
+    return lambda index: np.full_like(PORTRAIT, 90) if index in hidden else _swaying(index)
+
+
+def _session(folder, pictures, frames=40, **kwargs):
+    files = {}
+    for role, picture in pictures.items():
+        path = folder / f"{role}.mp4"
+        sound = tone(frames / 25, 16000)
+        write_media(path, picture=picture, frames=frames, sound=sound, **kwargs)
+        files[role] = RoleMedia(path, None, f"subject_{role}", role)
+    media = folder / "media.h5"
+    probe_session(media, session="s1", roles=files, tolerate_damage=False)
+    return media
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("track")
+    hidden = range(10, 15)
+    media = _session(folder, {"a": _swaying, "b": _covered(hidden)})
+    track_session(media, folder / "faces.h5", max_gap=12, max_missing=0.2)
+    return media, folder / "faces.h5"
+
+
+def test_every_frame_of_a_visible_face_is_found(tracked):
+    track = read_track(tracked[1], "a")
+    assert track.landmarks.shape == (40, POINTS, 3)
+    assert track.landmarks.dtype == np.float32
+    assert track.found.all()
+    assert track.valid.all()
+    assert (track.score > 0.9).all()
+    assert (track.width, track.height) == (256, 256)
+
+
+def test_landmarks_move_with_the_face(tracked):
+    track = read_track(tracked[1], "a")
+    nose = track.landmarks[:, 1, 0]
+    truth = np.array([_shift(i) for i in range(40)])
+    assert np.abs((nose - nose.mean()) - (truth - truth.mean())).max() < 1.5
+    # The portrait's nose is at (129, 141) of the crop, its right eye left of its left eye.
+    np.testing.assert_allclose(track.landmarks[0, 1, :2], (129, 141), atol=12)
+    assert (track.landmarks[:, 33, 0] < track.landmarks[:, 263, 0]).all()
+
+
+def test_a_hidden_face_is_bridged_and_marked(tracked):
+    track = read_track(tracked[1], "b")
+    np.testing.assert_array_equal(np.flatnonzero(~track.found), np.arange(10, 15))
+    np.testing.assert_array_equal(track.valid, track.found)
+    assert (track.score[10:15] == 0).all()
+    steps = np.diff(track.landmarks[9:16], axis=0)
+    np.testing.assert_allclose(steps, np.broadcast_to(steps[:1], steps.shape), atol=1e-3)
+    with h5py.File(tracked[1]) as file:
+        box = file["b/box"][:]
+        assert file["b"].attrs["subject"] == "subject_b"
+    np.testing.assert_allclose(box[:, :2], track.landmarks[..., :2].min(axis=1))
+    np.testing.assert_allclose(box[:, 2:], track.landmarks[..., :2].max(axis=1))
+
+
+def test_same_input_gives_the_same_bytes(tracked, tmp_path):
+    track_session(tracked[0], tmp_path / "again.h5", max_gap=12, max_missing=0.2)
+    assert (tmp_path / "again.h5").read_bytes() == tracked[1].read_bytes()
+
+
+def test_a_role_does_not_depend_on_the_one_before(tracked, tmp_path):
+    media = tmp_path / "media.h5"
+    with h5py.File(tracked[0]) as source, h5py.File(media, "w") as copy:
+        copy.attrs.update(source.attrs)
+        source.copy("b", copy, name="a")
+        source.copy("a", copy, name="b")
+    track_session(media, tmp_path / "swapped.h5", max_gap=12, max_missing=0.2)
+    for one, other in (("a", "b"), ("b", "a")):
+        np.testing.assert_array_equal(
+            read_track(tracked[1], one).landmarks,
+            read_track(tmp_path / "swapped.h5", other).landmarks,
+        )
+
+
+def test_points_are_those_of_face_mesh(tracked):
+    """The same models, run by MediaPipe's own tracking graph."""
+    import mediapipe
+
+    from react24.media.video import read_frames
+
+    track = read_track(tracked[1], "a")
+    with mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=False, max_num_faces=1, refine_landmarks=True
+    ) as reference:
+        for tick, picture in read_frames(tracked[0], "a", stop=20):
+            points = reference.process(picture).multi_face_landmarks[0].landmark
+            points = np.array([(p.x, p.y, p.z) for p in points]) * 256
+            np.testing.assert_allclose(track.landmarks[tick], points, atol=0.5)
+
+
+def test_chunks_are_the_whole(tracked):
+    pieces = list(read_track_chunks(tracked[1], "b", 16))
+    assert [len(p.found) for p in pieces] == [16, 16, 8]
+    whole = read_track(tracked[1], "b")
+    np.testing.assert_array_equal(np.concatenate([p.landmarks for p in pieces]), whole.landmarks)
+
+
+def test_too_few_faces_are_refused_by_name(tmp_path):
+    media = _session(tmp_path, {"a": _covered(range(5, 20))})
+    with pytest.raises(
+        InputError, match=r"session s1, role a: no face in 38% of .*a\.mp4.*20%.*0\.20 to 0\.80"
+    ):
+        track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.2)
+    assert not (tmp_path / "faces.h5").exists()
+
+
+def test_a_video_without_any_face_is_refused(tmp_path):
+    media = _session(tmp_path, {"a": _covered(range(100))}, frames=10)
+    with pytest.raises(InputError, match="no face in 100%"):
+        track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=1.0)
+
+
+def test_ticks_without_a_picture_of_their_own_are_not_valid(tmp_path):
+    media = _session(tmp_path, {"a": _swaying}, frames=30, video_start=0.2)
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.2)
+    track = read_track(tmp_path / "faces.h5", "a")
+    np.testing.assert_array_equal(np.flatnonzero(~track.valid), np.arange(5))
+    assert track.found.all()
+
+
+def test_the_larger_of_two_faces_is_followed_through_a_cover(tmp_path):
+    small = np.ascontiguousarray(PORTRAIT[::2, ::2])
+
+    def two(index):
+        picture = np.full((320, 448, 3), 90, np.uint8)
+        picture[:256, :256] = 90 if 8 <= index < 14 else PORTRAIT
+        picture[100:228, 300:428] = small
+        return picture
+
+    media = _session(tmp_path, {"a": two}, frames=24)
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.5)
+    track = read_track(tmp_path / "faces.h5", "a")
+    np.testing.assert_array_equal(np.flatnonzero(~track.found), np.arange(8, 14))
+    assert (track.landmarks[:, 1, 0] < 256).all()
+
+
+class _Always:
+    def see(self, rgb):
+        return Mesh(np.full((POINTS, 3), rgb[0, 0, 0], np.float32), 1.0)
+
+
+def test_memory_does_not_grow_with_the_video(tmp_path):
+    def pictures(frames):
+        return ((tick, np.full((64, 64, 3), tick % 251, np.uint8)) for tick in range(frames))
+
+    def peak(frames):
+        with h5py.File(tmp_path / f"{frames}.h5", "w") as file:
+            tracemalloc.start()
+            follow_role(file, pictures(frames), _Always(), frames)
+            used = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert file["landmarks"][frames - 1, 0, 0] == (frames - 1) % 251
+        return used
+
+    short, long = peak(500), peak(4000)  # the whole track of 4000 frames would be 23 MB
+    assert long < short + 1_000_000
+
+
+def test_a_gap_over_max_gap_is_held(tmp_path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        sight = [Mesh(np.full((POINTS, 3), float(i), np.float32), 1.0) for i in range(40)]
+        sight[3:15] = [None] * 12
+        sight[20:33] = [None] * 13
+
+        class Given:
+            def see(self, rgb):
+                return sight[int(rgb[0, 0, 0])]
+
+        pictures = ((i, np.full((1, 1, 3), i, np.uint8)) for i in range(40))
+        follow_role(file, pictures, Given(), 40)
+        fill_gaps(file, max_gap=12)
+        values = file["landmarks"][:, 0, 0]
+    np.testing.assert_allclose(values[:20], np.arange(20), atol=1e-5)
+    np.testing.assert_array_equal(values[20:33], 19)
+    np.testing.assert_array_equal(values[33:], np.arange(33, 40))

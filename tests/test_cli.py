@@ -1,0 +1,160 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from react24 import cli, store
+from react24.errors import InputError
+
+REPOSITORY = Path(__file__).parents[1]
+HEADER = ["session", "split", "video_a", "video_b", "subject_a", "subject_b"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of two sessions whose files pass for readable."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "videos").mkdir()
+    rows = [HEADER]
+    for i, split in ((1, "train"), (2, "auto")):
+        rows.append([f"s{i}", split, f"{i}a.mp4", f"{i}b.mp4", f"p{i}", f"q{i}"])
+        for role in "ab":
+            (tmp_path / "videos" / f"{i}{role}.mp4").touch()
+    (tmp_path / "sessions.tsv").write_text("\n".join("\t".join(row) for row in rows))
+    (tmp_path / "mine.yaml").write_text(
+        "sessions: sessions.tsv\ncorpus: {root: videos}\ndemo: {enabled: false}\nmodels: {}\n"
+        "split: {train: 0.0, val: 0.0, test: 1.0}\nfaces: {max_gap: 7}\n"
+    )
+    monkeypatch.setattr("react24.media.probe.check_readable", lambda path, **what: [])
+    return tmp_path
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Put a recorder in place of a library function."""
+
+    def replace(target):
+        calls = []
+        monkeypatch.setattr(target, lambda *a, **k: calls.append((a, k)))
+        return calls
+
+    return replace
+
+
+def test_check_lists_sessions_and_splits(project, capsys):
+    assert cli.main(["check", "--config", "mine.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "s2       3    test   p2         q2" in out
+    assert "2 sessions: train 1, val 0, test 1. No problems found." in out
+
+
+def test_check_tells_every_problem_and_fails(project, capsys):
+    (project / "mine.yaml").write_text((project / "mine.yaml").read_text() + "sed: 3\n")
+    (project / "videos" / "2b.mp4").unlink()
+    assert cli.main(["check", "--config", "mine.yaml"]) == 1
+    err = capsys.readouterr().err
+    assert "mine.yaml: sed: unknown key; did you mean seed?" in err
+    assert "row 3, column video_b: videos/2b.mp4: no such file" in err
+
+
+def test_missing_configuration_is_an_error(project, capsys):
+    assert cli.main(["check", "--config", "none.yaml"]) == 1
+    assert "none.yaml: cannot be read" in capsys.readouterr().err
+
+
+def test_probe_passes_files_and_settings_on(project, called):
+    calls = called("react24.media.probe.probe_session")
+    words = "probe a.mp4 b.mp4 -o m.h5 --audio-b b.wav --subject-a anna --config mine.yaml"
+    assert cli.main(words.split()) == 0
+    ((output,), options) = calls[0]
+    assert output == Path("m.h5")
+    assert options["roles"]["a"].subject == "anna"
+    assert options["roles"]["a"].audio is None
+    assert options["roles"]["b"].audio == Path("b.wav")
+    assert options["tolerate_damage"] is False
+
+
+def test_track_takes_its_limits_from_the_configuration(project, called):
+    calls = called("react24.faces.track.track_session")
+    assert cli.main(["track", "m.h5", "-o", "f.h5", "--config", "mine.yaml"]) == 0
+    (places, options) = calls[0]
+    assert places == (Path("m.h5"), Path("f.h5"))
+    assert (options["max_gap"], options["max_missing"]) == (7, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("stream", "target"),
+    [
+        ("graphau", "react24.extractors.from_faces.extract_from_faces"),
+        ("wav2vec2", "react24.extractors.from_sound.extract_from_sound"),
+    ],
+)
+def test_extract_chooses_by_stream(project, called, stream, target):
+    calls = called(target)
+    assert cli.main(["extract", stream, "in.h5", "-o", "out.h5", "--config", "mine.yaml"]) == 0
+    (places, options) = calls[0]
+    assert places == (stream, Path("in.h5"), Path("out.h5"))
+    assert {"backend", "weights"} & set(options["settings"])
+
+
+def test_fetch_weights(project, called, capsys):
+    calls = called("react24.weights.fetch")
+    assert cli.main(["fetch-weights", "vggish", "--folder", "w"]) == 0
+    assert calls == [(("vggish", Path("w")), {})]
+    assert cli.main(["fetch-weights"]) == 0
+    assert "wav2vec2-base" in capsys.readouterr().out
+
+
+def test_show_prints_the_contract(tmp_path, capsys):
+    path = tmp_path / "x.h5"
+    features = store.Features(
+        np.zeros((5, 2), np.float32), np.ones(5, bool), ("one", "two"), "graphau", "landmarks", True
+    )
+    store.write_features(path, {"a": features}, subjects={"a": "anna"}, created_by="test")
+    assert cli.main(["show", str(path)]) == 0
+    out = capsys.readouterr().out
+    for line in ("schema features, version 1", "a/features: float32 (5, 2)", "@subject = anna"):
+        assert line in out
+
+
+def test_show_refuses_other_files(tmp_path, capsys):
+    path = tmp_path / "x.h5"
+    path.write_text("no")
+    assert cli.main(["show", str(path)]) == 1
+    assert cli.main(["show", str(tmp_path / "gone.h5")]) == 1
+    err = capsys.readouterr().err
+    assert "not a readable HDF5 file" in err
+    assert "no such file" in err
+
+
+def test_other_errors_are_not_hidden(project, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("react24.project.load_project", broken)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["check", "--config", "mine.yaml"])
+
+
+def test_input_errors_become_messages(project, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise InputError("a.mp4: at 3.1 s")
+
+    monkeypatch.setattr("react24.media.probe.probe_session", refuse)
+    assert cli.main(["probe", "a.mp4", "b.mp4", "-o", "m.h5", "--config", "mine.yaml"]) == 1
+    assert "react24 probe: a.mp4: at 3.1 s" in capsys.readouterr().err
+
+
+def test_python_m_react24_starts_light():
+    code = "import sys, react24.cli as c; c.make_parser(); sys.exit('numpy' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )
+    command = [sys.executable, "-m", "react24", "--help"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    for name in ("check", "probe", "track", "extract", "fetch-weights", "demo-session", "show"):
+        assert name in result.stdout

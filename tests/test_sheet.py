@@ -1,0 +1,275 @@
+from pathlib import Path
+
+import pytest
+
+from react24.config import Settings, load_settings
+from react24.errors import InputError, InputErrors
+from react24.project import load_project
+from react24.sheet import read_sheet
+
+REPOSITORY = Path(__file__).parents[1]
+HEADER = "session split video_a video_b subject_a subject_b"
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    (tmp_path / "videos").mkdir()
+    config = {"corpus": {"root": "videos", "name": "mine"}, "demo": {"enabled": False}}
+    return load_settings(config | {"models": {}}, tmp_path)
+
+
+@pytest.fixture
+def readable(monkeypatch):
+    """Every file that is there can be read, unless its content says ``bad``."""
+    calls = {}
+
+    def check_readable(path, *, video=True, sound=True):
+        calls[Path(path).name] = (video, sound)
+        return [f"{path}: no picture"] if Path(path).read_text() == "bad" else []
+
+    monkeypatch.setattr("react24.media.probe.check_readable", check_readable)
+    return calls
+
+
+def write(settings, *rows, header=HEADER, end="\n", encoding="utf-8"):
+    """A sheet from rows with blanks for tabs (``_`` for an empty cell)."""
+    lines = [line if line.startswith("#") else line.replace(" ", "\t") for line in (header, *rows)]
+    text = end.join(lines) + end
+    path = settings.root / "sessions.tsv"
+    path.write_bytes(text.replace("_\t", "\t").encode(encoding))
+    return path
+
+
+def read(settings, *rows, check_files=False, **options):
+    return read_sheet(write(settings, *rows, **options), settings, check_files=check_files)
+
+
+def problems_of(settings, *rows, **options):
+    with pytest.raises(InputErrors) as error:
+        read(settings, *rows, **options)
+    return error.value.problems
+
+
+def only_problem(settings, *rows, **options):
+    problems = problems_of(settings, *rows, **options)
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+GOOD = "s1 train s1/a.mp4 s1/b.mp4 anna bert"
+
+
+def test_a_row_becomes_a_session(settings):
+    (session,) = read(settings, GOOD)
+    assert (session.session, session.split, session.row) == ("s1", "train", 2)
+    assert session.subjects == ("anna", "bert")
+    assert session.site == "mine"
+    assert session.a.video == Path("videos/s1/a.mp4")
+    assert session.a.audio == session.a.video
+    assert [p.role_name for p in session.people] == ["a", "b"]
+
+
+def test_optional_columns(settings):
+    header = HEADER + " audio_a audio_b role_a role_b site"
+    row = GOOD + " s1/a.wav _ expert novice NoXI"
+    (session,) = read(settings, row.replace("_ ", "_\t"), header=header)
+    assert session.a.audio == Path("videos/s1/a.wav")
+    assert session.b.audio == session.b.video
+    assert (session.a.role_name, session.b.role_name, session.site) == ("expert", "novice", "NoXI")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_comments_blank_lines_bom_and_windows_line_ends(settings, end, encoding):
+    rows = ("# a remark", "", GOOD, "   ", "s2 auto s2/a.mp4 s2/b.mp4 cleo dora")
+    sessions = read(settings, *rows, end=end, encoding=encoding)
+    assert [(s.session, s.row) for s in sessions] == [("s1", 4), ("s2", 6)]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("_ train a.mp4 b.mp4 p q", ["row 2", "column session", "empty"]),
+        ("s1 train a.mp4 b.mp4 _\tq", ["row 2", "column subject_a", "empty"]),
+        ("s1 trian a.mp4 b.mp4 p q", ["column split", "'trian'", "did you mean train?"]),
+        ("../s1 train a.mp4 b.mp4 p q", ["column session", "'../s1'", "letters"]),
+        (".s1 train a.mp4 b.mp4 p q", ["column session", "not starting with '.'"]),
+        (f"{'x' * 65} train a.mp4 b.mp4 p q", ["column session", "1 to 64"]),
+        ("sé train a.mp4 b.mp4 p q", ["column session", "'sé'"]),
+        ("s1 train a.mp4 b.mp4 p/x q", ["column subject_a", "'p/x'"]),
+        ("s1 train ../a.mp4 b.mp4 p q", ["column video_a", "'../a.mp4'", "leave the corpus"]),
+        ("s1 train x/../../a.mp4 b.mp4 p q", ["column video_a", "leave the corpus"]),
+        ("s1 train /x/a.mp4 b.mp4 p q", ["column video_a", "absolute path"]),
+        ("s1 train C:/a.mp4 b.mp4 p q", ["column video_a", "absolute path"]),
+        ("s1 train x\\a.mp4 b.mp4 p q", ["column video_a", "backslashes"]),
+        ("s1 train a.mp4 b.mp4 p p", ["subject_a, subject_b", "'p' in both"]),
+        ("s1 train a.mp4 a.mp4 p q", ["column video_b", "same file as row 2, column video_a"]),
+        ("s1 train a.mp4 b.mp4 p q more", ["row 2", "found 7 cells", "accepted are 6"]),
+    ],
+)
+def test_bad_cell_is_named(settings, row, words):
+    problem = only_problem(settings, row)
+    for word in [*words, "sessions.tsv"]:
+        assert word in problem
+
+
+def test_trailing_cells_may_be_missing_but_not_required_ones(settings):
+    assert "column subject_b: the cell is empty" in only_problem(settings, GOOD.rpartition(" ")[0])
+    assert read(settings, GOOD, header=HEADER + " site")[0].site == "mine"
+
+
+def test_header_problems_come_together(settings):
+    header = "session split video_a vdeo_b subject_a site site"
+    problems = "\n".join(problems_of(settings, GOOD, header=header))
+    assert "unknown column 'vdeo_b'; did you mean video_b?" in problems
+    assert "column 'subject_b' is missing" in problems
+    assert "column 'site' is there 2 times" in problems
+
+
+@pytest.mark.parametrize(("mark", "word"), [(",", "commas"), (";", "semicolons")])
+def test_other_separators_are_recognised(settings, mark, word):
+    with pytest.raises(InputError, match=f"separated by {word}; accepted are tabs"):
+        read(settings, header=HEADER.replace(" ", mark))
+
+
+def test_spaces_instead_of_tabs_are_recognised(settings):
+    path = settings.root / "sessions.tsv"
+    path.write_text(f"{HEADER}\n{GOOD}\n")
+    with pytest.raises(InputError, match="separated by spaces"):
+        read_sheet(path, settings, check_files=False)
+
+
+def test_missing_empty_and_foreign_files(settings):
+    path = settings.root / "sessions.tsv"
+    with pytest.raises(InputError, match=r"sessions\.tsv: cannot be read"):
+        read_sheet(path, settings, check_files=False)
+    path.write_text("# nothing\n\n")
+    with pytest.raises(InputError, match="it is empty"):
+        read_sheet(path, settings, check_files=False)
+    path.write_bytes(HEADER.encode("utf-16"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        read_sheet(path, settings, check_files=False)
+    assert "no row under the header" in only_problem(settings)
+
+
+def test_duplicate_session_names_case_aside(settings):
+    problem = only_problem(settings, GOOD, "S1 train c.mp4 d.mp4 p q")
+    assert "row 3, column session: found 'S1', which row 2 has as 's1'" in problem
+
+
+def test_subject_in_two_splits(settings):
+    rows = (GOOD, "s2 test c.mp4 d.mp4 anna q")
+    problem = only_problem(settings, *rows)
+    for word in ("subject anna", "s1 (row 2, train)", "s2 (row 3, test)"):
+        assert word in problem
+
+
+def test_every_mistake_at_once(settings, readable):
+    rows = (
+        "s1 train gone_a.mp4 ../b.mp4 p q",
+        "s2 tset c.mp4 d.mp4 r s",
+        "s2 test e.mp4 f.mp4 t u",
+        "s3 val e.mp4 g.mp4 t v",
+    )
+    (settings.root / "videos" / "f.mp4").write_text("bad")
+    for name in "eg":
+        (settings.root / "videos" / f"{name}.mp4").touch()
+    text = "\n".join(problems_of(settings, *rows, check_files=True))
+    for word in (
+        "'../b.mp4'",
+        "'tset'",
+        "column session: found 's2'",
+        "subject t is in val and test",
+        "same file as row 4",
+        "no picture",
+    ):
+        assert word in text
+
+
+# Files
+
+
+def test_missing_files_and_folders(settings, readable):
+    (settings.root / "videos" / "s1" / "b.mp4").mkdir(parents=True)
+    first, second = problems_of(settings, GOOD, check_files=True)
+    assert "row 2, column video_a: videos/s1/a.mp4: no such file" in first
+    assert "row 2, column video_b: videos/s1/b.mp4: a folder" in second
+
+
+def test_files_are_looked_at_only_when_asked(settings):
+    assert len(read(settings, GOOD, check_files=False)) == 1
+
+
+def test_what_each_file_must_hold(settings, readable):
+    for name in ("a.mp4", "a.wav", "b.mp4"):
+        (settings.root / "videos" / name).touch()
+    read(
+        settings,
+        "s1 train a.mp4 b.mp4 p q a.wav",
+        header=HEADER + " audio_a",
+        check_files=True,
+    )
+    assert readable == {"a.mp4": (True, False), "a.wav": (False, True), "b.mp4": (True, True)}
+
+
+def test_links_are_followed_and_the_same_file_behind_them_is_found(settings, readable, tmp_path):
+    store = tmp_path / "elsewhere"
+    store.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (store / name).touch()
+        (settings.root / "videos" / name).symlink_to(store / name)
+    assert read(settings, "s1 train a.mp4 b.mp4 p q", check_files=True)
+    (settings.root / "videos" / "c.mp4").symlink_to(store / "a.mp4")
+    problem = only_problem(settings, "s1 train a.mp4 c.mp4 p q", check_files=True)
+    assert "same file as row 2, column video_a" in problem
+    (store / "a.mp4").unlink()
+    problem = only_problem(settings, "s1 train a.mp4 b.mp4 p q", check_files=True)
+    assert "a link to" in problem
+
+
+def test_one_sound_file_for_both_is_allowed_with_a_warning(settings, caplog):
+    header = HEADER + " audio_a audio_b"
+    assert read(settings, GOOD + " s1/room.wav s1/room.wav", header=header)
+    assert "both persons take their sound from" in caplog.text
+
+
+def test_demo_videos_may_be_missing_because_they_are_made(tmp_path):
+    settings = load_settings({"models": {}}, tmp_path)
+    rows = ("demo01 train demo01/a.mp4 demo01/b.mp4 p q", "demo99 train demo99/a.mp4 c.mp4 r s")
+    problems = problems_of(settings, *rows, check_files=True)
+    assert len(problems) == 2
+    assert all("row 3" in problem for problem in problems)
+
+
+def test_sheet_of_the_repository_fits_the_demo_corpus():
+    from react24.demo.corpus import DEMO_SESSIONS
+
+    settings = load_settings({}, REPOSITORY)
+    sessions = read_sheet(settings.sheet, settings, check_files=False)
+    assert [s.session for s in sessions] == list(DEMO_SESSIONS)
+    for session in sessions:
+        spec = DEMO_SESSIONS[session.session]
+        assert session.subjects == tuple(spec.persons[role].subject for role in "ab")
+
+
+# Configuration and sheet together
+
+
+def test_problems_of_configuration_and_sheet_come_together(tmp_path):
+    (tmp_path / "config").mkdir()
+    sheet = "\t".join(HEADER.split()) + "\ns1\ttrian\ta.mp4\tb.mp4\tp\tq\n"
+    (tmp_path / "config" / "sessions.tsv").write_text(sheet)
+    with pytest.raises(InputErrors) as error:
+        load_project({"models": {}, "faces": {"max_gpa": 1}}, tmp_path)
+    first, second = error.value.problems
+    assert "faces.max_gpa" in first
+    assert "'trian'" in second
+
+
+def test_auto_is_decided(tmp_path):
+    (tmp_path / "config").mkdir()
+    rows = [f"s{i}\tauto\ts{i}/a.mp4\ts{i}/b.mp4\tp{i}\tq{i}" for i in range(5)]
+    sheet = "\n".join(["\t".join(HEADER.split()), *rows])
+    (tmp_path / "config" / "sessions.tsv").write_text(sheet)
+    project = load_project({"models": {}}, tmp_path, check=False)
+    assert project.sizes() == {"train": 3, "val": 1, "test": 1}
