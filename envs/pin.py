@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("torch", "lightning", "safetensors", "tensorboard"),
     ),
     "metrics": ("appropriateness and scoring", ("numba", "scipy")),
-    "report": ("tables and plots", ("matplotlib", "pandas")),
+    "report": ("tables and plots", ("matplotlib",)),
     "demo": (
         "the demo corpus",
         (

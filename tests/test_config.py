@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -69,6 +70,44 @@ def test_defaults_are_those_of_the_working_configuration():
     for entry in written["models"].values():
         del entry["overrides"], entry["settings"]
     assert load_settings(written, REPOSITORY).values == load_settings({}, REPOSITORY).values
+
+
+TYPES = {"integer": "whole number", "array": "list", "boolean": "true/false"}
+TYPES |= {"string": "text", "object": "mapping"}
+
+
+def yaml_text(value):
+    return json.dumps(value).replace('"', "")
+
+
+def table_row(path, part):
+    """A line of the table in config/README.md."""
+    kinds = [part["type"]] if isinstance(part["type"], str) else part["type"]
+    kind = " or ".join(TYPES.get(kind, kind) for kind in kinds)
+    choices = part.get("enum") or part.get("items", {}).get("enum")
+    if choices:
+        kind += ": " + ", ".join(choices)
+    default = yaml_text(part["default"])
+    example = yaml_text(part["examples"][0])
+    return f"| `{path}` | {kind} | `{default}` | {part['description']} | `{example}` |"
+
+
+def test_every_key_is_in_the_readme_as_the_schema_has_it():
+    text = (REPOSITORY / "config" / "README.md").read_text()
+    rows = [table_row(p, part) for p, part in KEYS.items() if "examples" in part]
+    assert len(rows) > 25
+    missing = [row for row in rows if row not in text]
+    assert not missing, "put into config/README.md:\n" + "\n".join(missing)
+    table = text.partition("## Keys of")[2].splitlines()
+    assert [line for line in table if line.startswith("| `")] == rows
+
+
+def test_every_column_of_the_sheet_is_in_the_readme():
+    text = (REPOSITORY / "config" / "README.md").read_text()
+    schema = load_schema("sessions")
+    for name, part in schema["properties"].items():
+        needed = "yes" if name in schema["required"] else "no"
+        assert f"| `{name}` | {needed} | {part['description']} |" in text
 
 
 # What is accepted
@@ -201,6 +240,21 @@ def test_all_problems_are_reported_together():
     text = str(InputErrors("title", problems))
     for path in ("faces.max_gpa", "faces.max_missing", "vae.epochs", "overrides.ldm", "samples"):
         assert path in text
+
+
+def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):
+    from react24.models import registry
+
+    needs = replace(registry.get("belfusion"), conditions="test_config:hears_wav2vec2")
+    monkeypatch.setitem(registry._TYPES, "belfusion", needs)
+    monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
+    config = {"streams": {"wav2vec2": {"enabled": False}, "vggish": {"enabled": False}}}
+    assert "streams.wav2vec2.enabled: found false, but models.belfusion" in only_problem(config)
+    assert load_settings(config | {"models": {}}, REPOSITORY)
+
+
+def hears_wav2vec2(settings):
+    return {"wav2vec2": "zscored"}
 
 
 # Models

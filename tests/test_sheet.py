@@ -252,6 +252,15 @@ def test_sheet_of_the_repository_fits_the_demo_corpus():
         assert session.subjects == tuple(spec.persons[role].subject for role in "ab")
 
 
+def test_a_file_that_is_no_video_is_named(settings):
+    (settings.root / "videos" / "s1").mkdir()
+    for role in "ab":
+        (settings.root / "videos" / "s1" / f"{role}.mp4").write_text("not a video at all")
+    first, second = problems_of(settings, GOOD, check_files=True)
+    assert "row 2, column video_a" in first
+    assert "b.mp4" in second
+
+
 # Configuration and sheet together
 
 

@@ -108,6 +108,8 @@ def inspect_settings(
             problems += error.problems
         except InputError as error:
             problems.append(str(error))
+    if check and not problems:
+        problems += _check_streams(values["streams"], models)
     return Settings(root=root, values=values, models=models), problems
 
 
@@ -197,6 +199,18 @@ def _check_weights(streams: Mapping, root: Path) -> list[str]:
                 f"streams.{name}.weights: found {found!r}; accepted is random, the path of a file, "
                 f"or one of {', '.join(REGISTRY)}{f' (did you mean {near}?)' if near else ''}"
             )
+    return problems
+
+
+def _check_streams(streams: Mapping, models: Mapping[str, Mapping]) -> list[str]:
+    problems = []
+    for name, settings in models.items():
+        model = registry.get(settings["type"])
+        for stream in {*model.training_streams, *model.condition_streams(settings)}:
+            if not streams[stream].get("enabled", True):
+                problems.append(
+                    f"streams.{stream}.enabled: found false, but models.{name} needs this stream"
+                )
     return problems
 
 

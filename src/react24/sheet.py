@@ -109,7 +109,9 @@ def read_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> li
     problems += [f"{path}, {problem}" for problem in _check_repeated_names(rows)]
     problems += [f"{path}: {problem}" for problem in conflicts(sessions)]
     uses = list(_uses(sessions))
-    problems += [f"{path}, {problem}" for problem in _check_repeated_files(uses, settings, check_files)]
+    problems += [
+        f"{path}, {problem}" for problem in _check_repeated_files(uses, settings, check_files)
+    ]
     if check_files:
         problems += [f"{path}, {problem}" for problem in _check_files(uses, settings)]
     if problems:

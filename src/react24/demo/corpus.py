@@ -7,6 +7,7 @@ and length give the same bytes on one machine. See ``docs/demo_corpus.md``.
 from __future__ import annotations
 
 import json
+import tempfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from react24.errors import InputError
 from react24.log import progress
 from react24.rig.model import load_rig
 from react24.store import FPS, create
+
+FILES = ("a.mp4", "b.mp4", "truth.h5")
+"""What a session consists of."""
 
 COVER_SECONDS = 1.0
 """How long a covered face stays covered."""
@@ -146,8 +150,8 @@ def make_demo_session(
 ) -> None:
     """Make one demo session: ``a.mp4``, ``b.mp4`` and ``truth.h5`` in ``folder``.
 
-    Every file appears under its name only when it is complete, so an interrupted run leaves an
-    older valid session as it was.
+    The files appear under their names only when all of them are complete, so an interrupted run
+    leaves an older valid session as it was.
 
     Args:
         name: A key of ``DEMO_SESSIONS``.
@@ -163,21 +167,31 @@ def make_demo_session(
     length = spec.seconds if seconds is None else float(seconds)
     if length < 1.0:
         raise InputError(f"demo session {name}: seconds is {length:g}, expected at least 1")
-    performance = perform_session(name, seed=seed, seconds=length)
+    folder.mkdir(parents=True, exist_ok=True)
+    # All three files or none: a mixture of two runs would pass for a session.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
+        _make_files(Path(making), name, seed, length)
+        for file in FILES:
+            (Path(making) / file).replace(folder / file)
+
+
+def _make_files(folder: Path, name: str, seed: int, seconds: float) -> None:
+    spec = find_session(name)
+    performance = perform_session(name, seed=seed, seconds=seconds)
     rig = load_rig()
     motions = {}
     for role, person in spec.persons.items():
         puppet = Puppet(rig, draw_look(_generator(seed, person.subject, "look")))
         track = performance.tracks[role]
         motions[role] = set_in_motion(track, rig.names, puppet)
-        times = frame_times(person, length, _generator(seed, name, role, "clock"))
-        pictures = draw_pictures(puppet, motions[role], times, _cover_seconds(person, length))
+        times = frame_times(person, seconds, _generator(seed, name, role, "clock"))
+        pictures = draw_pictures(puppet, motions[role], times, _cover_seconds(person, seconds))
         noise = _generator(seed, name, role, "noise")
         write_mp4(
             folder / f"{role}.mp4",
             progress(pictures, what=f"drawing {name}/{role}", unit="frame", total=len(times)),
             times,
-            length,
+            seconds,
             mix_sound(track.voice, person.audio_rate, person.channels, noise),
             person.audio_rate,
         )
@@ -185,12 +199,12 @@ def make_demo_session(
         folder / "truth.h5",
         schema="truth",
         created_by="make_demo_session",
-        config={"session": name, "seed": seed, "seconds": length, "rig": rig.version},
+        config={"session": name, "seed": seed, "seconds": seconds, "rig": rig.version},
     ) as file:
         file.attrs["session"] = name
         file.create_dataset("cues", data=_cue_table(performance))
         for role, person in spec.persons.items():
-            _write_truth(file.create_group(role), person, motions[role], rig.names, length)
+            _write_truth(file.create_group(role), person, motions[role], rig.names, seconds)
 
 
 def perform_session(name: str, *, seed: int = 24, seconds: float | None = None) -> Performance:

@@ -42,9 +42,7 @@ def write_mp4(
     rate = Fraction(len(times) / seconds).limit_denominator(1001)
     with (
         atomic_path(path) as temporary,
-        av.open(
-            str(temporary), "w", format="mp4", options={"fflags": "+bitexact"}
-        ) as container,
+        av.open(str(temporary), "w", format="mp4", options={"fflags": "+bitexact"}) as container,
     ):
         video = container.add_stream("libx264", rate=rate, options=dict(_X264))
         video.pix_fmt = "yuv420p"

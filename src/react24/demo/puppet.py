@@ -34,7 +34,8 @@ _CENTRE = (225.0, 122.0)  # of the part of the portrait that is shown, its pixel
 _CROP = 165.0  # side of that part
 _REACH = 128.0  # the texture goes this far from the centre, its pixels
 _DETAIL = 1.5  # texture pixels per portrait pixel
-_RINGS = ((1.4, 1.0, 0.8), (2.0, 0.9, 0.3))  # size against the face; share in its motion, top, neck
+# Size against the face; share in its motion at the top of the head and at the neck.
+_RINGS = ((1.4, 1.0, 0.7), (2.0, 0.9, 0.15))
 _RING_DEPTH = 0.35  # how far each ring lies behind the one before, rig units
 _SMILE_REACH = (0.5, 0.4)  # half axes around the mouth in which the portrait's smile shows
 _FAR = 50.0  # depth of the border, behind everything, rig units

@@ -111,9 +111,7 @@ def is_covered(times: np.ndarray, cover: tuple[float, float] | None) -> np.ndarr
     return (times > cover[0] - _CARD_SLIDE) & (times < cover[1] + _CARD_SLIDE)
 
 
-def mix_sound(
-    voice: np.ndarray, rate: int, channels: int, rng: np.random.Generator
-) -> np.ndarray:
+def mix_sound(voice: np.ndarray, rate: int, channels: int, rng: np.random.Generator) -> np.ndarray:
     """The sound of a video: the person's voice and the faint noise of a room.
 
     Args:

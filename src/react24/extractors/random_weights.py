@@ -1,4 +1,4 @@
-"""Random weights that are the same bytes on every machine, for runs without the published ones."""
+"""Random weights that do not depend on the machine, for runs without the published ones."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def draw_random_state(seed: int) -> tuple[dict[str, torch.Tensor], PCAQuantizer,
         state[key] = draw.he(key, shape)
         if key != "features.0.weight":
             axes = tuple(range(1, len(shape)))
-            state[key].sub_(state[key].mean(dim=axes, keepdim=True))
+            # In float64, so that the order of summation does not show after rounding.
+            state[key].sub_(state[key].double().mean(dim=axes, keepdim=True))
     vectors = draw.hadamard("pca_eigen_vectors", EMBEDDING, RANDOM_PCA_SCALE)
     means = draw.constant("pca_means", (EMBEDDING,), RANDOM_PCA_MEAN)
     return state, PCAQuantizer(vectors, means), draw.describe()

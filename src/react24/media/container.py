@@ -12,6 +12,12 @@ from react24.errors import InputError
 READ_ERRORS = (av.error.FFmpegError,)
 """What PyAV raises where a file is unreadable."""
 
+STATE_LENGTH = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "wav", "flac", "asf"})
+"""Formats (FFmpeg's names) whose header states how long the streams are.
+
+For others FFmpeg guesses, from the bit rate for instance, and a guess proves no damage.
+"""
+
 
 def open_media(path: str | Path) -> av.container.InputContainer:
     """Open a media file for reading; use it as a context manager.

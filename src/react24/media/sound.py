@@ -14,7 +14,7 @@ import numpy as np
 from react24 import store
 from react24.errors import InputError
 from react24.media.clock import TICKS_PER_SECOND
-from react24.media.container import READ_ERRORS, open_media, pick_sound
+from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media, pick_sound
 from react24.media.damage import DamagedFileError
 
 GAP = Fraction(1, 20)
@@ -89,7 +89,7 @@ def _declared_end(path: str | Path, stream: av.AudioStream) -> Fraction | None:
         size = _wav_data_size(Path(path))
         block = stream.codec_context.bit_rate // 8
         return Fraction(size, block) if size and block else None
-    if not stream.duration:
+    if stream.container.format.name not in STATE_LENGTH or not stream.duration:
         return None
     return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
@@ -152,6 +152,7 @@ def _on_timeline(path: str, zero: Fraction, length: Fraction) -> Iterator[np.nda
             where = round((block.time - zero) * rate)
             if position == 0 or abs(where - position) > GAP * rate:
                 if where > position:
+                    where = min(where, math.ceil(needed) + position)  # stamps can be absurd
                     yield np.zeros(where - position, np.float32)
                     position = where
                 else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from react24.errors import InputError
 from react24.log import progress
-from react24.media.container import READ_ERRORS, open_media
+from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media
 from react24.media.video import (
     decode_pictures,
     from_first_key,
@@ -131,6 +131,7 @@ class _PacketTimes:
         self.base = base
         self.by_dts = by_dts
         self.pts: list[int] = []
+        self.first_key: int | None = None
         self.incomplete = False
         self.last_duration: int | None = None
         self._newest: int | None = None
@@ -145,6 +146,7 @@ class _PacketTimes:
             if self._dts is not None and (self._dts - packet.dts) * self.base > BACKWARD_JUMP:
                 return self.newest, "the time stamps jump back"
             self._dts = packet.dts
+        self.first_key = pts if self.first_key is None else self.first_key
         if pts is None:
             self.incomplete = True
         elif not packet.is_discard:
@@ -179,7 +181,7 @@ def _times_of_packets(path: str | Path) -> _Times:
             damage = times.newest, f"the file cannot be read on ({error.strerror})"
         damage = damage or _early_end(container, stream, times.newest, furthest)
     # Pictures presented before the first key picture refer to ones that were cut away.
-    pts = [p for p in times.pts if p >= times.pts[0]]
+    pts = [p for p in times.pts if p >= times.first_key]
     return _Times(pts, times.last_duration, times.incomplete, damage)
 
 
@@ -194,6 +196,8 @@ def _early_end(
     container, stream, pictures: Fraction, others: Fraction
 ) -> tuple[Fraction, str] | None:
     """Damage if the packets end well before the end that the header states."""
+    if container.format.name not in STATE_LENGTH:
+        return None
     if stream.duration:
         declared = ((stream.start_time or 0) + stream.duration) * stream.time_base
         found = pictures

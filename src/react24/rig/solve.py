@@ -16,12 +16,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from dataclasses import fields as fields_of
 
 import numpy as np
 
 from react24.errors import InputError
 from react24.rig.evidence import evidence_matrix
+from react24.rig.landmarks import MESH_POINTS
 from react24.rig.model import Rig, load_rig
 from react24.rig.pose import Camera, Pose, fit_pose, to_head_frame
 from react24.rig.quadratic import solve_box
@@ -124,9 +124,8 @@ def solve_track(
     camera = Camera.of_picture(width, height, focal)
     frames = np.flatnonzero(usable)
     neutral = _find_neutral(landmarks, frames, rig, settings)
-    pose, evidence = _measure(landmarks, frames, rig, neutral)
-    rows = [_euler(pose), pose.translation(camera), pose.error[:, None], evidence]
-    everything = _fill(np.concatenate(rows, axis=1), frames, len(usable))
+    measured = _measure(landmarks, frames, rig, neutral, camera)
+    everything = _fill(measured, frames, len(usable))
     rotation, translation = everything[:, :3], everything[:, 3:6]
     coefficients = _solve_shapes(everything[:, 7:], rig, settings)
     return Solution(
@@ -230,17 +229,20 @@ def _to_unit(points: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- pose and shapes
 
 
-def _measure(landmarks, frames, rig: Rig, neutral) -> tuple[Pose, np.ndarray]:
-    """Pose of the frames, and (MB)ᵀM (points - neutral) for each, (n, 52)."""
+def _measure(landmarks, frames, rig: Rig, neutral, camera: Camera) -> np.ndarray:
+    """Rotation, translation, pose error, and (MB)ᵀM (points - neutral) of each frame, (n, 59)."""
     rows = evidence_matrix(rig)
     reader = rows.T @ (rows @ _fields(rig).T)  # (956, 52)
-    poses, evidence = [], np.empty((len(frames), len(rig.names)))
-    for part, pixels in _blocks(landmarks, frames):
+    parts = []
+    for _, pixels in _blocks(landmarks, frames):
         points, pose = _head_points(pixels, neutral, rig)
-        poses.append(pose)
-        evidence[part] = (points - neutral)[..., :2].reshape(len(points), -1) @ reader
-    joined = (np.concatenate([getattr(p, f.name) for p in poses]) for f in fields_of(Pose))
-    return Pose(*joined), evidence
+        rotation = pose.rotation(camera, pixels[:, :MESH_POINTS, :2].mean(1))
+        evidence = (points - neutral)[..., :2].reshape(len(points), -1) @ reader
+        parts.append([rotation, pose.translation(camera), pose.error[:, None], evidence])
+    measured = np.concatenate([np.concatenate(part, axis=1) for part in parts])
+    # Angles without jumps of a whole turn, so that they can be interpolated.
+    measured[:, :3] = np.unwrap(measured[:, :3], axis=0)
+    return measured
 
 
 def _fields(rig: Rig) -> np.ndarray:
@@ -261,11 +263,6 @@ def _solve_shapes(evidence: np.ndarray, rig: Rig, settings: SolveSettings) -> np
     coefficients = np.zeros((len(evidence), len(rig.names)), np.float32)
     coefficients[:, seen] = solved
     return coefficients
-
-
-def _euler(pose: Pose) -> np.ndarray:
-    """Angles without jumps of a whole turn, so that they can be interpolated."""
-    return np.unwrap(pose.rotation, axis=0)
 
 
 def _fill(values: np.ndarray, frames: np.ndarray, length: int) -> np.ndarray:

@@ -1,0 +1,79 @@
+"""The house rules that hold for every rule, checked in the text of the workflow."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ORDER = [
+    "input",
+    "output",
+    "log",
+    "benchmark",
+    "wildcard_constraints",
+    "params",
+    "threads",
+    "resources",
+    "conda",
+    "message",
+    "script",
+]
+RULES = {
+    name: body
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
+    for name, body in re.findall(
+        r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.DOTALL | re.MULTILINE
+    )
+}
+
+
+def section(body, directive):
+    found = re.search(rf"^    {directive}:\n(.*?)(?=^    \w+:|\Z)", body, re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
+
+
+def wildcards(text):
+    return set(re.findall(r"(?<!\{)\{(\w+)\}", text.replace("{{", "{").replace("}}", "}")))
+
+
+def test_there_are_rules():
+    assert len(RULES) >= 18
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_directives_come_in_order(name):
+    found = re.findall(r"^    (\w+):", RULES[name], re.MULTILINE)
+    assert found == [directive for directive in ORDER if directive in found]
+    assert {"output", "log", "benchmark", "conda", "resources", "script"} <= set(found)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_script_has_the_name_of_the_rule_and_is_thin(name):
+    script = ROOT / f"workflow/scripts/{name}.py"
+    assert f'"../scripts/{name}.py"' in section(RULES[name], "script")
+    lines = script.read_text().splitlines()
+    assert len(lines) <= 60
+    assert "start_logging(snakemake.log[0])" in lines
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_log_has_the_wildcards_of_the_output(name):
+    body = RULES[name]
+    output = re.sub(r"labels=\{.*?\}", "", section(body, "output"))
+    assert wildcards(section(body, "log")) == wildcards(output)
+    assert wildcards(section(body, "benchmark")) == wildcards(output)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_follows_the_code_behind_it(name):
+    assert "code=" in section(RULES[name], "params")
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if name.startswith(("tabulate", "plot"))])
+def test_tables_and_figures_go_into_the_report(name):
+    assert "report(" in section(RULES[name], "output")
+
+
+def test_no_script_without_a_rule():
+    assert {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} == set(RULES)
