@@ -93,6 +93,11 @@ def appropriate_sources(wildcards):
     return {"matrix": chosen["matrix"], "index": chosen["index"]}
 
 
+def without(settings, *keys):
+    """Settings less some keys."""
+    return {key: value for key, value in settings.items() if key not in keys}
+
+
 def model_kind(model):
     """The registered type of a model of the configuration."""
     return registry.get(MODEL_SETTINGS[model]["type"])

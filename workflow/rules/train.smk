@@ -23,7 +23,8 @@ rule train_belfusion_vae:
         runtime=1440,
         gpu=1,
     params:
-        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        # Stage 1 does not know the settings of stage 2: changing those retrains stage 2 only.
+        settings=lambda wc: without(MODEL_SETTINGS[wc.model], "ldm", "speaker_space"),
         checkpoints="results/models/{model}/seed{seed}/vae/checkpoints",
         code=code_digest("react24.training.belfusion_tasks"),
     message:

@@ -6,14 +6,31 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+
 from react24 import store
 from react24.extractors.session import write_session
+from react24.store import FPS
 
 SOUND_EXTRACTORS = {
     "vggish": ("react24.extractors.vggish", "VGGish"),
     "wav2vec2": ("react24.extractors.wav2vec2", "Wav2Vec2"),
 }
 """Stream -> module and class, imported when asked for."""
+
+
+def heard_ticks(media_path: Path, role: str) -> np.ndarray:
+    """Ticks at which the file has sound, bool (T,); elsewhere silence stands in.
+
+    A tick counts if its whole 40 ms lie between the start and the end of the sound.
+    """
+    with store.open_file(media_path, "media") as file:
+        frames, attrs = int(file.attrs["frames"]), file[role].attrs
+        start, end = float(attrs["sound_start"]), float(attrs["sound_end"])
+    # Half a sample at the lowest usual rate, for rounding.
+    slack = 0.5 / 8000
+    tick = np.arange(frames) / FPS
+    return (tick >= start - slack) & (tick + 1 / FPS <= end + slack)
 
 
 def extract_from_sound(
@@ -47,10 +64,14 @@ def extract_from_sound(
     module, name = SOUND_EXTRACTORS[stream]
     chosen = {key: value for key, value in settings.items() if key != "enabled"}
     extractor = getattr(import_module(module), name)(**chosen, device=device)
-    with store.open_file(media_path, "media") as file:
-        frames = int(file.attrs["frames"])
     features = {}
     for role in store.ROLES:
-        samples = read_sound(media_path, role, extractor.sample_rate)
-        features[role] = extractor.extract(SoundSource(samples=samples, frames=frames))
+        known = heard_ticks(media_path, role)
+        source = SoundSource(
+            samples=read_sound(media_path, role, extractor.sample_rate),
+            frames=len(known),
+            known=known,
+            name=f"{media_path.stem}, role {role}",
+        )
+        features[role] = extractor.extract(source)
     write_session(stream, features, media_path, "media", output, settings)
