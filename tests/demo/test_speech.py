@@ -52,3 +52,13 @@ def test_low_tones_round_the_lips_and_high_ones_spread_them():
     assert low["mouthStretch"].max() < 0.01
     assert high["mouthStretch"].min() > 0.3
     assert high["mouthFunnel"].max() < 0.01
+
+
+@pytest.mark.parametrize("count", [44_100, 8_000, 16_001])
+def test_resampling_keeps_a_tone(count):
+    seconds = np.arange(16_000) / 16_000
+    envelope = np.sin(np.pi * seconds) ** 2
+    tone = envelope * np.sin(2 * np.pi * 300 * seconds)
+    later = np.arange(count) / count
+    expected = np.sin(np.pi * later) ** 2 * np.sin(2 * np.pi * 300 * later)
+    assert speech.resample(tone, count) == pytest.approx(expected, abs=1e-4)

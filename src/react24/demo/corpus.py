@@ -18,7 +18,7 @@ import numpy as np
 from react24.demo.behaviour import Performance, Person, perform
 from react24.demo.encode import write_mp4
 from react24.demo.puppet import Puppet, draw_look
-from react24.demo.speech import load_voice
+from react24.demo.speech import load_voice, resample
 from react24.demo.staging import Motion, draw_pictures, is_covered, mix_sound, set_in_motion
 from react24.errors import InputError
 from react24.log import progress
@@ -241,12 +241,10 @@ def frame_times(person: PersonSpec, seconds: float, rng: np.random.Generator) ->
 
 def _voice_of(person: PersonSpec) -> list[np.ndarray]:
     """The person's sentences: those of the stored voice, higher and faster by ``pitch``."""
-    from scipy.signal import resample
-
     sentences = load_voice(person.voice)
     if person.pitch == 1.0:
         return sentences
-    return [resample(s, round(len(s) / person.pitch)).astype(np.float32) for s in sentences]
+    return [resample(s, round(len(s) / person.pitch)) for s in sentences]
 
 
 def _cover_seconds(person: PersonSpec, seconds: float) -> tuple[float, float] | None:

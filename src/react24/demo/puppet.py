@@ -109,6 +109,7 @@ class Puppet:
         shaped = _shape(head, look)
         self._neutral, self._ring_points = np.split(shaped, [len(places)])
         self._rings = rings
+        self._still = project(self._ring_points, self.rest_rotation, self.rest, SIZE, SIZE)
         self._split_openings(rig)
         self._texture, self._uv = _paint(places, rings.places, self._lids, look)
         self._background = np.zeros((SIZE, SIZE, 3), np.uint8)
@@ -146,10 +147,9 @@ class Puppet:
         rings = self._ring_points.copy()
         rings[: len(self._rings.oval)] += 0.5 * change[self._rings.oval]
         moved = project(np.concatenate([face, rings]), rotation, translation, SIZE, SIZE)
-        still = project(self._ring_points, self.rest_rotation, self.rest, SIZE, SIZE)
         count = len(face)
         share = self._rings.share[:, None]
-        ring = share * moved[count:] + (1 - share) * still
+        ring = share * moved[count:] + (1 - share) * self._still
         points = np.concatenate([moved[:count], ring, self._rings.border, moved[self._copies]])
         return render(
             points.astype(np.float32),

@@ -9,7 +9,7 @@ import numpy as np
 
 from react24.demo.behaviour import Track
 from react24.demo.puppet import SIZE, Puppet
-from react24.demo.speech import SPEECH_RATE
+from react24.demo.speech import SPEECH_RATE, resample
 from react24.store import FPS
 
 ROOM_NOISE = 4e-4
@@ -123,11 +123,8 @@ def mix_sound(voice: np.ndarray, rate: int, channels: int, rng: np.random.Genera
     Returns:
         float32 (m, channels) in [-1, 1], as long as the voice.
     """
-    from scipy.signal import resample_poly
-
     if rate != SPEECH_RATE:
-        shared = np.gcd(rate, SPEECH_RATE)
-        voice = resample_poly(voice, rate // shared, SPEECH_RATE // shared)
+        voice = resample(voice, round(len(voice) * rate / SPEECH_RATE))
     gains = (1.0, _RIGHT_CHANNEL)[:channels]
     noise = ROOM_NOISE * rng.standard_normal((len(voice), channels))
     return np.clip(_LOUDNESS * voice[:, None] * gains + noise, -1.0, 1.0).astype(np.float32)

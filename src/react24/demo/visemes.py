@@ -9,8 +9,9 @@ from react24.demo.speech import SPEECH_RATE
 _WINDOW = 960  # samples (60 ms): a frame and a half, so that single pitch periods do not show
 _LOW = (200.0, 1000.0)  # Hz; where rounded vowels have their energy
 _HIGH = (1600.0, 4000.0)  # Hz; second formant of spread vowels, and hiss
-_JAW = 0.8
+_JAW = 1.0
 _ROUND = 0.7
+_PURSED = 0.25  # share of rounding that narrows the lips; the rest opens them to a funnel
 _SPREAD = 0.5
 
 
@@ -39,7 +40,7 @@ def mouth_from_speech(samples: np.ndarray, times: np.ndarray) -> dict[str, np.nd
     return {
         "jawOpen": _smooth(_JAW * loudness * (1.0 - 0.5 * spread)),
         "mouthFunnel": _smooth(_ROUND * loudness * rounded),
-        "mouthPucker": _smooth(0.4 * _ROUND * loudness * rounded),
+        "mouthPucker": _smooth(_PURSED * _ROUND * loudness * rounded),
         "mouthStretch": _smooth(_SPREAD * loudness * spread),
     }
 

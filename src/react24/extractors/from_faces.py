@@ -12,7 +12,7 @@ from react24.extractors.session import write_session
 
 FACE_EXTRACTORS = {
     ("graphau", "landmarks"): ("react24.extractors.landmarks_graphau", "LandmarksGraphAU"),
-    ("faceverse", "landmarks"): ("react24.extractors.landmarks_faceverse", "LandmarksFaceverse"),
+    ("faceverse", "landmarks"): ("react24.extractors.landmarks_faceverse", "LandmarksFaceVerse"),
 }
 """(stream, backend) -> module and class, imported when asked for."""
 

@@ -124,16 +124,20 @@ def _rasterise(points, triangles, uv, where, depth):  # pragma: no cover - compi
         right = min(int(np.floor(max(x0, x1, x2))), width - 1)
         top = max(int(np.ceil(min(y0, y1, y2))), 0)
         bottom = min(int(np.floor(max(y0, y1, y2))), height - 1)
+        z0, z1, z2 = points[i, 2], points[j, 2] - points[i, 2], points[k, 2] - points[i, 2]
+        u0, u1, u2 = uv[i, 0], uv[j, 0] - uv[i, 0], uv[k, 0] - uv[i, 0]
+        v0, v1, v2 = uv[i, 1], uv[j, 1] - uv[i, 1], uv[k, 1] - uv[i, 1]
+        b_step, c_step = (y2 - y0) / area, (y0 - y1) / area
         for y in range(top, bottom + 1):
+            b = ((left - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
+            c = ((x1 - x0) * (y - y0) - (left - x0) * (y1 - y0)) / area
             for x in range(left, right + 1):
-                b = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
-                c = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
-                a = 1.0 - b - c
                 # A hair of slack, so that no pixel falls between two neighbours.
-                if a < -1e-5 or b < -1e-5 or c < -1e-5:
-                    continue
-                z = a * points[i, 2] + b * points[j, 2] + c * points[k, 2]
-                if z < depth[y, x]:
-                    depth[y, x] = z
-                    where[0, y, x] = a * uv[i, 0] + b * uv[j, 0] + c * uv[k, 0]
-                    where[1, y, x] = a * uv[i, 1] + b * uv[j, 1] + c * uv[k, 1]
+                if b >= -1e-5 and c >= -1e-5 and b + c <= 1.00001:
+                    z = z0 + b * z1 + c * z2
+                    if z < depth[y, x]:
+                        depth[y, x] = z
+                        where[0, y, x] = u0 + b * u1 + c * u2
+                        where[1, y, x] = v0 + b * v1 + c * v2
+                b += b_step
+                c += c_step
