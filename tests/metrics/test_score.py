@@ -85,7 +85,8 @@ def test_the_file_holds_what_the_arrays_give(files):
         assert dict(file.attrs)["model"] == "toy"
         assert (file.attrs["seed"], file.attrs["samples"], file.attrs["clips"]) == (1, SAMPLES, 4)
         assert (file.attrs["split"], file.attrs["space"]) == ("test", "native")
-        assert file.attrs["pretrained"]
+        assert (file.attrs["backend"], file.attrs["pretrained"]) == ("landmarks", True)
+        assert file.attrs["appropriate_source"] == "for a test"
         assert set(store.read_json(file, "inputs")) == {"samples", "clips", "appropriate"}
         official, corrected, clips = file["official"].attrs, file["corrected"].attrs, file["clips"]
         assert set(official) == {"FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC"}

@@ -14,6 +14,7 @@ def write_metrics(
     with store.create(path, schema="metrics", created_by="score_reactions") as file:
         settings = dict(model=model, seed=seed, split=split, space="native", samples=samples)
         settings |= dict(clips=4, pretrained=pretrained, variant="", backend="landmarks")
+        settings |= dict(appropriate_source="nearest speakers")
         file.attrs.update(settings)
         official = dict.fromkeys(tables.OFFICIAL, 0.25) | {"FRCorr": frcorr, "TLCC": lag}
         file.create_group("official").attrs.update(official)
@@ -56,6 +57,8 @@ def test_three_forms(paths, tmp_path):
     assert "| MeanFr†‡ |" in text
     assert "49.00 ± 0.00 (1.96 s)" in text
     assert "RANDOM weights" in text
+    assert "our stand-in: nearest speakers" in text
+    assert ours[0]["appropriate"] == "stand-in"
     assert "S = 5 reactions each" in text
     ours_part, published_part = text.split("## Published")
     assert "0.137" in published_part
@@ -78,3 +81,9 @@ def test_different_sample_counts_are_not_mixed(paths, tmp_path):
 def test_published_figures_are_complete():
     for entry in tables.read_published():
         assert all(float(entry[n]) > 0 for n in ("FRCorr", "FRDist", "FRVar", "FRDvs", "TLCC"))
+
+
+def test_undefined_values_are_said_to_be_so(tmp_path):
+    path = write_metrics(tmp_path, "MeanFr", 0, float("nan"))
+    text = tables.format_md(tables.collect_rows([path]), "test", "native")
+    assert "| MeanFr‡ | undefined |" in text

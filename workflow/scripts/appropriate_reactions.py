@@ -13,4 +13,5 @@ compute_appropriate(
     matrix=Path(matrix) if matrix else None,
     index=Path(index) if index else None,
     sites=snakemake.params.sites,
+    threads=snakemake.threads,
 )

@@ -10,4 +10,5 @@ score_reactions(
     Path(snakemake.input.appropriate),
     Path(snakemake.output.metrics),
     space=snakemake.params.space,
+    threads=snakemake.threads,
 )

@@ -128,6 +128,10 @@ class Puppet:
             count += len(corners)
         self._triangles = np.concatenate(parts).astype(np.int32)
 
+    def face(self, coefficients: np.ndarray) -> np.ndarray:
+        """The face's points (478, 3) in the head frame for coefficients (52,)."""
+        return self._neutral + (coefficients @ self._fields).reshape(-1, 3)
+
     def draw(
         self, coefficients: np.ndarray, rotation: np.ndarray, translation: np.ndarray
     ) -> np.ndarray:
@@ -141,7 +145,7 @@ class Puppet:
         Returns:
             uint8 (256, 256, 3), RGB.
         """
-        face = self._neutral + (coefficients @ self._fields).reshape(-1, 3)
+        face = self.face(coefficients)
         change = face - self._neutral
         # Skin behind the jaw line gives way by half of what the line itself does.
         rings = self._ring_points.copy()

@@ -85,6 +85,7 @@ def score_reactions(
             "samples": scores.frcorr.samples,
             "clips": clips.rows,
             "space": space,
+            "backend": clips.backend,
             "pretrained": bool(samples.attrs["pretrained"]) and clips.pretrained,
             "appropriate_source": appropriate.source,
         }

@@ -54,6 +54,7 @@ class Row:
         clips: N, directions scored.
         pretrained: False if a feature it depends on came from random weights.
         backend: How the features it is scored on were computed.
+        appropriate: Where the appropriate reactions come from.
     """
 
     model: str
@@ -65,6 +66,7 @@ class Row:
     clips: int
     pretrained: bool
     backend: str
+    appropriate: str
 
     @property
     def marked_name(self) -> str:
@@ -88,6 +90,7 @@ class _Scored:
     pretrained: bool
     variant: str
     backend: str
+    appropriate: str
     official: dict[str, float]
     corrected: dict[str, float]
 
@@ -104,7 +107,8 @@ def _read(path: Path) -> _Scored:
             clips=int(attrs["clips"]),
             pretrained=bool(attrs["pretrained"]),
             variant=str(attrs.get("variant", "")),
-            backend=str(attrs.get("backend", "")),
+            backend=str(attrs["backend"]),
+            appropriate=str(attrs["appropriate_source"]),
             official={name: float(file["official"].attrs[name]) for name in OFFICIAL},
             corrected={name: float(value) for name, value in file["corrected"].attrs.items()},
         )
@@ -137,6 +141,7 @@ def collect_rows(paths: Sequence[Path]) -> list[Row]:
                 clips=runs[0].clips,
                 pretrained=all(r.pretrained for r in runs),
                 backend=runs[0].backend,
+                appropriate=runs[0].appropriate,
             )
         )
     return rows
@@ -179,7 +184,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
     """Tab-separated: ours (``source`` = react24), then the published figures."""
     corrected = list(rows[0].corrected)
     columns = ["source", "model", "variant", "split", "space", "clips", "samples", "seeds"]
-    columns += ["pretrained", "backend"]
+    columns += ["pretrained", "backend", "appropriate"]
     for name in (*OFFICIAL, "TLCC_seconds", *corrected):
         columns += [name, f"{name}_std"]
     lines = ["\t".join(columns)]
@@ -187,13 +192,26 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
         seeds = ",".join(map(str, row.seeds))
         cells = ["react24", row.model, row.variant, split, space]
         cells += [row.clips, row.samples, seeds, str(row.pretrained).lower(), row.backend]
+        cells += ["official" if row.appropriate == "official" else "stand-in"]
         values = [row.official[n] for n in OFFICIAL]
         lag = row.official["TLCC"]
         values += [Value(lag.mean / FPS, lag.std / FPS), *row.corrected.values()]
         cells += [f"{number:.9g}" for v in values for number in (v.mean, v.std)]
         lines.append("\t".join(map(str, cells)))
     for entry in read_published():
-        cells = ["published", entry["model"], "", "test", "", "", "5", "3 seeds", "true", ""]
+        cells = [
+            "published",
+            entry["model"],
+            "",
+            "test",
+            "",
+            "",
+            "5",
+            "3 seeds",
+            "true",
+            "",
+            "official",
+        ]
         for name in OFFICIAL:
             cells += [entry.get(name) or "", ""]
         cells += [f"{float(entry['TLCC']) / FPS:.2f}", *[""] * (1 + 2 * len(corrected))]
@@ -218,6 +236,8 @@ def _notes(rows: Sequence[Row]) -> list[str]:
             f"{NOT_PRETRAINED} depends on features of networks with RANDOM weights "
             "(pretrained=false): the row shows that the pipeline runs, not how good the model is."
         )
+    if rows[0].appropriate != "official":
+        notes.append(f"Appropriate reactions are our stand-in: {rows[0].appropriate}")
     if any("landmarks" in row.backend for row in rows):
         notes.append(
             f"{APPROXIMATED} emotion stream and coefficients come from the landmarks backend, an "
@@ -241,7 +261,7 @@ HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in OFFICIAL[:-1]), "TLCC ↓ (fram
 def _cell(name: str, value: Value) -> str:
     digits = DECIMALS.get(name, 3)
     if math.isnan(value.mean):
-        return "–"
+        return "undefined"
     return f"{value.mean:.{digits}f} ± {value.std:.{digits}f}"
 
 
