@@ -35,9 +35,8 @@ def main() -> None:
         wall = [number(job["s"]) for job in rules[rule]]
         cpu = sum(c for c in (number(job["cpu_time"]) for job in rules[rule]) if c == c)
         memory = max((m for m in (number(j["max_rss"]) for j in rules[rule]) if m == m), default=0)
-        print(
-            f"| {rule} | {len(wall)} | {sum(wall):.1f} | {max(wall):.1f} | {cpu:.1f} | {memory:.0f} |"
-        )
+        cells = [f"{sum(wall):.1f}", f"{max(wall):.1f}", f"{cpu:.1f}", f"{memory:.0f}"]
+        print(f"| {rule} | {len(wall)} | {' | '.join(cells)} |")
         totals = [
             totals[0] + sum(wall),
             totals[1] + cpu,

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from clips_factory import write_clips, write_session
+from session_factory import window_sessions, write_session
 
 from react24 import store, windows
 from react24.errors import InputError
@@ -25,7 +25,7 @@ def test_listener_rows():
 
 
 def test_rows_in_react_order(tmp_path):
-    path = write_clips(tmp_path, [1500, 800])
+    path = window_sessions(tmp_path, [1500, 800])
     with windows.open_clips(path) as clips:
         assert clips.rows == 6
         assert clips.native.shape == (6, 750, 25)
@@ -43,7 +43,7 @@ def test_rows_in_react_order(tmp_path):
 
 
 def test_streams_without_targets_have_no_native(tmp_path):
-    path = write_clips(tmp_path, [750], stream="vggish", channels=128)
+    path = window_sessions(tmp_path, [750], stream="vggish", channels=128)
     with windows.open_clips(path) as clips:
         assert clips.native is None
         assert clips.zscored.shape == (2, 750, 128)
@@ -51,7 +51,7 @@ def test_streams_without_targets_have_no_native(tmp_path):
 
 def test_split_without_a_full_clip_is_an_error(tmp_path):
     with pytest.raises(InputError, match="split test: none of its 2 sessions"):
-        write_clips(tmp_path, [749, 100])
+        window_sessions(tmp_path, [749, 100])
 
 
 def test_sessions_of_other_channels_are_refused(tmp_path):
@@ -73,8 +73,8 @@ def test_one_random_stream_marks_the_split(tmp_path):
 
 
 def test_different_index_is_found(tmp_path):
-    one = write_clips(tmp_path / "1", [750, 750])
-    two = write_clips(tmp_path / "2", [1500])
+    one = window_sessions(tmp_path / "1", [750, 750])
+    two = window_sessions(tmp_path / "2", [1500])
     with windows.open_clips(one) as first, windows.open_clips(two) as second:
         windows.check_same_index(first.index, first.index, ("x", "y"))
         with pytest.raises(StoreError, match="from row 1 on"):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from clips_factory import write_clips
+from session_factory import window_sessions
 
 from react24 import store, windows
 from react24.report import plots
@@ -8,7 +8,7 @@ from react24.report import plots
 
 @pytest.fixture
 def clips(tmp_path):
-    return write_clips(tmp_path, [750, 750])
+    return window_sessions(tmp_path, [750, 750])
 
 
 @pytest.fixture

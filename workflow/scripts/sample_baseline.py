@@ -4,15 +4,21 @@ from react24.baselines import sample_baseline
 from react24.log import start_logging
 
 start_logging(snakemake.log[0])
-streams = ("graphau", "faceverse")
+
+
+def clips(prefix: str) -> dict[str, Path]:
+    """Stream -> clips file of the inputs whose names start with the prefix."""
+    return {
+        name.removeprefix(prefix): Path(path)
+        for name, path in snakemake.input.items()
+        if name.startswith(prefix)
+    }
+
+
 sample_baseline(
     snakemake.wildcards.model,
-    {stream: Path(snakemake.input[f"clips_{stream}"]) for stream in streams},
-    {
-        stream: Path(snakemake.input[f"train_{stream}"])
-        for stream in streams
-        if f"train_{stream}" in snakemake.input.keys()
-    },
+    clips("clips_"),
+    clips("train_"),
     output=Path(snakemake.output.samples),
     samples=snakemake.params.samples,
     seed=int(snakemake.wildcards.seed),
