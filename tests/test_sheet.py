@@ -242,7 +242,7 @@ def test_demo_videos_may_be_missing_because_they_are_made(tmp_path):
 
 
 def test_sheet_of_the_repository_fits_the_demo_corpus():
-    from react24.demo.corpus import DEMO_SESSIONS
+    from react24.demo.sessions import DEMO_SESSIONS
 
     settings = load_settings({}, REPOSITORY)
     sessions = read_sheet(settings.sheet, settings, check_files=False)
@@ -282,3 +282,16 @@ def test_auto_is_decided(tmp_path):
     (tmp_path / "config" / "sessions.tsv").write_text(sheet)
     project = load_project({"models": {}}, tmp_path, check=False)
     assert project.sizes() == {"train": 3, "val": 1, "test": 1}
+
+
+def test_a_row_with_a_bad_path_still_counts_for_its_subjects(tmp_path):
+    text = "session\tsplit\tvideo_a\tvideo_b\tsubject_a\tsubject_b\n"
+    text += "one\ttrain\tone/a.mp4\tone/b.mp4\tanna\tbert\n"
+    text += "two\ttest\t../x.mp4\ttwo/b.mp4\tanna\tcleo\n"
+    path = tmp_path / "sessions.tsv"
+    path.write_text(text)
+    with pytest.raises(InputErrors) as caught:
+        read_sheet(path, load_settings({}, check=False), check_files=False)
+    found = "\n".join(caught.value.problems)
+    assert "../x.mp4" in found
+    assert "anna" in found

@@ -107,7 +107,10 @@ def read_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> li
         if not found:
             sessions.append(_make_session(row, settings))
     problems += [f"{path}, {problem}" for problem in _check_repeated_names(rows)]
-    problems += [f"{path}: {problem}" for problem in conflicts(sessions)]
+    # A row with a bad path still says who is in which split.
+    splits = schemas.load_schema("sessions")["properties"]["split"]["enum"]
+    told = [row for row in rows if row.cells["split"] in splits]
+    problems += [f"{path}: {problem}" for problem in conflicts(_make_all(told, settings))]
     uses = list(_uses(sessions))
     problems += [
         f"{path}, {problem}" for problem in _check_repeated_files(uses, settings, check_files)
@@ -239,6 +242,11 @@ def _check_path(cell: str) -> list[str]:
     return []
 
 
+def _make_all(rows: list[_Row], settings: Settings) -> list[Session]:
+    named = [row for row in rows if row.cells["subject_a"] and row.cells["subject_b"]]
+    return [_make_session(row, settings) for row in named]
+
+
 def _make_session(row: _Row, settings: Settings) -> Session:
     root = Path(settings["corpus"]["root"])
     people = []
@@ -358,7 +366,7 @@ def _will_be_made(path: Path, settings: Settings) -> bool:
     """Whether it is a video of the demo corpus, which the workflow makes when it is missing."""
     if not settings["demo"]["enabled"]:
         return False
-    from react24.demo.corpus import DEMO_SESSIONS
+    from react24.demo.sessions import DEMO_SESSIONS
 
     root = Path(settings["corpus"]["root"])
     return path in {root / name / f"{role}.mp4" for name in DEMO_SESSIONS for role in ROLES}

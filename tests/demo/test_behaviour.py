@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from react24.demo.behaviour import DELAY, REACTIONS, Person, bump, perform
-from react24.demo.corpus import DEMO_SESSIONS, perform_session
+from react24.demo.corpus import perform_session
+from react24.demo.sessions import DEMO_SESSIONS
 from react24.demo.speech import SPEECH_RATE, load_voice
 from react24.store import FPS
 

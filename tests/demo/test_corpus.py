@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from react24.demo import corpus
-from react24.demo.corpus import DEMO_SESSIONS, FILES, make_demo_session
+from react24.demo.corpus import FILES, make_demo_session
+from react24.demo.sessions import DEMO_SESSIONS
 from react24.errors import InputError
 from react24.rig.model import load_rig
 from react24.store import open_file
