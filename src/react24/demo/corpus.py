@@ -1,7 +1,7 @@
 """The demo corpus: six short conversations as real video files, with the truth beside them.
 
-``react24.demo.sessions`` says what is in it, ``make_demo_session`` makes one session. The same name, seed
-and length give the same bytes on one machine. See ``docs/demo_corpus.md``.
+``react24.demo.sessions`` says what is in it, ``make_demo_session`` makes one session. The same
+name, seed and length give the same bytes on one machine. See ``docs/demo_corpus.md``.
 """
 
 from __future__ import annotations
