@@ -65,10 +65,11 @@ def test_defaults_and_examples_keep_to_the_schema():
 
 
 def test_defaults_are_those_of_the_working_configuration():
-    """Deleting a line of config/config.yaml must not change what it stands for."""
+    """Deleting a line of config/config.yaml changes nothing, but for what shortens the demo."""
     written = read_config(CONFIG)
     for entry in written["models"].values():
         del entry["overrides"], entry["settings"]
+    del written["streams"]["wav2vec2"]["window"]  # fits the length of the demo sessions
     assert load_settings(written, REPOSITORY).values == load_settings({}, REPOSITORY).values
 
 
