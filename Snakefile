@@ -52,3 +52,7 @@ rule all:
             model=MODELS,
             split=SCORED_SPLITS,
         ),
+
+
+onerror:
+    print(describe_failures(Path("logs"), since=STARTED))

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SECONDS_BETWEEN_LINES = 10.0
 
+FAILED = "The job failed."
+"""How the log of a failed job announces the exception."""
+
 
 def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> None:
     """Send log records to stderr and, where given, to a file; log uncaught exceptions too.
@@ -38,7 +41,7 @@ def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> 
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, value, traceback)
             return
-        logging.getLogger("react24").critical("The job failed.", exc_info=(kind, value, traceback))
+        logging.getLogger("react24").critical(FAILED, exc_info=(kind, value, traceback))
 
     sys.excepthook = log_uncaught
 

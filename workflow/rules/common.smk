@@ -3,6 +3,7 @@
 
 import re
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,7 +19,9 @@ from react24.errors import InputError
 from react24.models import registry
 from react24.paths import share_with_jobs
 from react24.project import load_project
+from react24.report.failures import describe_failures
 
+STARTED = time.time()
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
