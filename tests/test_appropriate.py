@@ -197,7 +197,7 @@ def test_stand_in_file_is_the_same_every_time(tmp_path):
         compute_appropriate(tmp_path / "clips.h5", tmp_path / name, k=2, threads=threads)
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
     written = read_appropriate(tmp_path / "one.h5")
-    assert written.source.startswith("stand-in: the 2 nearest speaker clips")
+    assert written.source.startswith("Stand-in: the 2 nearest speaker clips")
     np.testing.assert_array_equal(written.matrix, nearest_speakers(native, k=2))
     np.testing.assert_array_equal(written.index, index)
 

@@ -31,7 +31,7 @@ BAND_STEPS = 15
 """Steps (3 s) by which the stand-in's alignment may leave the diagonal."""
 
 STAND_IN = (
-    "stand-in: the {k} nearest speaker clips of the split (own clip included, own partner "
+    "Stand-in: the {k} nearest speaker clips of the split (own clip included, own partner "
     "excluded), made symmetric; distance = block-weighted DTW of the native 25 channels in steps "
     "of 0.2 s within a band of 3 s"
 )

@@ -1,7 +1,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import react24
 from react24.report.failures import describe_failures, find_failures
 
 JOB = """
@@ -15,7 +17,12 @@ raise InputErrors("session02: 2 problems", ["a.mp4, second 3: cut", "b.mp4: no s
 
 
 def fail(log):
-    done = subprocess.run([sys.executable, "-c", JOB, str(log)], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", JOB, str(log)],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(react24.__file__).parents[1])},
+    )
     assert done.returncode == 1
 
 

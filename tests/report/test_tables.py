@@ -57,7 +57,7 @@ def test_three_forms(paths, tmp_path):
     assert "| MeanFr†‡ |" in text
     assert "49.00 ± 0.00 (1.96 s)" in text
     assert "RANDOM weights" in text
-    assert "our stand-in: nearest speakers" in text
+    assert "not the official ones. nearest speakers." in text
     assert ours[0]["appropriate"] == "stand-in"
     assert "S = 5 reactions each" in text
     ours_part, published_part = text.split("## Published")

@@ -237,7 +237,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
             "(pretrained=false): the row shows that the pipeline runs, not how good the model is."
         )
     if rows[0].appropriate != "official":
-        notes.append(f"Appropriate reactions are our stand-in: {rows[0].appropriate}")
+        notes.append(f"Appropriate reactions are not the official ones. {rows[0].appropriate}.")
     if any("landmarks" in row.backend for row in rows):
         notes.append(
             f"{APPROXIMATED} emotion stream and coefficients come from the landmarks backend, an "
