@@ -1,8 +1,9 @@
-"""Making this checkout importable for the jobs of the workflow."""
+"""What the workflow and its scripts do with paths."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -18,3 +19,17 @@ def share_with_jobs(source: str | Path) -> None:
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [path for path in others if path and path != str(source)]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(source), *kept])
+
+
+def pick(files: Iterable[tuple[str, str]], prefix: str) -> dict[str, Path]:
+    """The files whose names start with a prefix, under the rest of their names.
+
+    Args:
+        files: (name, path) pairs, as ``snakemake.input.items()`` gives them.
+        prefix: For instance ``train_``.
+    """
+    return {
+        name.removeprefix(prefix): Path(path)
+        for name, path in files
+        if name and name.startswith(prefix)
+    }

@@ -19,7 +19,6 @@ rule sample_reactions:
         gpu=1,
     params:
         settings=lambda wc: MODEL_SETTINGS[wc.model],
-        stages=lambda wc: model_stages(wc.model),
         samples=SETTINGS["sampling"]["samples"],
         code=sampling_code,
     message:
