@@ -101,7 +101,8 @@ def plot_variance(clips_path: Path, samples_paths: Sequence[Path], output: Path)
         axis.set_xticks(positions, names, rotation=60, ha="right")
         axis.set_ylabel("variance over time (mean over clips)")
         axis.set_yscale("symlog", linthresh=1e-4)
-        axis.legend(frameon=False, ncols=3)
+        axis.set_ylim(0, 1)
+        axis.legend(frameon=False, ncols=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         _save(figure, output)
 
 
