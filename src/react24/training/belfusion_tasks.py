@@ -293,7 +293,10 @@ class _Job:
     def write(
         self, module: nn.Module, result: FitResult, inputs: Mapping[str, str], pretrained: bool
     ) -> None:
-        """Write what the stage leaves behind."""
+        """Write what the stage leaves behind; stage 1 says nothing of the settings of stage 2."""
+        config = self.model.as_dict()
+        if self.stage == "vae":
+            del config["ldm"], config["speaker_space"]
         export.write_timing(self.output_dir, result, self.threads)
         export.write_model(
             self.output_dir,
@@ -302,7 +305,7 @@ class _Job:
             stage=self.stage,
             seed=self.seed,
             pretrained=pretrained,
-            config=self.model.as_dict(),
+            config=config,
             inputs=inputs,
             created_by=self.created_by,
         )
