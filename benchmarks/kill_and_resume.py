@@ -44,7 +44,8 @@ def broken_files(folder: Path) -> list[str]:
     """Files with final names that cannot be read whole."""
     broken = []
     for path in [*folder.glob("results/**/*"), *folder.glob("resources/demo/**/*")]:
-        if ".tmp-" in path.name or "tensorboard" in path.parts or not path.is_file():
+        unfinished = ".tmp-" in path.name or any(p.startswith(".making-") for p in path.parts)
+        if unfinished or "tensorboard" in path.parts or not path.is_file():
             continue
         try:
             if path.suffix == ".h5":

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -107,3 +112,29 @@ def test_garbage_is_not_hdf5(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         store.open_file(tmp_path / "none.h5", "features")
+
+
+def test_leftovers_of_killed_writers_are_removed(tmp_path):
+    path = tmp_path / "table.tsv"
+    writer = (
+        "import os, signal; from react24 import store\n"
+        f"with store.atomic_path({str(path)!r}) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", writer], check=False, env=environment)
+    assert [p.name.startswith("table.tmp-") for p in tmp_path.iterdir()] == [True]
+    with store.atomic_path(path) as temporary:
+        temporary.write_text("whole")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_writer_at_work_keeps_its_file(tmp_path):
+    path = tmp_path / "table.tsv"
+    with store.atomic_path(path) as mine:
+        mine.write_text("mine")
+        other = mine.with_name(mine.name.replace(str(os.getpid()), str(os.getppid())))
+        other.write_text("other")
+    with store.atomic_path(path) as mine:
+        mine.write_text("mine again")
+    assert other.read_text() == "other"

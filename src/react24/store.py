@@ -10,9 +10,11 @@ This module imports nothing else of react24.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,12 +68,18 @@ class StoreError(ValueError):
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block succeeds.
 
-    The temporary name keeps the suffix (``table.tmp-123.tsv``), because many writers choose the
-    format by it. If the block raises, the temporary file is removed and ``path`` is untouched.
+    The temporary name keeps the suffix (``table.tmp-host-123.tsv``), because many writers choose
+    the format by it. If the block raises, the temporary file is removed and ``path`` is
+    untouched. What writers of the same file left behind when they were killed is removed too.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.stem}.tmp-{os.getpid()}{path.suffix}")
+    mark = f"{path.stem}.tmp-{platform.node()}-"
+    for leftover in path.parent.glob(f"{glob.escape(mark)}*{glob.escape(path.suffix)}"):
+        process = leftover.stem.removeprefix(mark)
+        if process.isdigit() and not _is_alive(int(process)):
+            leftover.unlink(missing_ok=True)
+    temporary = path.with_name(f"{mark}{os.getpid()}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -80,6 +88,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this machine is running."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
