@@ -47,12 +47,6 @@ class Project:
         rows = (line.split() for line in table[1].splitlines())
         return {rule: int(count) for rule, count in rows if rule != "total"}
 
-    def jobs(self, rule):
-        """Wildcards of every planned job of a rule, as text."""
-        text = self.snakemake("-n")
-        found = re.findall(rf"rule {rule}:\n(?:    .*\n)*?    wildcards: (.*)\n", text)
-        return sorted(found)
-
     def table(self):
         """The bytes of the table of metrics."""
         return (self.folder / "results/tables/metrics_test.tsv").read_bytes()

@@ -1,0 +1,52 @@
+"""Videos that are not the demo's: two files per session, one of them without a face."""
+
+import pytest
+import yaml
+from media_factory import noisy, tone, write_media
+from small_project import copy_project
+
+from react24.demo.corpus import make_demo_session
+from react24.faces.track import read_track
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = copy_project(tmp_path)
+    corpus = tmp_path / "videos"
+    make_demo_session("demo01", corpus / "good", seconds=2)
+    make_demo_session("demo02", corpus / "bad", seconds=2)
+    write_media(corpus / "bad/b.mp4", picture=noisy, frames=50, sound=tone(2.0, 16000))
+    header = ["session", "split", "video_a", "video_b", "subject_a", "subject_b"]
+    rows = [
+        ["good", "train", "good/a.mp4", "good/b.mp4", "anna", "bert"],
+        ["bad", "test", "bad/a.mp4", "bad/b.mp4", "cleo", "dora"],
+    ]
+    sheet = tmp_path / "config/mine.tsv"
+    sheet.write_text("".join("\t".join(row) + "\n" for row in [header, *rows]))
+    config = {
+        "sessions": "config/mine.tsv",
+        "corpus": {"root": "videos", "name": "mine"},
+        "demo": {"enabled": False},
+    }
+    (tmp_path / "config/mine.yaml").write_text(yaml.safe_dump(config))
+    return project
+
+
+def test_a_bad_session_does_not_cost_the_others_and_is_listed(project):
+    text = project.snakemake(
+        "--configfile", "config/mine.yaml", "--until", "track_faces", check=False
+    )
+    faces = project.folder / "results/faces"
+    assert [path.name for path in faces.iterdir()] == ["good.h5"]
+    assert read_track(faces / "good.h5", "a").found.mean() > 0.95
+    listed = text.rpartition("1 job(s) failed")[2]
+    assert "track_faces/bad: InputError" in listed
+    assert "b.mp4" in listed
+
+
+def test_the_given_configuration_replaces_the_default_one(project):
+    text = project.snakemake("-n", "--configfile", "config/mine.yaml")
+    assert "demo01" not in text
+    assert "make_demo_session" not in text
