@@ -85,7 +85,11 @@ def main() -> None:
         for _ in range(arguments.repeats):
             began = time.perf_counter()
             subprocess.run(
-                [*command, "--quiet", "all"], cwd=folder, env=clean_environment(), check=True
+                [*command, "--quiet", "all"],
+                cwd=folder,
+                env=clean_environment(),
+                check=True,
+                capture_output=True,
             )
             print(f"snakemake -n --quiet all: {time.perf_counter() - began:.1f} s")
 

@@ -1,6 +1,7 @@
 # Settings, sessions and the names of files, shared by all rules. Logic that can be tested lives in
 # src/react24; here it is only asked.
 
+import os
 import re
 import sys
 import time
@@ -25,8 +26,13 @@ STARTED = time.time()
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
+CONFIG_FILES = workflow.config_settings.configfiles or ["config/config.yaml"]
 try:
-    PROJECT = load_project(config, check=workflow.is_main_process)
+    PROJECT = load_project(
+        config,
+        check=workflow.is_main_process,
+        source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,0 +1,33 @@
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_stream_and_schema_is_in_the_data_dictionary():
+    from react24.store import SCHEMAS
+
+    text = (ROOT / "docs/data_dictionary.md").read_text(encoding="utf-8")
+    missing = [name for name in SCHEMAS if f"schema `{name}`" not in text]
+    assert not missing
+    config = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
+    streams = re.findall(r"^  (\w+): \{(?:backend|weights)", config, re.MULTILINE)
+    assert len(streams) == 4
+    assert not [name for name in streams if f"| `{name}` |" not in text]
+
+
+def test_every_benchmark_is_explained():
+    text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    missing = [path.name for path in ROOT.glob("benchmarks/*.py") if path.name not in text]
+    assert not missing
