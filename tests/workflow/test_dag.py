@@ -152,3 +152,9 @@ def test_an_unreadable_video_is_named_before_anything_runs(finished):
     assert f"{video.parent.name}/a.mp4" in text
     assert "row 2" in text
     assert "Building DAG" not in text
+
+
+def test_the_cluster_profile_plans_the_same(finished):
+    text = finished.snakemake("-n", "--workflow-profile", "profiles/slurm")
+    assert "Using workflow specific profile profiles/slurm" in text
+    assert "Nothing to be done" in text
