@@ -21,6 +21,7 @@ from react24.models import registry
 from react24.paths import share_with_jobs
 from react24.project import load_project
 from react24.report.failures import describe_failures
+from react24.weights import REGISTRY
 
 STARTED = time.time()
 share_with_jobs(SRC)
@@ -79,6 +80,21 @@ def session_media(wildcards):
         if person.audio != person.video:
             files[f"audio_{person.role}"] = str(person.audio)
     return files
+
+
+def sound_sources(stream):
+    """Input function: what a sound extractor reads, weights files of the user's among it."""
+    weights = SETTINGS["streams"][stream]["weights"]
+
+    def sources(wildcards):
+        files = session_media(wildcards)
+        if weights != "random" and weights not in REGISTRY:
+            path = Path(weights)
+            parts = sorted(path.iterdir()) if path.is_dir() else [path]
+            files["weights"] = [str(part) for part in parts if part.is_file()]
+        return files
+
+    return sources
 
 
 def session_people(wildcards):

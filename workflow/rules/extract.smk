@@ -55,7 +55,7 @@ rule extract_faceverse:
 
 rule extract_vggish:
     input:
-        unpack(session_media),
+        unpack(sound_sources("vggish")),
         media="results/media/{session}.h5",
     output:
         features=ensure("results/features/vggish/{session}.h5", non_empty=True),
@@ -81,7 +81,7 @@ rule extract_vggish:
 
 rule extract_wav2vec2:
     input:
-        unpack(session_media),
+        unpack(sound_sources("wav2vec2")),
         media="results/media/{session}.h5",
     output:
         features=ensure("results/features/wav2vec2/{session}.h5", non_empty=True),
