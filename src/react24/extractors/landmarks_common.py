@@ -1,13 +1,15 @@
-"""What the two landmark extractors share: the solve of a face track."""
+"""What the landmark extractors share: solving a face track and writing down a stream of it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
 
 from react24.rig.model import load_rig
 from react24.rig.solve import Solution, SolveSettings, solve_track
+from react24.store import Features
 
 FACE_MESH = "mediapipe 0.10.14 FaceMesh (refined landmarks)"
 
@@ -26,24 +28,51 @@ def weights_name() -> str:
     return f"{FACE_MESH}, {load_rig().version}"
 
 
-def solve_face(
-    track: Track, *, focal: float | None = None, settings: SolveSettings | None = None
-) -> Solution:
-    """Pose and coefficients of a face track.
+class LandmarksExtractor(ABC):
+    """A stream that is a function of the solved face, frame by frame.
 
     Args:
-        track: Landmarks (T, 478, 3), valid (T,), width, height.
-        focal: Focal length in pixels; the picture's width by default.
+        focal: Focal length of the camera in pixels; the picture's width by default.
         settings: Weights of the solve.
-
-    Raises:
-        InputError: No valid frame, or arrays of the wrong shape.
     """
-    return solve_track(
-        track.landmarks,
-        track.valid,
-        int(track.width),
-        int(track.height),
-        focal=focal,
-        settings=settings,
-    )
+
+    stream: str
+    feature_names: tuple[str, ...]
+
+    def __init__(self, focal: float | None = None, settings: SolveSettings | None = None):
+        self.focal = focal
+        self.settings = settings
+
+    @abstractmethod
+    def columns(self, solution: Solution) -> np.ndarray:
+        """The stream's values, float32 (T, D), from pose and coefficients."""
+
+    def extract(self, source: Track) -> Features:
+        """Solve the face of one person and read the stream off it.
+
+        Args:
+            source: A face track: landmarks (T, 478, 3), valid (T,), width, height.
+
+        Returns:
+            Features with values float32 (T, D).
+
+        Raises:
+            InputError: No valid frame, or arrays of the wrong shape.
+        """
+        solution = solve_track(
+            source.landmarks,
+            source.valid,
+            int(source.width),
+            int(source.height),
+            focal=self.focal,
+            settings=self.settings,
+        )
+        return Features(
+            values=self.columns(solution),
+            valid=solution.valid,
+            feature_names=self.feature_names,
+            stream=self.stream,
+            backend="landmarks",
+            pretrained=True,
+            weights=weights_name(),
+        )

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from react24.extractors.landmarks_common import Track, solve_face, weights_name
+from react24.extractors.landmarks_common import LandmarksExtractor
 from react24.rig.model import load_rig
 from react24.rig.shapes import JAW_DROP, NAMES
-from react24.rig.solve import SolveSettings
-from react24.store import Features
+from react24.rig.solve import Solution
 
 AU_SHAPES: dict[int, tuple[str, ...]] = {
     1: ("browInnerUp",),
@@ -148,40 +147,13 @@ def emotion_vector(coefficients: np.ndarray) -> np.ndarray:
     return np.concatenate([columns, affect, probabilities], axis=1).astype(np.float32)
 
 
-class LandmarksGraphAU:
-    """A stand-in for OpenGraphAU and EmoNet that needs no licensed weights.
-
-    Args:
-        focal: Focal length of the camera in pixels; the picture's width by default.
-        settings: Weights of the solve.
-    """
+class LandmarksGraphAU(LandmarksExtractor):
+    """A stand-in for OpenGraphAU and EmoNet that needs no licensed weights."""
 
     name = "graphau-landmarks"
+    stream = "graphau"
     feature_names = FEATURE_NAMES
 
-    def __init__(self, focal: float | None = None, settings: SolveSettings | None = None):
-        self.focal = focal
-        self.settings = settings
-
-    def extract(self, source: Track) -> Features:
-        """Action units, affect and expressions of one person.
-
-        Args:
-            source: A face track.
-
-        Returns:
-            Features with values float32 (T, 25).
-
-        Raises:
-            InputError: No valid frame, or arrays of the wrong shape.
-        """
-        solution = solve_face(source, focal=self.focal, settings=self.settings)
-        return Features(
-            values=emotion_vector(solution.coefficients),
-            valid=solution.valid,
-            feature_names=FEATURE_NAMES,
-            stream="graphau",
-            backend="landmarks",
-            pretrained=True,
-            weights=weights_name(),
-        )
+    def columns(self, solution: Solution) -> np.ndarray:
+        """Action units, affect and expressions, float32 (T, 25)."""
+        return emotion_vector(solution.coefficients)

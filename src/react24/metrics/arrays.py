@@ -12,12 +12,6 @@ from react24.errors import InputError
 CHANNELS = 25
 """15 AUs, valence and arousal, 8 expression probabilities."""
 
-BLOCKS = ((0, 15), (15, 17), (17, 25))
-"""First and last-plus-one channel of the AUs, valence/arousal and the expressions."""
-
-BLOCK_WEIGHTS = (1 / 15, 1.0, 1 / 8)
-"""Weight of each block's DTW distance in FRDist."""
-
 
 class ClipArray(Protocol):
     """A NumPy array or an HDF5 dataset whose first axis is the clip."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from react24 import store
@@ -66,10 +65,6 @@ def read_history(path: Path) -> History:
             part: {name: file[part][name][:].tolist() for name in file[part]} for part in PARTS
         }
     return History(**parts)
-
-
-def _columns(group: h5py.Group) -> Rows:
-    return {name: group[name][:].tolist() for name in group}
 
 
 @dataclass
