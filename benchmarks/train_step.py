@@ -82,7 +82,7 @@ def ldm_step(clips: int) -> Callable[[], None]:
 def sampling(samples: int) -> Callable[[], None]:
     vae, ldm = BehaviourVAE(SETTINGS.vae).eval(), belfusion.LatentDiffusion(SETTINGS.ldm).eval()
     speaker = torch.rand(1, 750, 25)
-    return lambda: belfusion.sample(vae, ldm, speaker, samples, generator(0))
+    return lambda: belfusion.sample(vae, ldm, speaker, samples, [generator(0)])
 
 
 def decoders(clips: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:

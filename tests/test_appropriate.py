@@ -11,9 +11,9 @@ from react24.appropriate import (
     compute_appropriate,
     nearest_speakers,
     official_matrix,
-    read_appropriate,
     speaker_distances,
 )
+from react24.appropriate_file import read_appropriate
 from react24.errors import InputError
 from react24.metrics.distance import block_distances
 

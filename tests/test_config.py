@@ -11,6 +11,8 @@ import pytest
 
 from react24.config import load_settings, read_config, resolve_model
 from react24.errors import InputError, InputErrors
+from react24.models import registry
+from react24.models.registry import StageInputs
 from react24.schema import load_schema, walk_keys
 
 REPOSITORY = Path(__file__).parents[1]
@@ -244,18 +246,18 @@ def test_all_problems_are_reported_together():
 
 
 def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):
-    from react24.models import registry
-
-    needs = replace(registry.get("belfusion"), conditions="test_config:hears_wav2vec2")
-    monkeypatch.setitem(registry._TYPES, "belfusion", needs)
+    monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:HEARS_WAV2VEC2")
     monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
     config = {"streams": {"wav2vec2": {"enabled": False}, "vggish": {"enabled": False}}}
     assert "streams.wav2vec2.enabled: found false, but models.belfusion" in only_problem(config)
     assert load_settings(config | {"models": {}}, REPOSITORY)
 
 
-def hears_wav2vec2(settings):
-    return {"wav2vec2": "zscored"}
+def wav2vec2(settings, part):
+    return StageInputs({"sound": ("wav2vec2", "zscored")})
+
+
+HEARS_WAV2VEC2 = replace(registry.get("belfusion"), inputs="test_config:wav2vec2")
 
 
 # Models

@@ -65,9 +65,11 @@ def modules_of(text, script):
     """Modules of ours behind a rule: imported by its script, or named for the code digest."""
     names = set(re.findall(r"^ *(?:from|import) (react24[\w.]*)", script.read_text(), re.MULTILINE))
     names |= set(re.findall(r'"(react24[\w.]+)"', text))
-    if "sampling" in script.stem or "sample_reactions" in script.stem:
-        kinds = [registry.get(name) for name in registry.names()]
-        names |= {entry.partition(":")[0] for k in kinds for entry in (k.load, k.conditions)}
+    kinds = [registry.get(name) for name in registry.names()]
+    if script.stem == "sample_reactions":
+        names |= {module for kind in kinds for module in kind.modules()}
+    if script.stem == "train_stage":
+        names |= {module for kind in kinds for module in kind.modules(*kind.stage_names)}
     return sorted(names)
 
 

@@ -15,12 +15,13 @@ from torch import nn
 from react24.training.data import epoch_order, every_direction
 from react24.training.loop import FitResult, fit
 from react24.training.settings import LoopSettings
+from react24.training.task import StageTask
 
 PAIRS, BATCH, EPOCHS = 7, 3, 10
 STEPS = EPOCHS * 3
 
 
-class TinyTask:
+class TinyTask(StageTask):
     """Regression of 4 numbers from 6, with dropout and noise, 3 steps an epoch (3, 3, 1 pairs)."""
 
     stage = "tiny"
@@ -37,9 +38,6 @@ class TinyTask:
                 nn.Linear(6, 16), nn.BatchNorm1d(16), nn.Dropout(0.1), nn.Linear(16, 4)
             )
         self.fail_at, self.wait, self.seen = fail_at, wait, []
-
-    def to(self, device):
-        pass
 
     def configure_optimizer(self):
         return torch.optim.AdamW(self.module.parameters(), lr=0.03)

@@ -12,7 +12,6 @@ import csv
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -104,25 +103,6 @@ def compute_appropriate(
     logger.info(
         "%d clips, %.1f appropriate reactions each", len(result), result.sum() / len(result)
     )
-
-
-@dataclass(frozen=True)
-class Appropriate:
-    """An appropriate file: ``matrix`` uint8 (2L, 2L), ``index`` of the clips, ``source``."""
-
-    matrix: np.ndarray
-    index: np.ndarray
-    source: str
-
-
-def read_appropriate(path: Path) -> Appropriate:
-    """Read an appropriate file.
-
-    Raises:
-        FileNotFoundError, StoreError: As ``store.open_file``.
-    """
-    with store.open_file(path, "appropriate") as file:
-        return Appropriate(file["matrix"][:], file["index"][:], str(file.attrs["source"]))
 
 
 # ---------------------------------------------------------------------------- official matrix

@@ -54,13 +54,17 @@ class Source:
     imports: tuple[str, ...]
 
 
-def code_digest(*modules: str, source: Path = SOURCE, data: bool = True) -> str:
-    """SHA-256 over modules and everything of their package that they import.
+def code_digest(
+    *modules: str, source: Path = SOURCE, data: bool = True, beside: Path | None = None
+) -> str:
+    """SHA-256 over modules and everything of their packages that they import.
 
     Args:
         modules: Dotted names, e.g. ``react24.metrics.score``.
         source: Folder that holds the package.
         data: Count data files (``DATA_SUFFIXES``) that lie beside a followed module too.
+        beside: A second folder of sources, for modules of the user's own; data files beside
+            those do not count.
 
     Returns:
         64 hexadecimal digits; the same whatever the order of imports or of ``modules``.
@@ -68,34 +72,36 @@ def code_digest(*modules: str, source: Path = SOURCE, data: bool = True) -> str:
     Raises:
         ModuleNotFoundError: One of ``modules`` does not exist in ``source``.
     """
-    return _digest(tuple(sorted(set(modules))), Path(source), data)
+    return _digest(tuple(sorted(set(modules))), Path(source), data, beside)
 
 
 @cache
-def _digest(modules: tuple[str, ...], source: Path, data: bool) -> str:
-    followed = follow(*modules, source=source)
+def _digest(modules: tuple[str, ...], source: Path, data: bool, beside: Path | None) -> str:
+    followed = follow(*modules, source=source, beside=beside)
     lines = [f"{module.name} {module.digest}" for module in followed]
     if data:
-        folders = sorted({module.path.parent for module in followed})
+        parents = {module.path.parent for module in followed}
+        folders = sorted(parent for parent in parents if parent != beside)
         lines += [line for folder in folders for line in _data_lines(folder, source)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def follow(*modules: str, source: Path = SOURCE) -> list[Source]:
-    """The modules and everything of their package that they import, ordered by name.
+def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> list[Source]:
+    """The modules and everything of their packages that they import, ordered by name.
 
     Raises:
-        ModuleNotFoundError: One of ``modules`` does not exist in ``source``.
+        ModuleNotFoundError: One of ``modules`` does not exist in ``source`` or ``beside``.
     """
     own = {name.partition(".")[0] for name in modules}
+    folders = [source] if beside is None else [source, beside]
     found: dict[str, Source] = {}
     waiting = list(modules)
     for name in modules:
-        if _read(name, source) is None:
+        if _find(name, folders) is None:
             raise ModuleNotFoundError(f"{name}: no such module in {source}", name=name)
     while waiting:
         name = waiting.pop()
-        module = None if name in found else _read(name, source)
+        module = None if name in found else _find(name, folders)
         if module is not None:
             found[name] = module
             # Importing a.b.c runs a/__init__.py and a/b/__init__.py as well.
@@ -112,6 +118,11 @@ def third_party(*modules: str, source: Path = SOURCE) -> set[str]:
     own = {name.partition(".")[0] for name in modules}
     names = {i for module in follow(*modules, source=source) for i in module.imports}
     return {name.partition(".")[0] for name in names} - own
+
+
+def _find(name: str, folders: list[Path]) -> Source | None:
+    """A module of ours in the first folder that has it."""
+    return next((module for f in folders if (module := _read(name, f)) is not None), None)
 
 
 @cache

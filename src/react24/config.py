@@ -16,6 +16,7 @@ from typing import Any
 from react24 import schema as schemas
 from react24.errors import InputError, InputErrors
 from react24.models import registry
+from react24.training.settings import read_loop_settings
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def inspect_settings(
         except InputError as error:
             problems.append(str(error))
     if check and not problems:
-        problems += _check_streams(values["streams"], models)
+        problems += _check_streams(values["streams"], models, root)
     return Settings(root=root, values=values, models=models), problems
 
 
@@ -202,12 +203,17 @@ def _check_weights(streams: Mapping, root: Path) -> list[str]:
     return problems
 
 
-def _check_streams(streams: Mapping, models: Mapping[str, Mapping]) -> list[str]:
+def _check_streams(streams: Mapping, models: Mapping[str, Mapping], root: Path) -> list[str]:
     problems = []
     for name, settings in models.items():
-        model = registry.get(settings["type"])
-        for stream in {*model.training_streams, *model.condition_streams(settings)}:
-            if not streams[stream].get("enabled", True):
+        model = registry.get(settings["type"], root)
+        for stream in model.streams(settings):
+            if stream not in streams:
+                problems.append(
+                    f"models.{name}: its type {model.name} reads stream {stream}, which there is "
+                    f"not; streams: {', '.join(streams)}"
+                )
+            elif not streams[stream].get("enabled", True):
                 problems.append(
                     f"streams.{stream}.enabled: found false, but models.{name} needs this stream"
                 )
@@ -241,10 +247,12 @@ def resolve_model(
     merged["variant"] = entry.get("variant", merged.get("variant"))
     kind = merged.setdefault("type", Path(path).stem)
     try:
-        model = registry.get(kind)
+        model = registry.get(kind, root)
     except InputError as error:
         raise InputError(f"{where}: {path}, key type: {error}") from error
-    return registry.resolve(model.settings)(merged, where).as_dict()
+    settings = model.read_settings(merged, where)
+    read_loop_settings(settings.get("training"), epochs=1, where=f"{where}.training")
+    return settings
 
 
 def _read_model_file(where: str, path: str, root: Path, check: bool) -> dict[str, Any]:

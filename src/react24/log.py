@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -24,12 +25,14 @@ FAILED = "The job failed."
 def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> None:
     """Send log records to stderr and, where given, to a file; log uncaught exceptions too.
 
+    Where several processes work on one job (several GPUs), only the first writes the file.
+
     Args:
         path: Log file of the job, overwritten; None for the console only.
         level: Lowest level that is shown.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if path:
+    if path and os.environ.get("LOCAL_RANK", "0") == "0":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     logging.basicConfig(

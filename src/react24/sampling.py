@@ -2,16 +2,15 @@
 
 Officially, sampling runs over batches and draws one noise tensor per batch, so a reaction depends
 on the batch size and on the clips beside it. Here the noise of a direction comes from a generator
-keyed by (seed, session, role and clip of its speaker), samples one after the other, and each
-direction is a batch of its own: a reaction depends neither on the other clips nor on how many
-samples are drawn after it.
+keyed by (seed, session, role and clip of its speaker), samples one after the other: which numbers
+are drawn depends neither on the other clips nor on how many samples are drawn after it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from react24 import store, windows
+from react24 import store
 from react24.errors import InputError
 from react24.log import progress
 from react24.models import registry
 from react24.models.reactions import ReactionModel
+from react24.models.registry import SAMPLING, ModelType, StageInputs
 from react24.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
 from react24.training import export
+from react24.training.data import SessionFiles, Source, SplitClips
 from react24.training.engine import resolve_device
 from react24.training.seeding import generator
+from react24.training.stage import differences, read_stage
 
 logger = logging.getLogger(__name__)
+
+CLIPS_AT_ONCE = 8
+"""Directions that a model is given together."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,31 @@ class _Trained:
     pretrained: bool
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """What is drawn.
+
+    Attributes:
+        model: Name in tables.
+        split: Of the clips.
+        samples: S, reactions to each speaker.
+        seed: Of the noise.
+    """
+
+    model: str
+    split: str
+    samples: int
+    seed: int
+
+
 def sample_reactions(
-    *,
-    model: str,
+    task: Sampling,
     settings: Mapping[str, Any],
     weights: Mapping[str, Path],
     clips: Mapping[str, Path],
     output: Path,
-    samples: int = 5,
-    seed: int,
-    split: str,
+    *,
+    sessions: Mapping[str, SessionFiles] | None = None,
     device: str = "auto",
     threads: int = 1,
     created_by: str = "sample_reactions",
@@ -60,15 +80,13 @@ def sample_reactions(
     """Draw S reactions to each of the 2L speakers of a split and write the samples file.
 
     Args:
-        model: Name in tables.
+        task: What is drawn.
         settings: Merged settings of the model, ``type`` among them; must be those it was trained
             with.
         weights: Stage -> folder of the trained stage.
         clips: Stream -> clips file of the split; the streams that the model is conditioned on.
         output: Samples file.
-        samples: S.
-        seed: Of the noise.
-        split: Of the clips.
+        sessions: Session -> media file and face track, for models that look at pictures.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: CPU threads of torch.
         created_by: Rule or command.
@@ -78,86 +96,102 @@ def sample_reactions(
         StoreError: Files that are not clips or do not belong together, or a reaction that is not
             finite.
     """
-    if samples < 1:
-        raise InputError(f"samples must be at least 1, found {samples}")
+    if task.samples < 1:
+        raise InputError(f"samples must be at least 1, found {task.samples}")
     torch.set_num_threads(threads)
-    target = torch.device(resolve_device(device))
-    trained = _load(settings, weights)
-    trained.model.to(target)
     kind = registry.get(settings["type"])
-    conditions = kind.condition_streams(trained.settings)
-    inputs = {name: Path(path) for name, path in clips.items() if name in conditions}
+    trained = _load(kind, settings, weights)
+    trained.model.to(torch.device(resolve_device(device)))
+    reads = kind.stage_inputs(trained.settings, SAMPLING)
+    inputs = {name: Path(clips[name]) for name in reads.streams if name in clips}
     inputs |= {stage: Path(folder) / export.WEIGHTS for stage, folder in weights.items()}
     with ExitStack() as stack:
-        opened = _open(stack, conditions, clips, split)
-        first = next(iter(opened.values()))
-        pretrained = trained.pretrained and all(c.pretrained for c in opened.values())
-        variant = str(trained.settings.get("variant", "official"))
-        info = SamplesInfo(model, seed, split, samples, bool(pretrained), variant)
+        opened = stack.enter_context(_open(reads, clips, task.split, sessions))
         writer = stack.enter_context(
             create_samples(
                 output,
-                info,
-                index=first.index,
+                SamplesInfo(
+                    model=task.model,
+                    seed=task.seed,
+                    split=task.split,
+                    samples=task.samples,
+                    pretrained=bool(trained.pretrained and opened.pretrained),
+                    variant=str(trained.settings.get("variant", "official")),
+                ),
+                index=opened.index,
                 datasets=kind.outputs,
                 created_by=created_by,
-                config={"settings": trained.settings, "samples": samples, "seed": seed},
+                config={
+                    "settings": trained.settings,
+                    "samples": task.samples,
+                    "seed": task.seed,
+                },
                 inputs=store.digest_inputs(**inputs),
             )
         )
-        arrays = {name: getattr(opened[name], space) for name, space in conditions.items()}
-        for row in progress(range(first.rows), what=f"sampling {model}", unit="clip"):
-            parts = {name: torch.from_numpy(array[row : row + 1]) for name, array in arrays.items()}
-            speaker = {name: part.to(target) for name, part in parts.items()}
-            noise = generator(seed, "sampling", *clip_key(first.index[row]))
-            _write(writer, row, trained.model, speaker, samples, noise)
+        for rows in _batches(opened.rows, task.model):
+            _sample_rows(rows, opened, trained.model, task, writer, device)
+
+
+def _batches(rows: int, model: str) -> Iterator[Tensor]:
+    """Row numbers, ``CLIPS_AT_ONCE`` at a time, with progress in clips."""
+    batch: list[int] = []
+    for row in progress(range(rows), what=f"sampling {model}", unit="clip"):
+        batch.append(row)
+        if len(batch) == CLIPS_AT_ONCE or row == rows - 1:
+            yield torch.tensor(batch)
+            batch = []
 
 
 @torch.no_grad()
-def _write(
-    writer: SamplesWriter,
-    row: int,
+def _sample_rows(
+    rows: Tensor,
+    clips: SplitClips,
     model: ReactionModel,
-    speaker: Mapping[str, Tensor],
-    samples: int,
-    noise: torch.Generator,
+    task: Sampling,
+    writer: SamplesWriter,
+    device: str,
 ) -> None:
-    reactions = model.react(speaker, samples, noise)
-    parts: dict[str, np.ndarray] = {"emotion": reactions.emotion[0].float().cpu().numpy()}
-    if reactions.coefficients is not None:
-        parts["coefficients"] = reactions.coefficients[0].float().cpu().numpy()
-    writer.write(row, **parts)
+    """Draw and write the reactions to some speakers."""
+    speaker = {name: clips.take(name, rows) for name in clips.sources}
+    if clips.frames is not None:
+        starts = torch.zeros_like(rows)
+        speaker["frames"] = clips.frames.read(rows, starts, store.CLIP_FRAMES)
+    target = torch.device(resolve_device(device))
+    moved = {name: part.to(target) for name, part in speaker.items()}
+    keys = [clip_key(clips.index[row]) for row in rows.tolist()]
+    noise = [generator(task.seed, "sampling", *key) for key in keys]
+    reactions = model.react(moved, task.samples, noise)
+    made = {"emotion": reactions.emotion, "coefficients": reactions.coefficients}
+    arrays = {n: _array(part) for n, part in made.items() if part is not None}
+    for number, row in enumerate(rows.tolist()):
+        writer.write(row, **{name: array[number] for name, array in arrays.items()})
 
 
-def _load(settings: Mapping[str, Any], weights: Mapping[str, Path]) -> _Trained:
+def _array(part: Tensor) -> np.ndarray:
+    return part.float().cpu().numpy()
+
+
+def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Path]) -> _Trained:
     """The model from its stages, after checking that they are of one training."""
-    kind = registry.get(settings["type"])
     missing = [name for name in kind.stage_names if name not in weights]
     if missing:
         raise InputError(f"model {kind.name}: weights of stage {', '.join(missing)} are missing")
-    asked = _plain(registry.resolve(kind.settings)(settings, kind.name).as_dict())
+    asked = json.loads(json.dumps(kind.read_settings(settings, kind.name)))
     descriptions, tensors = {}, {}
     for stage in kind.stage_names:
         folder = Path(weights[stage])
-        descriptions[stage] = export.read_description(folder)
-        found = (descriptions[stage]["model"], descriptions[stage]["stage"])
-        if found != (kind.name, stage):
-            raise InputError(
-                f"{folder}: expected stage {stage} of {kind.name}, found stage {found[1]} of "
-                f"{found[0]}"
-            )
+        descriptions[stage] = read_stage(kind, stage, folder)
         tensors[stage] = export.read_weights(folder)
+        changed = differences(descriptions[stage]["config"], asked)
+        if changed:
+            raise InputError(
+                f"{folder}: was trained with other settings than those asked for "
+                f"({'; '.join(changed)}); train it again with these settings"
+            )
     for stage in kind.stages:
         for name in stage.needs:
             _check_needed(stage.name, name, descriptions, weights)
-    last = kind.stage_names[-1]
-    config = descriptions[last]["config"]
-    changed = [k for k, v in asked.items() if k != "training" and config.get(k) != v]
-    if changed:
-        raise InputError(
-            f"{weights[last]}: was trained with other settings (they differ in "
-            f"{', '.join(changed)}); train it again with these settings"
-        )
     model = registry.resolve(kind.load)(asked, tensors)
     return _Trained(model, asked, all(d["pretrained"] for d in descriptions.values()))
 
@@ -175,24 +209,21 @@ def _check_needed(
         )
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has it: tuples become lists."""
-    return json.loads(json.dumps(values))
-
-
 def _open(
-    stack: ExitStack, conditions: Mapping[str, str], clips: Mapping[str, Path], split: str
-) -> dict[str, windows.Clips]:
-    opened: dict[str, windows.Clips] = {}
-    for name, space in conditions.items():
-        if name not in clips:
-            raise InputError(f"split {split}: the model needs the clips of stream {name}")
-        opened[name] = stack.enter_context(windows.open_clips(clips[name]))
-        first = next(iter(opened.values()))
-        names = (str(first.path), str(opened[name].path))
-        windows.check_same_index(first.index, opened[name].index, names)
-        if opened[name].split != split:
-            raise InputError(f"{clips[name]}: holds split {opened[name].split}, not {split}")
-        if getattr(opened[name], space) is None:
-            raise InputError(f"{clips[name]}: stream {name} has no {space} values")
+    reads: StageInputs,
+    clips: Mapping[str, Path],
+    split: str,
+    sessions: Mapping[str, SessionFiles] | None,
+) -> SplitClips:
+    """The speaker's arrays, read clip by clip."""
+    for stream in reads.streams:
+        if stream not in clips:
+            raise InputError(f"split {split}: the model needs the clips of stream {stream}")
+    sources = {n: Source(Path(clips[s]), space) for n, (s, space) in reads.clips.items()}
+    opened = SplitClips(
+        sources, max_memory_mb=0, sessions=(sessions or {}) if reads.frames else None
+    )
+    if opened.split != split:
+        opened.close()
+        raise InputError(f"{opened.where}: holds split {opened.split}, not {split}")
     return opened

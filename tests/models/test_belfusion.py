@@ -247,15 +247,20 @@ class TestLDM:
         assert out.emotion.isfinite().all()
 
 
+def draw(vae, ldm, speaker, n_samples, generator):
+    """Reactions to all speakers, one random stream going through them."""
+    return belfusion.sample(vae, ldm, speaker, n_samples, [generator] * len(speaker))
+
+
 class TestSampling:
     def test_shapes_range_and_determinism(self, pair):
         vae, ldm = pair
         speaker = wave(3, 150)
-        first, again = (belfusion.sample(vae, ldm, speaker, 4, seeded(7)) for _ in range(2))
+        first, again = (draw(vae, ldm, speaker, 4, seeded(7)) for _ in range(2))
         assert first.emotion.shape == (3, 4, 150, 25)
         assert first.coefficients.shape == (3, 4, 150, 58)
         assert torch.equal(first.emotion, again.emotion)
-        other = belfusion.sample(vae, ldm, speaker, 4, seeded(8))
+        other = draw(vae, ldm, speaker, 4, seeded(8))
         assert not torch.allclose(first.emotion, other.emotion)
         assert first.emotion.isfinite().all()
 
@@ -264,29 +269,29 @@ class TestSampling:
         vae, ldm = pair
         ldm.config = replace(ldm.config, discard_draws=discard)
         speaker = wave(3, 100)
-        together = belfusion.sample(vae, ldm, speaker, 2, seeded(7)).emotion
+        together = draw(vae, ldm, speaker, 2, seeded(7)).emotion
         generator = seeded(7)
         parts = [
-            belfusion.sample(vae, ldm, clip, 2, generator).emotion for clip in speaker.split(1)
+            belfusion.sample(vae, ldm, clip, 2, [generator]).emotion for clip in speaker.split(1)
         ]
         torch.testing.assert_close(together, torch.cat(parts), rtol=1e-4, atol=1e-5)
 
     def test_discarded_draws_move_the_stream_of_the_second_clip_only(self, pair):
         vae, ldm = pair
         speaker = wave(2, 100)
-        plain = belfusion.sample(vae, ldm, speaker, 2, seeded(7)).emotion
+        plain = draw(vae, ldm, speaker, 2, seeded(7)).emotion
         ldm.config = replace(ldm.config, discard_draws=True)
-        official = belfusion.sample(vae, ldm, speaker, 2, seeded(7)).emotion
+        official = draw(vae, ldm, speaker, 2, seeded(7)).emotion
         assert torch.equal(plain[0], official[0])
         assert not torch.equal(plain[1], official[1])
 
     def test_each_reaction_follows_its_own_speaker(self, pair):
         vae, ldm = pair
         speaker = wave(2, 100)
-        straight = belfusion.sample(vae, ldm, speaker, 1, seeded()).emotion
+        straight = draw(vae, ldm, speaker, 1, seeded()).emotion
         changed = speaker.clone()
         changed[1, 50:] = 0  # second window of the second clip
-        other = belfusion.sample(vae, ldm, changed, 1, seeded()).emotion
+        other = draw(vae, ldm, changed, 1, seeded()).emotion
         same = torch.isclose(straight, other, atol=1e-6).all(-1).squeeze(1)  # (2, 100)
         assert same[0].all()
         assert same[1, :50].all()
@@ -298,20 +303,18 @@ class TestSampling:
         speaker = wave(1, 100)
         other = speaker.clone()
         other[:, 50:] = 0
-        first, second = (
-            belfusion.sample(vae, ldm, s, 1, seeded()).emotion for s in (speaker, other)
-        )
+        first, second = (draw(vae, ldm, s, 1, seeded()).emotion for s in (speaker, other))
         assert torch.equal(first, second)
-        changed = belfusion.sample(vae, ldm, torch.zeros_like(speaker), 1, seeded()).emotion
+        changed = draw(vae, ldm, torch.zeros_like(speaker), 1, seeded()).emotion
         assert torch.allclose(first[:, :, :50], changed[:, :, :50], atol=1e-6)
         assert not torch.allclose(first[:, :, 50:], changed[:, :, 50:], atol=1e-6)
 
     def test_bad_requests_are_refused(self, pair):
         vae, ldm = pair
         with pytest.raises(InputError, match="at least 1, found 0"):
-            belfusion.sample(vae, ldm, wave(), 0, seeded())
+            draw(vae, ldm, wave(), 0, seeded())
         with pytest.raises(InputError, match="749 frames"):
-            belfusion.sample(vae, ldm, wave(1, 749), 1, seeded())
+            draw(vae, ldm, wave(1, 749), 1, seeded())
 
     def test_saved_weights_give_the_same_reactions_through_the_registry(self, pair):
         vae, ldm = pair
@@ -322,8 +325,8 @@ class TestSampling:
         }
         weights = {"vae": vae.state_dict(), "ldm": ldm.state_dict()}
         model = registry.resolve(registry.get("belfusion").load)(settings, weights)
-        found = model.to("cpu").react({"graphau": wave()}, 2, seeded())
-        expected = belfusion.sample(vae, ldm, wave(), 2, seeded())
+        found = model.to("cpu").react({"speaker": wave()}, 2, [seeded()] * len(wave()))
+        expected = draw(vae, ldm, wave(), 2, seeded())
         assert torch.equal(found.emotion, expected.emotion)
         assert torch.equal(found.coefficients, expected.coefficients)
         settings["vae"]["hidden"] = settings["vae"]["latent"] = 8

@@ -11,8 +11,8 @@ from react24.models import settings as reading
 from react24.models.belfusion_settings import (
     LDMConfig,
     VAEConfig,
-    condition_streams,
     read_settings,
+    stage_inputs,
 )
 
 SHIPPED = Path(__file__).parents[2] / "config" / "models" / "belfusion.yaml"
@@ -56,7 +56,8 @@ def test_settings_survive_json(shipped):
     settings = read_settings({**shipped, "variant": "fixed", "speaker_space": "zscored"})
     again = read_settings(json.loads(json.dumps(settings.as_dict())))
     assert again == settings
-    assert condition_streams(settings.as_dict()) == {"graphau": "zscored"}
+    read = stage_inputs(settings.as_dict(), "sampling").clips
+    assert read == {"speaker": ("graphau", "zscored")}
 
 
 def test_numbers_that_yaml_reads_as_text_are_numbers():

@@ -9,31 +9,49 @@ import pytest
 
 from react24.errors import InputError
 from react24.models import registry
-from react24.models.registry import ModelType, Stage
+from react24.models.registry import SAMPLING, ModelType, Stage
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_belfusion_is_wired():
     model = registry.get("belfusion")
     assert model.stage_names == ("vae", "ldm")
     assert model.stage("ldm").needs == ("vae",)
-    assert model.training_streams == ("graphau", "faceverse")
     assert model.outputs == ("emotion", "coefficients")
-    assert model.stage("vae").module == "react24.training.belfusion_tasks"
-    settings = registry.resolve(model.settings)({"speaker_space": "zscored"}).as_dict()
-    assert model.condition_streams(settings) == {"graphau": "zscored"}
+    settings = model.read_settings({"speaker_space": "zscored"}, "belfusion")
+    assert model.streams(settings) == ("graphau", "faceverse")
+    assert model.stage_inputs(settings, "vae").streams == ("graphau", "faceverse")
+    assert model.stage_inputs(settings, SAMPLING).clips == {"speaker": ("graphau", "zscored")}
+    assert "react24.training.belfusion_tasks" in model.modules("vae")
+    assert "react24.training.belfusion_tasks" not in model.modules()
+
+
+def test_a_stage_depends_on_its_own_sections_only():
+    model = registry.get("belfusion")
+    settings = model.read_settings({}, "belfusion")
+    assert model.stage("vae").settings(settings).keys() == {"type", "variant", "vae", "training"}
+    assert model.stage("ldm").settings(settings) == settings
 
 
 @pytest.mark.parametrize("name", registry.names())
 def test_every_entry_point_exists(name):
     model = registry.get(name)
-    points = [model.settings, model.conditions, model.load, *(s.train for s in model.stages)]
+    points = [model.settings, model.inputs, model.load, *(s.task for s in model.stages)]
     assert all(callable(registry.resolve(point)) for point in points)
+    settings = model.read_settings({}, name)
+    assert model.read_settings(settings, name) == settings
+    for stage in model.stages:
+        assert settings[stage.name]["epochs"] > 0
+    for part in (*model.stage_names, SAMPLING):
+        assert model.stage_inputs(settings, part).clips
+    assert (ROOT / model.card).is_file()
 
 
 def test_asking_imports_nothing_heavy():
     code = (
         "import sys; from react24.models import registry; m = registry.get('belfusion');"
-        "m.condition_streams(registry.resolve(m.settings)({}).as_dict());"
+        "m.streams(m.read_settings({}, 'belfusion'));"
         "sys.exit('torch' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(registry.__file__).parents[2])}
@@ -45,30 +63,21 @@ def toy(name="toy", **changes):
     values = {
         "name": name,
         "title": "Toy",
-        "stages": (Stage("only", "all of it", ("graphau",), "json:loads"),),
+        "stages": (Stage("only", "all of it", "json:loads"),),
         "outputs": ("emotion",),
         "settings": "json:loads",
-        "conditions": "json:loads",
+        "inputs": "json:loads",
         "load": "json:loads",
     }
     return ModelType(**{**values, **changes})
 
 
-def test_a_model_from_outside_joins_once(monkeypatch):
-    monkeypatch.setattr(registry, "_TYPES", dict(registry._TYPES))
-    registry.register(toy())
-    registry.register(toy())  # the same again is no harm
-    assert "toy" in registry.names()
-    assert registry.resolve(registry.get("toy").load)("[1]") == [1]
-    with pytest.raises(ValueError, match="'toy' is registered already"):
-        registry.register(toy(title="Another"))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"stages": (Stage("b", "", (), "x:y", needs=("a",)),)}, "stage b needs"),
+        ({"stages": (Stage("b", "", "x:y", needs=("a",)),)}, "stage b needs"),
         ({"stages": ()}, "needs stages"),
+        ({"stages": (Stage("sampling", "", "x:y"),)}, "cannot be the name of a stage"),
         ({"outputs": ("sound",)}, "outputs must be out of"),
     ],
 )

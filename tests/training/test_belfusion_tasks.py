@@ -3,12 +3,14 @@ import logging
 
 import clips_factory
 import pytest
+import stages
 import torch
 from safetensors.torch import load_file
 
 from react24.errors import InputError
+from react24.models.belfusion_settings import read_settings
 from react24.training import belfusion_tasks
-from react24.training.belfusion_tasks import load_vae, train_ldm, train_vae
+from react24.training.belfusion_tasks import load_vae
 from react24.training.history import read_history
 
 TINY = {
@@ -34,14 +36,11 @@ def clips(tmp_path_factory):
 
 
 def vae_into(folder, clips, settings=TINY, **keywords):
-    train_vae(*clips, settings, folder / "vae", folder / "vae_points", 0, "cpu", **keywords)
-    return folder / "vae"
+    return stages.train(folder, "vae", settings, *clips, **keywords)
 
 
 def ldm_into(folder, clips, vae_dir, settings=TINY, **keywords):
-    places = (folder / "ldm", folder / "ldm_points")
-    train_ldm(*clips, settings, *places, 0, "cpu", vae_dir=vae_dir, **keywords)
-    return folder / "ldm"
+    return stages.train(folder, "ldm", settings, *clips, needed={"vae": vae_dir}, **keywords)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def test_both_stages_leave_weights_description_and_history(trained):
 
 
 def test_the_statistics_travel_with_the_weights(trained, clips):
-    vae, _ = load_vae(trained[0])
+    vae = load_vae(load_file(trained[0] / "model.safetensors"), read_settings(TINY).vae)
     native = torch.from_numpy(clips_factory.behaviour(3, 25))
     codes = vae.encode(native.unflatten(1, (15, 50))).detach().flatten(0, 1)
     torch.testing.assert_close(vae.code_minimum, codes.amin(0))
@@ -149,7 +148,7 @@ def test_the_condition_can_be_zscored(trained, clips, tmp_path):
 
 
 def test_a_stage_one_of_other_settings_is_refused(trained, clips, tmp_path):
-    with pytest.raises(InputError, match="hidden: 16 against 32"):
+    with pytest.raises(InputError, match=r"vae\.hidden: 16 against 32"):
         ldm_into(tmp_path, clips, trained[0], WIDE)
 
 
@@ -159,11 +158,13 @@ def test_damaged_weights_and_missing_streams_are_named(trained, clips, tmp_path)
         (tmp_path / "vae" / name).write_bytes((trained[0] / name).read_bytes())
     (tmp_path / "vae" / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(InputError, match="train this stage again"):
-        load_vae(tmp_path / "vae")
+        ldm_into(tmp_path, clips, tmp_path / "vae")
     with pytest.raises(InputError, match="expected stage vae"):
-        load_vae(trained[1])
+        ldm_into(tmp_path, clips, trained[1])
     with pytest.raises(InputError, match=r"no such file"):
-        load_vae(tmp_path)
+        ldm_into(tmp_path, clips, tmp_path)
+    with pytest.raises(InputError, match="the weights of stage vae are missing"):
+        stages.train(tmp_path, "ldm", TINY, *clips)
     with pytest.raises(InputError, match="split val: stream faceverse is missing"):
         vae_into(tmp_path, (clips[0], {"graphau": clips[1]["graphau"]}))
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from react24.models import registry
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
     name: body
@@ -61,6 +63,23 @@ def test_rule_follows_the_code_behind_it(name):
 @pytest.mark.parametrize("name", [name for name in RULES if name.startswith(("tabulate", "plot"))])
 def test_tables_and_figures_go_into_the_report(name):
     assert "report(" in section(RULES[name], "output")
+
+
+def test_every_stage_of_the_registry_has_a_rule_of_its_own():
+    text = (ROOT / "workflow/rules/train.smk").read_text()
+    found = re.findall(
+        r"^use rule train_stage as (\w+) with:\n    wildcard_constraints:\n"
+        r'        model=any_of\(trained_models\("(\w+)"\)\),\n        stage="(\w+)",$',
+        text,
+        re.MULTILINE,
+    )
+    kinds = [registry.get(name) for name in registry.names()]
+    expected = {(k.name, s) for k in kinds for s in k.stage_names}
+    assert {(kind, stage) for _, kind, stage in found} == expected
+    for rule, kind, stage in found:
+        single = len(registry.get(kind).stages) == 1
+        assert rule == (f"train_{kind}" if single else f"train_{kind}_{stage}")
+    assert len(found) == len(expected)
 
 
 def test_no_script_without_a_rule():

@@ -133,43 +133,120 @@ def model_stages(model):
     return list(model_kind(model).stage_names)
 
 
-def training_clips(stage):
-    """Input function: clips of train and, where there are any, val that a stage reads."""
-
-    def clips(wildcards):
-        return {
-            f"{split}_{stream}": f"results/clips/{stream}/{split}.h5"
-            for split in ("train", "val")
-            if split in SPLITS
-            for stream in model_kind(wildcards.model).stage(stage).streams
-        }
-
-    return clips
+def trained_models(kind):
+    """Models of a built-in type; with None, models of the user's own."""
+    return [
+        name
+        for name, settings in MODEL_SETTINGS.items()
+        if (None if registry.is_file(settings["type"]) else settings["type"]) == kind
+    ]
 
 
-def sampling_clips(wildcards):
-    """Clips of the streams that a model reads of the speaker."""
-    streams = model_kind(wildcards.model).condition_streams(
-        MODEL_SETTINGS[wildcards.model]
-    )
-    return {f"clips_{s}": f"results/clips/{s}/{wildcards.split}.h5" for s in streams}
+def stage_settings(wildcards):
+    """The settings that a stage depends on; a change of others does not train it again."""
+    stage = model_kind(wildcards.model).stage(wildcards.stage)
+    return stage.settings(MODEL_SETTINGS[wildcards.model])
+
+
+def stage_inputs(wildcards):
+    """What a stage reads, as its model says."""
+    settings = MODEL_SETTINGS[wildcards.model]
+    return model_kind(wildcards.model).stage_inputs(settings, wildcards.stage)
+
+
+def training_splits():
+    """Train, and val where there is one."""
+    return [split for split in ("train", "val") if split in SPLITS]
+
+
+def stage_files(wildcards):
+    """Input function: what a stage is trained on."""
+    reads, splits = stage_inputs(wildcards), training_splits()
+    files = {
+        f"{split}_{stream}": f"results/clips/{stream}/{split}.h5"
+        for split in splits
+        for stream in reads.streams
+    }
+    if reads.appropriate:
+        files |= {f"appropriate_{s}": f"results/appropriate/{s}.h5" for s in splits}
+    if reads.frames:
+        files |= picture_files(splits)
+    folder = f"results/models/{wildcards.model}/seed{wildcards.seed}"
+    for stage in model_kind(wildcards.model).stage(wildcards.stage).needs:
+        files |= weight_files(folder, stage)
+    return files
+
+
+def stage_sessions(wildcards):
+    """Split -> sessions whose pictures a stage looks at."""
+    if not stage_inputs(wildcards).frames:
+        return {}
+    return {
+        split: [s.session for s in sessions_of(split)] for split in training_splits()
+    }
+
+
+def stage_code(wildcards):
+    """Digest of the code that trains a stage."""
+    modules = model_kind(wildcards.model).modules(wildcards.stage)
+    return model_code(wildcards, "react24.training.stage", *modules)
+
+
+def model_code(wildcards, *modules):
+    """Digest of some modules, those of a user's own model among them."""
+    kind = MODEL_SETTINGS[wildcards.model]["type"]
+    return code_digest(*modules, beside=registry.folder_of(kind))
+
+
+def picture_files(splits):
+    """Media files and face tracks of all sessions of some splits, and the videos."""
+    sessions = [session for split in splits for session in sessions_of(split)]
+    return {
+        "media": [f"results/media/{s.session}.h5" for s in sessions],
+        "faces": [f"results/faces/{s.session}.h5" for s in sessions],
+        "videos": [str(person.video) for s in sessions for person in s.people],
+    }
+
+
+def weight_files(folder, stage):
+    """Weights of a trained stage, with the settings beside them."""
+    return {
+        f"weights_{stage}": f"{folder}/{stage}/model.safetensors",
+        f"settings_{stage}": f"{folder}/{stage}/model.json",
+    }
+
+
+def sampling_inputs(wildcards):
+    """What sampling reads of the speaker."""
+    settings = MODEL_SETTINGS[wildcards.model]
+    return model_kind(wildcards.model).stage_inputs(settings, registry.SAMPLING)
+
+
+def sampling_files(wildcards):
+    """Input function: clips (and pictures) of the speaker, weights of every stage."""
+    reads = sampling_inputs(wildcards)
+    files = {
+        f"clips_{s}": f"results/clips/{s}/{wildcards.split}.h5" for s in reads.streams
+    }
+    if reads.frames:
+        files |= picture_files([wildcards.split])
+    folder = f"results/models/{wildcards.model}/seed{wildcards.seed}"
+    for stage in model_stages(wildcards.model):
+        files |= weight_files(folder, stage)
+    return files
+
+
+def sampling_sessions(wildcards):
+    """Sessions whose pictures the model looks at."""
+    if not sampling_inputs(wildcards).frames:
+        return []
+    return [session.session for session in sessions_of(wildcards.split)]
 
 
 def sampling_code(wildcards):
     """Digest of the sampling code with the model's own."""
-    return code_digest(
-        "react24.sampling", model_kind(wildcards.model).load.partition(":")[0]
-    )
-
-
-def model_weights(wildcards):
-    """Trained weights of every stage, with the settings beside them."""
-    folder = f"results/models/{wildcards.model}/seed{wildcards.seed}"
-    files = {}
-    for stage in model_stages(wildcards.model):
-        files[f"weights_{stage}"] = f"{folder}/{stage}/model.safetensors"
-        files[f"settings_{stage}"] = f"{folder}/{stage}/model.json"
-    return files
+    modules = model_kind(wildcards.model).modules()
+    return model_code(wildcards, "react24.sampling", *modules)
 
 
 def baseline_clips(wildcards):

@@ -1,7 +1,6 @@
 rule sample_reactions:
     input:
-        unpack(sampling_clips),
-        unpack(model_weights),
+        unpack(sampling_files),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -20,6 +19,7 @@ rule sample_reactions:
     params:
         settings=lambda wc: MODEL_SETTINGS[wc.model],
         samples=SETTINGS["sampling"]["samples"],
+        sessions=sampling_sessions,
         code=sampling_code,
     message:
         "Sampling {params.samples} reactions per clip: {wildcards.model}, "

@@ -2,18 +2,25 @@ from pathlib import Path
 
 from react24.log import start_logging
 from react24.paths import pick
-from react24.sampling import sample_reactions
+from react24.sampling import Sampling, sample_reactions
+from react24.training.data import SessionFiles
 
 start_logging(snakemake.log[0])
+files, params = list(snakemake.input.items()), snakemake.params
 sample_reactions(
-    model=snakemake.wildcards.model,
-    settings=snakemake.params.settings,
-    weights={s: p.parent for s, p in pick(snakemake.input.items(), "weights_").items()},
-    clips=pick(snakemake.input.items(), "clips_"),
+    Sampling(
+        model=snakemake.wildcards.model,
+        split=snakemake.wildcards.split,
+        samples=params.samples,
+        seed=int(snakemake.wildcards.seed),
+    ),
+    params.settings,
+    weights={stage: path.parent for stage, path in pick(files, "weights_").items()},
+    clips=pick(files, "clips_"),
     output=Path(snakemake.output.samples),
-    samples=snakemake.params.samples,
-    seed=int(snakemake.wildcards.seed),
-    split=snakemake.wildcards.split,
-    device="auto",
+    sessions={
+        name: SessionFiles(Path(f"results/media/{name}.h5"), Path(f"results/faces/{name}.h5"))
+        for name in params.sessions
+    },
     threads=snakemake.threads,
 )

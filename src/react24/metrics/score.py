@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from react24 import store, windows
-from react24.appropriate import read_appropriate
+from react24.appropriate_file import read_appropriate
 from react24.errors import InputError
 from react24.metrics.arrays import CHANNELS
 from react24.metrics.evaluate import Scores, evaluate

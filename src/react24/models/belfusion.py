@@ -7,7 +7,7 @@ settings and variants are in ``belfusion_settings``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,7 +165,7 @@ def sample(
     ldm: LatentDiffusion,
     speaker: Tensor,
     n_samples: int,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
 ) -> Reactions:
     """Draw reactions to speakers by 10 DDIM steps per window.
 
@@ -177,10 +177,9 @@ def sample(
         ldm: Stage 2.
         speaker: (B, T, 25), in the space the models were trained with; T a multiple of 50.
         n_samples: Reactions per clip, S.
-        generator: CPU generator. Clip after clip it gives S x T/50 x 128 normal numbers, so the
-            result does not depend on how clips are batched. With ``discard_draws`` as many
-            again are drawn per step and thrown away, as the official sampler does: for one clip
-            the numbers that count are then those of the official stream.
+        generators: CPU generator of each clip, which gives S x T/50 x 128 normal numbers. With
+            ``discard_draws`` as many again are drawn per step and thrown away, as the official
+            sampler does: the numbers that count are then those of the official stream.
 
     Raises:
         InputError: T is not a multiple of the window, or ``n_samples`` is not positive.
@@ -189,7 +188,7 @@ def sample(
         raise InputError(f"n_samples must be at least 1, found {n_samples}")
     condition = encode_condition(vae, speaker, ldm.config.online)  # (B, W, 128)
     shape = (n_samples, condition.shape[1], ldm.config.latent)
-    noise = torch.stack([_start_noise(ldm.config, shape, generator) for _ in speaker])
+    noise = torch.stack([_start_noise(ldm.config, shape, generator) for generator in generators])
     code = sample_codes(ldm, condition.unsqueeze(1), noise.to(condition))  # (B, S, W, 128)
     written = vae.decode(vae.from_unit(code.flatten(0, 2)))  # (B*S*W, 50, 25)
     emotion = written.reshape(len(speaker), n_samples, *speaker.shape[1:])
@@ -262,10 +261,13 @@ class Belfusion:
         return self
 
     def react(
-        self, speaker: Mapping[str, Tensor], n_samples: int, generator: torch.Generator
+        self,
+        speaker: Mapping[str, Tensor],
+        n_samples: int,
+        generators: Sequence[torch.Generator],
     ) -> Reactions:
-        """Reactions to ``speaker["graphau"]`` (B, T, 25); see ``sample``."""
-        return sample(self.vae, self.ldm, speaker["graphau"], n_samples, generator)
+        """Reactions to ``speaker["speaker"]`` (B, T, 25); see ``sample``."""
+        return sample(self.vae, self.ldm, speaker["speaker"], n_samples, generators)
 
 
 def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]) -> Belfusion:

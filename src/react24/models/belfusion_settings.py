@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from react24.errors import InputError
 from react24.models import settings as reading
+from react24.models.registry import SAMPLING, ModelType, Stage, StageInputs
 
 Code = Literal["state", "mean"]
 Targets = Literal["zero", "standardised"]
@@ -212,9 +213,16 @@ def read_settings(values: Mapping[str, Any], where: str = "belfusion") -> Belfus
     )
 
 
-def condition_streams(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What sampling reads of the speaker: stream -> ``native`` or ``zscored``."""
-    return {"graphau": settings["speaker_space"]}
+def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
+    """What a stage, or sampling, reads."""
+    speaker = ("graphau", settings["speaker_space"])
+    listener = ("graphau", "native")
+    by_part = {
+        "vae": {"emotion": listener, "face": ("faceverse", "native")},
+        "ldm": {"emotion": listener, "speaker": speaker},
+        SAMPLING: {"speaker": speaker},
+    }
+    return StageInputs(by_part[part])
 
 
 def _fill(values: Any, defaults: Mapping[str, Any]) -> Any:
@@ -234,3 +242,28 @@ def _not_negative(config: object, *names: str) -> None:
     for name in names:
         if not getattr(config, name) >= 0:
             raise ValueError(f"{name} must not be negative, found {getattr(config, name)}")
+
+
+MODEL = ModelType(
+    name="belfusion",
+    title="BeLFusion",
+    stages=(
+        Stage(
+            name="vae",
+            title="VAE of 50-frame windows",
+            task="react24.training.belfusion_tasks:vae_task",
+            sections=("vae", "training"),
+        ),
+        Stage(
+            name="ldm",
+            title="latent diffusion",
+            task="react24.training.belfusion_tasks:ldm_task",
+            needs=("vae",),
+        ),
+    ),
+    outputs=("emotion", "coefficients"),
+    settings="react24.models.belfusion_settings:read_settings",
+    inputs="react24.models.belfusion_settings:stage_inputs",
+    load="react24.models.belfusion:load",
+    card="docs/models/belfusion.md",
+)

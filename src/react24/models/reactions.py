@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,15 +31,19 @@ class ReactionModel(Protocol):
         ...
 
     def react(
-        self, speaker: Mapping[str, Tensor], n_samples: int, generator: torch.Generator
+        self,
+        speaker: Mapping[str, Tensor],
+        n_samples: int,
+        generators: Sequence[torch.Generator],
     ) -> Reactions:
-        """Draw reactions.
+        """Draw reactions to B clips at once.
 
         Args:
-            speaker: Stream -> (B, T, D) on the model's device, the streams and spaces that the
-                registry names for the model.
+            speaker: The model's own name of an array -> (B, T, D) on the model's device, as its
+                ``stage_inputs`` for sampling has it; ``frames``, where it needs pictures, is
+                uint8 (B, T, 3, 224, 224).
             n_samples: S, reactions per clip.
-            generator: CPU generator; clip after clip, so that the result does not depend on how
-                clips are batched.
+            generators: B CPU generators. All chance of clip b comes from the b-th, sample after
+                sample, so that its reactions do not depend on the clips beside it.
         """
         ...

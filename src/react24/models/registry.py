@@ -1,25 +1,39 @@
 """Which models there are: their stages, what each reads and makes, and where its code lies.
 
 Nothing heavy is imported: the workflow asks the registry how to wire its rules. Code is named by
-entry points, ``package.module:function``, and imported when it is used. A model from outside the
-package joins by ``register``.
+entry points, ``package.module:function``, and imported when it is used. The ``type`` of a
+settings file is a name of ``BUILT_IN``, or the path of a Python file that defines ``MODEL``
+(``docs/add_a_model.md``).
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 from react24.errors import InputError
 
 OUTPUTS = ("emotion", "coefficients")
 """Streams that reactions can have: 25-D behaviour and 58-D 3DMM coefficients."""
 
+SAMPLING = "sampling"
+"""The part of a model's work that is no stage of training."""
 
-def resolve(entry_point: str) -> Callable[..., Any]:
-    """The function an entry point names.
+BUILT_IN = {
+    "belfusion": "react24.models.belfusion_settings:MODEL",
+}
+"""Type -> where its ``ModelType`` is. Settings modules import no torch."""
+
+Space = Literal["native", "zscored"]
+
+
+def resolve(entry_point: str) -> Any:
+    """What an entry point names, mostly a function.
 
     Raises:
         InputError: Not of the form ``package.module:function``, or there is none.
@@ -34,29 +48,48 @@ def resolve(entry_point: str) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
+class StageInputs:
+    """What a stage of training, or sampling, reads besides the weights of earlier stages.
+
+    Attributes:
+        clips: The model's own name for an array -> (stream, ``native`` or ``zscored``).
+        appropriate: Whether it needs the matrix of appropriate reactions.
+        frames: Whether it needs the pictures of the faces.
+    """
+
+    clips: Mapping[str, tuple[str, Space]]
+    appropriate: bool = False
+    frames: bool = False
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Streams whose clips are read, once each, in order."""
+        return tuple(dict.fromkeys(stream for stream, _ in self.clips.values()))
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage of training: one job, one ``model.safetensors``.
 
     Attributes:
-        name: Its folder, e.g. ``vae``.
+        name: Its folder, e.g. ``vae``; the settings have a section of this name, with ``epochs``.
         title: For messages, e.g. ``VAE of 50-frame windows``.
-        streams: Streams whose clips it reads in training.
-        train: Entry point ``(train, val, *, settings, output_dir, checkpoint_dir, seed, device,
-            threads, <stage>_dir...)``; ``train`` and ``val`` map streams to clips files and there
-            is one ``<stage>_dir`` for each stage in ``needs``.
+        task: Entry point ``(StageContext) -> StageTask`` (``react24.training.task``).
         needs: Earlier stages whose weights it reads.
+        sections: Keys of the settings that it depends on, ``training`` among them; a change of
+            another one does not train it again. None: all.
     """
 
     name: str
     title: str
-    streams: tuple[str, ...]
-    train: str
+    task: str
     needs: tuple[str, ...] = ()
+    sections: tuple[str, ...] | None = None
 
-    @property
-    def module(self) -> str:
-        """Module of the training code, for digests of the source."""
-        return self.train.partition(":")[0]
+    def settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a model's settings that this stage depends on."""
+        wanted = settings if self.sections is None else ("type", "variant", *self.sections)
+        return {key: settings[key] for key in wanted if key in settings}
 
 
 @dataclass(frozen=True)
@@ -64,15 +97,18 @@ class ModelType:
     """A kind of model; a configuration may hold several models of one type.
 
     Attributes:
-        name: The ``type`` of its settings file.
+        name: What weights files call it: for a built-in type the ``type`` of its settings.
         title: As tables and pages call it.
         stages: In the order of training; sampling loads all of them.
         outputs: What its reactions have, out of ``OUTPUTS``.
-        settings: Entry point ``(mapping, where) -> settings`` with ``as_dict()``; checks the
-            settings file with the overrides merged in, imports nothing heavy.
-        conditions: Entry point ``(settings mapping) -> {stream: "native" | "zscored"}``: what
-            sampling reads of the speaker.
+        settings: Entry point ``(mapping, where) -> settings`` with ``as_dict()``, a mapping that
+            reads back to the same settings; checks the settings file with the overrides merged
+            in, imports nothing heavy.
+        inputs: Entry point ``(settings mapping, part) -> StageInputs``; ``part`` is the name of
+            a stage, or ``sampling``, where all arrays are those of the speaker.
         load: Entry point ``(settings mapping, {stage: tensors}) -> ReactionModel``.
+        convert: Entry point that makes our tensors of official checkpoints
+            (``react24.convert``); None where there are none.
         card: Its model card, relative to the root of the repository.
     """
 
@@ -81,8 +117,9 @@ class ModelType:
     stages: tuple[Stage, ...]
     outputs: tuple[str, ...]
     settings: str
-    conditions: str
+    inputs: str
     load: str
+    convert: str | None = None
     card: str | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +131,8 @@ class ModelType:
             seen.add(stage.name)
         if len(seen) != len(self.stages) or not seen:
             raise ValueError(f"{self.name}: needs stages with different names")
+        if SAMPLING in seen:
+            raise ValueError(f"{self.name}: {SAMPLING!r} cannot be the name of a stage")
         if not self.outputs or not set(self.outputs) <= set(OUTPUTS):
             raise ValueError(f"{self.name}: outputs must be out of {OUTPUTS}, not {self.outputs}")
 
@@ -101,11 +140,6 @@ class ModelType:
     def stage_names(self) -> tuple[str, ...]:
         """Names of the stages in order."""
         return tuple(stage.name for stage in self.stages)
-
-    @property
-    def training_streams(self) -> tuple[str, ...]:
-        """Every stream that any stage reads, once, in order."""
-        return tuple(dict.fromkeys(name for stage in self.stages for name in stage.streams))
 
     def stage(self, name: str) -> Stage:
         """A stage by name.
@@ -120,65 +154,80 @@ class ModelType:
             f"model {self.name} has no stage {name!r}; it has {', '.join(self.stage_names)}"
         )
 
-    def condition_streams(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        """What sampling reads of the speaker: stream -> ``native`` or ``zscored``."""
-        return resolve(self.conditions)(settings)
+    def read_settings(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Checked settings with all defaults, as a mapping.
 
+        Raises:
+            InputError: What is wrong with ``values``, called ``where``.
+        """
+        return resolve(self.settings)(values, where).as_dict()
 
-_TYPES: dict[str, ModelType] = {}
+    def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
+        """What a stage, or ``sampling``, reads under these settings."""
+        return resolve(self.inputs)(settings, part)
 
+    def streams(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Every stream that training or sampling reads, once, in order."""
+        parts = (*self.stage_names, SAMPLING)
+        found = (stream for p in parts for stream in self.stage_inputs(settings, p).streams)
+        return tuple(dict.fromkeys(found))
 
-def register(model: ModelType) -> ModelType:
-    """Make a model type known.
-
-    Raises:
-        ValueError: Another one has this name.
-    """
-    if _TYPES.get(model.name, model) != model:
-        raise ValueError(f"a model type {model.name!r} is registered already")
-    _TYPES[model.name] = model
-    return model
+    def modules(self, *stages: str) -> tuple[str, ...]:
+        """Modules behind the named stages and behind sampling, for digests of the source."""
+        points = [self.settings, self.inputs, self.load, *(self.stage(s).task for s in stages)]
+        return tuple(dict.fromkeys(point.partition(":")[0] for point in points))
 
 
 def names() -> tuple[str, ...]:
-    """Names of all model types."""
-    return tuple(sorted(_TYPES))
+    """Names of the built-in types."""
+    return tuple(sorted(BUILT_IN))
 
 
-def get(name: str) -> ModelType:
-    """A model type by name.
+def is_file(kind: str) -> bool:
+    """Whether a ``type`` is the path of a Python file and not a name."""
+    return kind.endswith(".py")
+
+
+def get(kind: str, root: str | Path = ".") -> ModelType:
+    """A model type.
+
+    Args:
+        kind: The ``type`` of a settings file: a name, or the path of a Python file.
+        root: Folder that the path starts from.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or the file cannot be used.
     """
-    if name not in _TYPES:
-        raise InputError(f"there is no model type {name!r}; known: {', '.join(names())}")
-    return _TYPES[name]
+    if is_file(kind):
+        return _from_file((Path(root) / kind).resolve())
+    if kind not in BUILT_IN:
+        raise InputError(
+            f"there is no model type {kind!r}; known: {', '.join(names())}, or the path of a "
+            "Python file that defines MODEL"
+        )
+    return resolve(BUILT_IN[kind])
 
 
-register(
-    ModelType(
-        name="belfusion",
-        title="BeLFusion",
-        stages=(
-            Stage(
-                name="vae",
-                title="VAE of 50-frame windows",
-                streams=("graphau", "faceverse"),
-                train="react24.training.belfusion_tasks:train_vae",
-            ),
-            Stage(
-                name="ldm",
-                title="latent diffusion",
-                streams=("graphau",),
-                train="react24.training.belfusion_tasks:train_ldm",
-                needs=("vae",),
-            ),
-        ),
-        outputs=("emotion", "coefficients"),
-        settings="react24.models.belfusion_settings:read_settings",
-        conditions="react24.models.belfusion_settings:condition_streams",
-        load="react24.models.belfusion:load",
-        card="docs/models/belfusion.md",
-    )
-)
+def folder_of(kind: str, root: str | Path = ".") -> Path | None:
+    """The folder of the Python file that a ``type`` names; None for a built-in one."""
+    return (Path(root) / kind).resolve().parent if is_file(kind) else None
+
+
+@cache
+def _from_file(path: Path) -> ModelType:
+    """The ``MODEL`` of a file, imported under its own name so that entry points find it."""
+    if not path.is_file():
+        raise InputError(f"model type {path}: no such file")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.import_module(path.stem)
+    found = getattr(module, "__file__", None)
+    if found is None or Path(found).resolve() != path:
+        raise InputError(
+            f"model type {path}: a module called {path.stem} exists already ({found}); rename "
+            "the file"
+        )
+    model = getattr(module, "MODEL", None)
+    if not isinstance(model, ModelType):
+        raise InputError(f"model type {path}: the file must define MODEL, a ModelType")
+    return model

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from react24 import windows
+from react24.appropriate_file import read_appropriate
 from react24.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,14 @@ class Source:
 
     path: Path
     values: Literal["native", "zscored"]
+
+
+@dataclass(frozen=True)
+class SessionFiles:
+    """Where the pictures of a session and the track of its faces are."""
+
+    media: Path
+    faces: Path
 
 
 @dataclass(frozen=True)
@@ -55,13 +64,25 @@ class SplitClips:
     Attributes:
         rows: Person-clips, 2L.
         pairs: L.
+        split: Of the clips.
+        where: The first of the files, for messages.
         index: (2L,) of ``store.INDEX_DTYPE``.
         pretrained: Whether every stream was made with pretrained weights only.
+        sources: Name -> array, as asked for.
         in_memory: Whether the clips were loaded once, or are read batch by batch.
+        appropriate: bool (2L, 2L), [i, j]: the real reaction of direction j, listener row
+            (j + L) mod 2L, is appropriate to speaker row i; None where it was not asked for.
+        frames: Reads the pictures of the faces; None where they were not asked for.
     """
 
     def __init__(
-        self, sources: Mapping[str, Source], *, max_memory_mb: float = 4096.0, pin: bool = False
+        self,
+        sources: Mapping[str, Source],
+        *,
+        max_memory_mb: float = 4096.0,
+        pin: bool = False,
+        appropriate: Path | None = None,
+        sessions: Mapping[str, SessionFiles] | None = None,
     ):
         """Open the files, check that they hold the same clips, and load what fits.
 
@@ -69,11 +90,14 @@ class SplitClips:
             sources: Name -> array; the names are the caller's.
             max_memory_mb: Load all arrays if they take less than this together, else none.
             pin: Page-locked memory, from which copies to a GPU are quicker.
+            appropriate: File of the split's appropriate reactions.
+            sessions: Session -> its media file and face track, to read pictures from.
 
         Raises:
             InputError: A stream without native values is asked for them.
             StoreError: The files are not clips files or do not hold the same clips.
         """
+        self.sources = dict(sources)
         self._stack = ExitStack()
         try:
             self._datasets = self._open(sources)
@@ -90,6 +114,17 @@ class SplitClips:
                 tensor = torch.from_numpy(dataset[:])
                 self._tensors[name] = tensor.pin_memory() if pin else tensor
             self._stack.close()
+        self.appropriate = None if appropriate is None else self._read_appropriate(appropriate)
+        self.frames = None
+        if sessions is not None:
+            from react24.training.frames import FrameReader
+
+            self.frames = FrameReader(sessions, self.index)
+
+    def _read_appropriate(self, path: Path) -> Tensor:
+        file = read_appropriate(path)
+        windows.check_same_index(self.index, file.index, (self.where, str(path)))
+        return torch.from_numpy(file.matrix.astype(bool))
 
     def _open(self, sources: Mapping[str, Source]) -> dict[str, h5py.Dataset]:
         datasets: dict[str, h5py.Dataset] = {}
@@ -111,6 +146,8 @@ class SplitClips:
             self.pretrained &= clips.pretrained
         if first is None:
             raise InputError("no stream was asked for")
+        self.where = str(first.path)
+        self.split = first.split
         self.index = first.index
         self.rows = first.rows
         self.pairs = first.rows // 2
@@ -130,6 +167,27 @@ class SplitClips:
             return self._tensors[name].index_select(0, rows)
         wanted, inverse = np.unique(rows.numpy(), return_inverse=True)  # HDF5 wants rising rows
         return torch.from_numpy(self._datasets[name][wanted][inverse])
+
+    def take_windows(self, name: str, rows: Tensor, starts: Tensor, length: int) -> Tensor:
+        """Windows of clips.
+
+        Args:
+            name: One of the sources' names.
+            rows: int64 (n,), repeats allowed.
+            starts: int64 (n,), first frame of each window.
+            length: Frames of a window; all must end within the clip.
+
+        Returns:
+            float32 (n, length, D) on the CPU.
+        """
+        if self.in_memory:
+            tensor = self._tensors[name]  # (2L, 750, D)
+            first = rows * tensor.shape[1] + starts
+            frames = first.unsqueeze(1) + torch.arange(length)  # (n, length) into (2L * 750, D)
+            return tensor.flatten(0, 1)[frames.flatten()].unflatten(0, frames.shape)
+        dataset = self._datasets[name]
+        parts = zip(rows.tolist(), starts.tolist(), strict=True)
+        return torch.from_numpy(np.stack([dataset[row, s : s + length] for row, s in parts]))
 
     def close(self) -> None:
         """Close the files and let go of the memory."""
@@ -151,6 +209,8 @@ def epoch_order(pairs: int, order: torch.Generator) -> Directions:
 
     Args:
         pairs: L.
+        split: Of the clips.
+        where: The first of the files, for messages.
         order: Generator of the epoch, at its start.
     """
     permutation = torch.randperm(pairs, generator=order)

@@ -28,6 +28,8 @@ class PlainEngine:
 
     device = torch.device("cpu")
     is_global_zero = True
+    global_rank = 0
+    world_size = 1
 
     def setup(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
         """Module and optimiser as they are."""
@@ -56,7 +58,7 @@ def open_engine(
     Args:
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
         precision: One of ``PRECISIONS``.
-        devices: GPUs used together.
+        devices: Processes that share the work, one per GPU (or, for tests, on the CPU).
 
     Raises:
         InputError: Unknown device or precision, or CUDA asked for where there is none.
@@ -78,9 +80,19 @@ def open_fabric(device: str, *, precision: str, devices: int) -> Fabric:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(
+        accelerator=accelerator, devices=devices, precision=precision, strategy=strategy
+    )
     fabric.launch()
     return fabric
+
+
+def usable_devices(device: str, asked: int) -> int:
+    """How many processes to train with: the GPUs asked for, as far as there are any; 1 on a CPU."""
+    if resolve_device(device) == "cpu":
+        return 1
+    return max(1, min(asked, torch.cuda.device_count()))
 
 
 def resolve_device(device: str) -> str:

@@ -71,13 +71,15 @@ def write_model(
     _write_json(output_dir / DESCRIPTION, description)
 
 
-def write_timing(output_dir: Path, result: FitResult, threads: int) -> None:
+def write_timing(output_dir: Path, result: FitResult, threads: int, devices: int = 1) -> None:
     """Write ``training.json``: what may differ between two equal runs (seconds, device)."""
     timing = {
         "seconds": round(result.seconds, 3),
         "steps": result.steps,
         "resumed_at_step": result.resumed_at,
+        "kept_step": result.kept_step,
         "device": result.device,
+        "devices": devices,
         "threads": threads,
         "torch": torch.__version__,
     }

@@ -20,7 +20,7 @@ class History:
 
     Attributes:
         train: Column -> values, one per epoch: ``step`` (done after the epoch), ``epoch``
-            (0-based), and the mean of each loss term over the clips of the epoch.
+            (0-based), and the mean of each loss term over the items of the epoch.
         val: The same over the validation clips, one row per validation.
     """
 
@@ -69,21 +69,21 @@ def read_history(path: Path) -> History:
 
 @dataclass
 class EpochMeans:
-    """Sums of the loss terms of the epoch so far, weighted by clips.
+    """Sums of the loss terms of the epoch so far, weighted by items.
 
     They stay on the device as float64 until somebody asks, so that a GPU is not waited for.
     """
 
     sums: dict = field(default_factory=dict)
-    clips: int = 0
+    items: int = 0
 
-    def add(self, terms: Mapping, clips: int) -> None:
-        """Add the terms (0-dimensional tensors) of a batch of so many clips."""
+    def add(self, terms: Mapping, items: int) -> None:
+        """Add the terms (0-dimensional tensors) of a batch of so many items."""
         for name, value in terms.items():
-            value = value.detach().double() * clips
+            value = value.detach().double() * items
             self.sums[name] = self.sums[name] + value if name in self.sums else value
-        self.clips += clips
+        self.items += items
 
     def means(self) -> dict[str, float]:
-        """Mean per clip of each term."""
-        return {name: float(value) / self.clips for name, value in self.sums.items()}
+        """Mean per item of each term."""
+        return {name: float(value) / self.items for name, value in self.sums.items()}

@@ -1,16 +1,18 @@
 """The training loop: one explicit loop for every stage of every model.
 
 A run is a function of its task, settings and seed. It can be interrupted at any step: the state
-between two steps is the module, the optimiser, the step number and the loss sums of the epoch;
-everything random is keyed by the step (``react24.training.seeding``). An interrupted and resumed
-run ends with the same weights as an uninterrupted one on the same device and thread count.
+between two steps is the module, the optimiser, the step number, the loss sums of the epoch and,
+where they are asked for, the averaged and the best weights; everything random is keyed by the step
+(``react24.training.seeding``). An interrupted and resumed run ends with the same weights as an
+uninterrupted one on the same device and thread count.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from react24.training.average import WeightAverage
+from react24.training.best import BestWeights
 from react24.training.checkpoint import CheckpointFolder
 from react24.training.engine import open_engine
+from react24.training.feed import Feed
 from react24.training.history import EpochMeans, History
 from react24.training.progress import StepProgress
 from react24.training.seeding import generator, stream_seed
 from react24.training.settings import LoopSettings
-from react24.training.task import Batch, Losses, Task
+from react24.training.share import Part, Share
+from react24.training.task import Batch, Losses, StageTask
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +45,8 @@ class FitResult:
         history: Training curves.
         resumed_at: Steps that a checkpoint of an earlier start had done; 0 for none.
         device: ``cpu`` or ``cuda:0`` and the like.
+        kept_step: Step of the weights that were kept; ``steps`` unless ``keep_best`` chose others.
+        is_first: Whether this process is the one that writes (the first of several GPUs).
     """
 
     steps: int
@@ -46,6 +54,8 @@ class FitResult:
     history: History
     resumed_at: int
     device: str
+    kept_step: int
+    is_first: bool = True
 
 
 class TrainingDivergedError(RuntimeError):
@@ -53,13 +63,14 @@ class TrainingDivergedError(RuntimeError):
 
 
 def fit(
-    task: Task,
+    task: StageTask,
     settings: LoopSettings,
     *,
     checkpoint_dir: Path,
     output_dir: Path,
     seed: int,
     device: str = "auto",
+    devices: int = 1,
     threads: int = 1,
     created_by: str,
     inputs: Mapping[str, str],
@@ -79,6 +90,8 @@ def fit(
         output_dir: Of this stage.
         seed: Of order and noise (the caller seeds the initial weights).
         device: ``auto``, ``cpu`` or ``cuda``.
+        devices: Processes that share each batch, one per GPU. Batch sizes stay what they are: a
+            batch of 32 on 4 GPUs is 8 each.
         threads: CPU threads of torch.
         created_by: Rule or command, for the history file.
         inputs: Name -> sha256 of the data.
@@ -87,7 +100,7 @@ def fit(
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
-        InputError: The device or precision is not to be had.
+        InputError: The device or precision is not to be had, or ``keep_best`` names no loss term.
     """
     torch.set_num_threads(threads)
     identity = {
@@ -97,21 +110,39 @@ def fit(
         "config": dict(config or {}),
         "inputs": dict(inputs),
         "code": code,
+        "devices": devices,
     }
-    run = _Run(task, settings, CheckpointFolder(checkpoint_dir, identity), seed, device)
+    folder = CheckpointFolder(checkpoint_dir, identity)
+    run = _Run(task, settings, folder, seed, open_engine_for(device, settings, devices))
     resumed_at = run.resume()
-    with _board(output_dir / "tensorboard", run.step) as board:
+    with run.board(output_dir / "tensorboard") as board:
         run.to_the_end(board)
-    run.history.write(
-        output_dir / "history.h5", created_by=created_by, config=identity, inputs=inputs
+    kept_step = run.keep()
+    task.finish()
+    if run.share.is_first:
+        run.history.write(
+            output_dir / "history.h5", created_by=created_by, config=identity, inputs=inputs
+        )
+    return FitResult(
+        steps=run.step,
+        seconds=run.seconds,
+        history=run.history,
+        resumed_at=resumed_at,
+        device=str(run.engine.device),
+        kept_step=kept_step,
+        is_first=run.share.is_first,
     )
-    return FitResult(run.step, run.seconds, run.history, resumed_at, str(run.engine.device))
+
+
+def open_engine_for(device: str, settings: LoopSettings, devices: int) -> Any:
+    """The engine that a run with these settings works on."""
+    return open_engine(device, precision=settings.precision, devices=devices)
 
 
 class _LossModule(nn.Module):
     """The task's loss as a module's forward, which is where Fabric puts precision and DDP."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: StageTask):
         super().__init__()
         self.module = task.module
         self._loss = task.loss
@@ -126,51 +157,81 @@ class _Run:
 
     def __init__(
         self,
-        task: Task,
+        task: StageTask,
         settings: LoopSettings,
         checkpoints: CheckpointFolder,
         seed: int,
-        device: str,
+        engine: Any,
     ):
         self.task, self.settings, self.checkpoints, self.seed = task, settings, checkpoints, seed
-        self.engine = open_engine(device, precision=settings.precision)
+        self.engine, self.share = engine, Share(engine)
+        task.module = self.share.prepare(task.module)
         self.raw_optimizer = task.configure_optimizer()
-        self.model, self.optimizer = self.engine.setup(_LossModule(task), self.raw_optimizer)
-        task.to(self.engine.device)
+        self.model, self.optimizer = engine.setup(_LossModule(task), self.raw_optimizer)
+        task.to(engine.device)
+        self.average = WeightAverage(task.module, settings.ema) if settings.ema else None
+        self.best = BestWeights(settings.keep_best) if self._keeps_best() else None
         self.step, self.seconds = 0, 0.0
         self.history, self.epoch = History(), EpochMeans()
         self.total = settings.epochs * task.steps_per_epoch
         if settings.max_steps is not None:
             self.total = min(self.total, settings.max_steps)
 
+    def _keeps_best(self) -> bool:
+        if self.settings.keep_best is None:
+            return False
+        if not self.task.validation_steps:
+            logger.warning(
+                "training.keep_best is %s, but there is no validation split to find the best "
+                "weights with: the last ones are kept",
+                self.settings.keep_best,
+            )
+        return self.task.validation_steps > 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are made, or no validation has been better for long enough."""
+        patience = self.settings.patience
+        stop = patience is not None and self.best is not None and self.best.waited >= patience
+        return stop or self.step >= self.total
+
     def resume(self) -> int:
         """Take over the newest usable checkpoint; returns the steps it had done."""
-        state = self.checkpoints.load()
+        state = self.checkpoints.load() if self.share.is_first else None
+        state = self.share.from_first(state)
         if state is None:
             return 0
         self.task.module.load_state_dict(state["module"])
         self.raw_optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load(state["average"])
+        if self.best is not None:
+            self.best = BestWeights(self.best.name, **state["best"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.history = History(**state["history"])
-        sums = {
-            name: torch.tensor(value, dtype=torch.float64, device=self.engine.device)
-            for name, value in state["sums"].items()
-        }
-        self.epoch = EpochMeans(sums, state["clips"])
+        if self.share.is_first:  # the sums of the others are in it
+            sums = {
+                name: torch.tensor(value, dtype=torch.float64, device=self.engine.device)
+                for name, value in state["sums"].items()
+            }
+            self.epoch = EpochMeans(sums, state["items"])
         return self.step
 
     def save(self) -> None:
         """Write a checkpoint of the state between two steps."""
-        if not self.engine.is_global_zero:
+        sums = self.share.sum_up(self.epoch)
+        if not self.share.is_first:
             return
         state = {
             "module": self.task.module.state_dict(),
             "optimizer": self.raw_optimizer.state_dict(),
+            "average": self.average.values if self.average is not None else {},
+            "best": self.best.as_dict() if self.best is not None else {},
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history.as_dict(),
-            "sums": {name: float(value) for name, value in self.epoch.sums.items()},
-            "clips": self.epoch.clips,
+            "sums": {name: float(value) for name, value in sums.sums.items()},
+            "items": sums.items,
         }
         self.checkpoints.save(self.step, state)
 
@@ -178,17 +239,44 @@ class _Run:
         """All steps that are left; a checkpoint after the last one."""
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
-        with StepProgress(f"training {self.task.stage}", self.total, self.step) as progress:
-            while self.step < self.total:
+        title = f"training {self.task.stage}"
+        with self._feed() as feed, StepProgress(title, self.total, self.step) as progress:
+            while not self.ended:
                 began = time.monotonic()
-                terms = self._train_step()
+                terms = self._train_step(feed)
                 if self.step % self.task.steps_per_epoch == 0 or self.step == self.total:
                     self._finish_epoch(board)
                 progress.step(terms["loss"].item() if progress.due() else None)
                 self.seconds += time.monotonic() - began
-                if self.step == self.total or self._checkpoint_due(saved_at, saved_time):
+                due = self.share.agree(self._checkpoint_due(saved_at, saved_time))
+                if self.ended or due:
                     self.save()
                     saved_at, saved_time = self.step, time.monotonic()
+
+    def keep(self) -> int:
+        """Give the module the weights that are kept; returns the step they are of."""
+        if self.best is not None and self.best.weights is not None:
+            self.task.module.load_state_dict(self.best.weights)
+            logger.info(
+                "kept the weights of step %d, with the lowest %s of the validations: %.6g",
+                *(self.best.step, self.best.name, self.best.value),
+            )
+            return self.best.step
+        if self.average is not None:
+            self.average.copy_to_module()
+        return self.step
+
+    def _feed(self) -> Feed:
+        on_gpu = self.engine.device.type == "cuda"
+        ahead = self.settings.prefetch
+        if ahead is None:
+            ahead = on_gpu or self.task.slow_feed
+        return Feed(self._make_batch, self.total, ahead=ahead, pin=on_gpu)
+
+    def _make_batch(self, number: int) -> Part:
+        epoch, step = divmod(number, self.task.steps_per_epoch)
+        order = generator(self.seed, self.task.stage, "order", epoch)
+        return self.share.part(self.task.make_batch(epoch, step, order))
 
     def _checkpoint_due(self, step: int, moment: float) -> bool:
         every = self.settings.checkpoint_steps
@@ -196,28 +284,35 @@ class _Run:
             return True
         return time.monotonic() - moment >= self.settings.checkpoint_seconds
 
-    def _train_step(self) -> Losses:
+    def _train_step(self, feed: Feed) -> Losses:
         epoch, step = divmod(self.step, self.task.steps_per_epoch)
-        order = generator(self.seed, self.task.stage, "order", epoch)
-        batch = self.engine.to_device(self.task.make_batch(epoch, step, order))
+        part = feed.take(self.step)
+        batch = self.engine.to_device(part.batch)
+        key = (epoch, step, *self.share.key)
         # Dropout has no generator of its own; it must not depend on the steps before either.
-        torch.manual_seed(stream_seed(self.seed, self.task.stage, "global", epoch, step))
-        noise = generator(self.seed, self.task.stage, "noise", epoch, step)
+        torch.manual_seed(stream_seed(self.seed, self.task.stage, "global", *key))
+        noise = generator(self.seed, self.task.stage, "noise", *key)
+        rate = self.task.learning_rate(self.step)
+        if rate is not None:
+            for group in self.raw_optimizer.param_groups:
+                group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         terms = self.model(batch, noise)
-        self.engine.backward(terms["loss"])
+        self.engine.backward(terms["loss"] * part.scale if part.scale != 1 else terms["loss"])
         if self.settings.gradient_clip is not None:
             self.engine.clip_gradients(
                 self.model, self.optimizer, max_norm=self.settings.gradient_clip
             )
         self.optimizer.step()
-        self.epoch.add(terms, _clips_in(batch))
+        if self.average is not None:
+            self.average.update()
+        self.epoch.add(terms, part.items)
         self.step += 1
         return terms
 
     def _finish_epoch(self, board: Any) -> None:
         epoch = (self.step - 1) // self.task.steps_per_epoch
-        terms = self.epoch.means()
+        terms = self.share.sum_up(self.epoch).means()
         if not all(map(_finite, terms.values())):
             raise TrainingDivergedError(
                 f"training {self.task.stage}: the loss is not finite in epoch {epoch} (step "
@@ -225,41 +320,51 @@ class _Run:
             )
         self._record("train", board, epoch, terms)
         self.epoch = EpochMeans()
+        if self.step % self.task.steps_per_epoch == 0:
+            self.task.end_epoch(epoch, terms)
         last = self.step == self.total
         if self.task.validation_steps and (last or (epoch + 1) % self.settings.validate_every == 0):
-            self._record("val", board, epoch, self._validate())
+            with self.average.applied() if self.average is not None else nullcontext():
+                found = self._validate()
+                if self.best is not None:
+                    self.best.see(self.step, found, self.task.module)
+            self._record("val", board, epoch, found)
 
     def _record(self, part: str, board: Any, epoch: int, terms: Mapping[str, float]) -> None:
         self.history.add(part, self.step, epoch, terms)
+        if board is None:
+            return
         for name, value in terms.items():
             board.add_scalar(f"{self.task.stage}/{part}/{name}", value, self.step)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
+        # Every process sees all of it: the numbers need not be shared and are the same for all.
         self.model.eval()
         means = EpochMeans()
         for step in range(self.task.validation_steps):
             batch = self.engine.to_device(self.task.make_validation_batch(step))
             noise = generator(self.seed, self.task.stage, "validation", step)
-            means.add(self.model(batch, noise), _clips_in(batch))
+            means.add(self.model(batch, noise), len(next(iter(batch.values()))))
         self.model.train()
         return means.means()
 
+    @contextmanager
+    def board(self, folder: Path) -> Iterator[Any]:
+        """A TensorBoard writer; a new run replaces the log of the one before it."""
+        if not self.share.is_first:
+            yield None
+            return
+        from torch.utils.tensorboard import SummaryWriter
 
-def _clips_in(batch: Batch) -> int:
-    return len(next(iter(batch.values())))
+        if self.step == 0 and folder.is_dir():
+            for old in folder.glob("events.out.tfevents.*"):
+                old.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        purge = self.step + 1 if self.step else None
+        with SummaryWriter(str(folder), purge_step=purge) as writer:
+            yield writer
 
 
 def _finite(value: float) -> bool:
     return value - value == 0
-
-
-def _board(folder: Path, step: int) -> Any:
-    """A TensorBoard writer; a new run replaces the log of the one before it."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    if step == 0 and folder.is_dir():
-        for old in folder.glob("events.out.tfevents.*"):
-            old.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)

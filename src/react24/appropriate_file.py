@@ -1,0 +1,29 @@
+"""Reading the matrix of appropriate reactions of a split (``react24.appropriate`` writes it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from react24 import store
+
+
+@dataclass(frozen=True)
+class Appropriate:
+    """An appropriate file: ``matrix`` uint8 (2L, 2L), ``index`` of the clips, ``source``."""
+
+    matrix: np.ndarray
+    index: np.ndarray
+    source: str
+
+
+def read_appropriate(path: Path) -> Appropriate:
+    """Read an appropriate file.
+
+    Raises:
+        FileNotFoundError, StoreError: As ``store.open_file``.
+    """
+    with store.open_file(path, "appropriate") as file:
+        return Appropriate(file["matrix"][:], file["index"][:], str(file.attrs["source"]))

@@ -1,0 +1,43 @@
+"""Training single stages on clips files, for tests of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from react24.training.stage import Place, SplitFiles, train_stage
+
+
+def train(folder, stage, settings, train, val=None, *, needed=(), seed=0, **keywords):
+    """Train a stage into ``folder/<stage>``, checkpoints in ``folder/<stage>_points``.
+
+    Args:
+        folder: Where to.
+        stage: Name of the stage.
+        settings: Of the model, ``type`` among them.
+        train: Stream -> clips file, or a ``SplitFiles``.
+        val: Likewise, or None.
+        needed: Earlier stages: a mapping of folders, or names of stages in ``folder``.
+        seed: Training seed.
+        keywords: Of ``train_stage``.
+
+    Returns:
+        The folder of the stage.
+    """
+    folder = Path(folder)
+    folders = needed if isinstance(needed, dict) else {name: folder / name for name in needed}
+    train_stage(
+        stage,
+        settings,
+        _files(train),
+        _files(val) if val is not None else None,
+        Place(folder / stage, folder / f"{stage}_points", "test"),
+        seed=seed,
+        needed=folders,
+        device="cpu",
+        **keywords,
+    )
+    return folder / stage
+
+
+def _files(clips):
+    return clips if isinstance(clips, SplitFiles) else SplitFiles(clips)
