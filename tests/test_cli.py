@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from react24 import cli, store
+from react24.config import load_settings
 from react24.errors import InputError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -90,6 +91,7 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
     [
         ("graphau", "react24.extractors.from_faces.extract_from_faces"),
         ("wav2vec2", "react24.extractors.from_sound.extract_from_sound"),
+        ("mfcc", "react24.extractors.from_sound.extract_from_sound"),
     ],
 )
 def test_extract_chooses_by_stream(project, called, stream, target):
@@ -97,7 +99,7 @@ def test_extract_chooses_by_stream(project, called, stream, target):
     assert cli.main(["extract", stream, "in.h5", "-o", "out.h5", "--config", "mine.yaml"]) == 0
     (places, options) = calls[0]
     assert places == (stream, Path("in.h5"), Path("out.h5"))
-    assert {"backend", "weights"} & set(options["settings"])
+    assert options["settings"] == load_settings({}, REPOSITORY)["streams"][stream]
 
 
 def test_fetch_weights(project, called, capsys):

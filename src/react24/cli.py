@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 FACE_STREAMS = ("graphau", "faceverse")
-SOUND_STREAMS = ("vggish", "wav2vec2")
+SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +78,9 @@ def make_parser() -> argparse.ArgumentParser:
     extract = command("extract", _extract, "Extract one stream of features.")
     extract.add_argument("stream", choices=FACE_STREAMS + SOUND_STREAMS)
     extract.add_argument(
-        "source", type=Path, help="faces file (graphau, faceverse) or media file (vggish, wav2vec2)"
+        "source",
+        type=Path,
+        help=f"faces file ({', '.join(FACE_STREAMS)}) or media file ({', '.join(SOUND_STREAMS)})",
     )
     _add_output(extract, "feature file (HDF5)")
     _add_config(extract)

@@ -22,8 +22,9 @@ from react24.store import CLIP_FRAMES, ROLES, StoreError
 
 logger = logging.getLogger(__name__)
 
-NATIVE_STREAMS = ("graphau", "faceverse")
-"""Streams that are targets or are scored, whose native values are kept beside the z-scores."""
+NATIVE_STREAMS = ("graphau", "faceverse", "vggish", "mfcc")
+"""Streams whose native values are kept beside the z-scores: they are targets, are scored, or are
+what a published model reads as they are."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Clips:
     Attributes:
         index: (2L,) of ``store.INDEX_DTYPE``.
         zscored: HDF5 dataset (2L, 750, D).
-        native: HDF5 dataset (2L, 750, D), None for streams that are inputs only.
+        native: HDF5 dataset (2L, 750, D), None for streams that are not in ``NATIVE_STREAMS``.
         valid: HDF5 dataset (2L, 750).
         mean: HDF5 dataset (2L, D), of the session and role the row comes from.
         std: HDF5 dataset (2L, D), likewise.

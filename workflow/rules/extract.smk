@@ -71,7 +71,7 @@ rule extract_vggish:
         runtime=240,
         gpu=1,
     params:
-        settings=SETTINGS["streams"]["vggish"],
+        settings=without(SETTINGS["streams"]["vggish"], "enabled"),
         code=code_digest("react24.extractors.from_sound", "react24.extractors.vggish"),
     message:
         "Extracting VGGish embeddings of session {wildcards.session}"
@@ -97,9 +97,34 @@ rule extract_wav2vec2:
         runtime=240,
         gpu=1,
     params:
-        settings=SETTINGS["streams"]["wav2vec2"],
+        settings=without(SETTINGS["streams"]["wav2vec2"], "enabled"),
         code=code_digest("react24.extractors.from_sound", "react24.extractors.wav2vec2"),
     message:
         "Extracting wav2vec2 states of session {wildcards.session}"
     script:
         "../scripts/extract_wav2vec2.py"
+
+
+rule extract_mfcc:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+    output:
+        features=ensure("results/features/mfcc/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_mfcc/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_mfcc/{session}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=without(SETTINGS["streams"]["mfcc"], "enabled"),
+        code=code_digest("react24.extractors.from_sound", "react24.extractors.mfcc"),
+    message:
+        "Extracting the cepstra of session {wildcards.session}"
+    script:
+        "../scripts/extract_mfcc.py"

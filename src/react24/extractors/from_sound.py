@@ -13,10 +13,14 @@ from react24.extractors.session import write_session
 from react24.store import FPS
 
 SOUND_EXTRACTORS = {
+    "mfcc": ("react24.extractors.mfcc", "MFCC"),
     "vggish": ("react24.extractors.vggish", "VGGish"),
     "wav2vec2": ("react24.extractors.wav2vec2", "Wav2Vec2"),
 }
 """Stream -> module and class, imported when asked for."""
+
+NETWORKS = ("vggish", "wav2vec2")
+"""Streams whose extractor runs a network; the others do without torch."""
 
 
 def heard_ticks(media_path: Path, role: str) -> np.ndarray:
@@ -45,25 +49,27 @@ def extract_from_sound(
     """Extract a stream that is computed from the speaker's sound, for both roles.
 
     Args:
-        stream: ``vggish`` or ``wav2vec2``.
+        stream: A key of ``SOUND_EXTRACTORS``.
         media_path: Media file of the session.
         output: Feature file.
-        settings: The stream's section of the configuration (``weights``, ``seed``).
-        threads: CPU threads of the network.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        settings: The stream's section of the configuration (``weights``, ``seed``, ...).
+        threads: CPU threads of a network.
+        device: ``auto``, ``cpu`` or ``cuda``, for a network.
 
     Raises:
         InputError: Sound that cannot be read, or weights that cannot be found.
     """
-    import torch
-
     from react24.extractors.sound_source import SoundSource
     from react24.media.sound import read_sound
 
-    torch.set_num_threads(threads)
-    module, name = SOUND_EXTRACTORS[stream]
     chosen = {key: value for key, value in settings.items() if key != "enabled"}
-    extractor = getattr(import_module(module), name)(**chosen, device=device)
+    if stream in NETWORKS:
+        import torch
+
+        torch.set_num_threads(threads)
+        chosen["device"] = device
+    module, name = SOUND_EXTRACTORS[stream]
+    extractor = getattr(import_module(module), name)(**chosen)
     features = {}
     for role in store.ROLES:
         known = heard_ticks(media_path, role)

@@ -19,6 +19,8 @@ from functools import cache
 import numpy as np
 import torch
 
+from react24.extractors.mel import mel_triangles
+
 
 @dataclass(frozen=True)
 class FrontEnd:
@@ -65,28 +67,12 @@ ORIGINAL = FrontEnd(sample_rate=16000, window=400, hop=160, fft=512)
 REGNN = FrontEnd(sample_rate=24000, window=600, hop=10, fft=1024)
 
 
-def hertz_to_mel(frequency: np.ndarray | float) -> np.ndarray | float:
-    """The HTK mel scale: 1127 ln(1 + f / 700)."""
-    return 1127.0 * np.log1p(np.asarray(frequency, np.float64) / 700.0)
-
-
 @cache
 def make_mel_matrix(front_end: FrontEnd) -> np.ndarray:
-    """Weights from FFT bins to mel bands.
-
-    Band i rises from edge i to edge i+1 and falls to edge i+2; the edges are equally spaced in
-    mel and so are, unlike in most toolkits, the slopes. The row of bin 0 is zero.
-
-    Returns:
-        float64 (fft // 2 + 1, bands), in [0, 1].
-    """
-    edges = np.linspace(
-        hertz_to_mel(front_end.low), hertz_to_mel(front_end.high), front_end.bands + 2
+    """Weights from FFT bins to mel bands, float64 (fft // 2 + 1, bands), in [0, 1]."""
+    matrix = mel_triangles(
+        front_end.sample_rate, front_end.fft, front_end.bands, front_end.low, front_end.high
     )
-    bins = hertz_to_mel(np.linspace(0.0, front_end.sample_rate / 2, front_end.fft // 2 + 1))
-    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    matrix = np.maximum(0.0, np.minimum(rising, falling))
     matrix[0] = 0.0
     matrix.flags.writeable = False
     return matrix
