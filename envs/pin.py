@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sound": ("VGGish and wav2vec2", ("av", "scipy", "torch", "transformers", "safetensors")),
     "models": (
         "training and sampling",
-        ("torch", "lightning", "safetensors", "tensorboard"),
+        ("torch", "lightning", "safetensors", "tensorboard", "av", "opencv-contrib-python"),
     ),
     "metrics": ("appropriateness and scoring", ("numba", "scipy")),
     "report": ("tables and plots", ("matplotlib",)),
