@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -67,6 +68,29 @@ class Clips:
     def rows(self) -> int:
         """Number of person-clips, 2L."""
         return len(self.index)
+
+    @property
+    def native_values(self) -> h5py.Dataset | RestoredValues:
+        """``native``; for streams that are kept as z-scores only, made from them on reading."""
+        return RestoredValues(self) if self.native is None else self.native
+
+
+class RestoredValues:
+    """Native values (2L, 750, D) of a stream whose z-scores alone are kept.
+
+    Read like a dataset. ``zscored * std + mean`` gives what was extracted but for float32
+    rounding; a channel that is constant in a session has its mean.
+    """
+
+    def __init__(self, clips: Clips):
+        self._zscored, self._mean, self._std = clips.zscored, clips.mean[:], clips.std[:]
+        self.shape, self.size, self.dtype = clips.zscored.shape, clips.zscored.size, np.dtype("f4")
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Rows, or (rows, frames)."""
+        rows = key[0] if isinstance(key, tuple) else key
+        mean, std = self._mean[rows][..., None, :], self._std[rows][..., None, :]
+        return self._zscored[key] * std + mean
 
 
 def listener_rows(rows: int) -> np.ndarray:

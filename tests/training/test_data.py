@@ -80,12 +80,21 @@ def test_files_of_different_clips_are_refused(paths, tmp_path):
         open_both({**paths, "faceverse": other["faceverse"]})
 
 
-def test_a_stream_without_native_values_is_refused(tmp_path):
-    sound = clips_factory.behaviour(1, 128)
-    path = clips_factory.write_clips(tmp_path / "v.h5", sound, stream="vggish", keep_native=False)
-    with pytest.raises(InputError, match="vggish has no native values"):
-        SplitClips({"sound": Source(path, "native")})
-    with pytest.raises(InputError, match="vggish has no native values"):
+def test_native_values_that_are_not_kept_are_restored(tmp_path):
+    native = 100 * clips_factory.behaviour(2, 128)
+    native[:, :, 5] = 7.0
+    path = clips_factory.write_clips(tmp_path / "s.h5", native, stream="swin", keep_native=False)
+    rows, starts = torch.tensor([3, 1, 3]), torch.tensor([0, 700, 25])
+    for limit in (4096, 0):
+        with SplitClips({"face": Source(path, "native")}, max_memory_mb=limit) as clips:
+            assert clips.in_memory == (limit > 0)
+            whole = clips.take("face", rows)
+            parts = clips.take_windows("face", rows, starts, 50)
+        np.testing.assert_allclose(whole, native[[3, 1, 3]], rtol=1e-6, atol=1e-4)
+        assert whole.dtype == torch.float32
+        for k, start in enumerate(starts.tolist()):
+            assert torch.equal(parts[k], whole[k, start : start + 50])
+    with pytest.raises(InputError, match="swin has no native values"):
         channel_statistics(path)
 
 

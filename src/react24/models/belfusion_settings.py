@@ -68,9 +68,15 @@ class VAEConfig:
     weight_decay: float = 5e-4
 
     def __post_init__(self) -> None:
-        _positive(self, "emotion_dim", "coefficient_dim", "window", "hidden", "latent")
-        _positive(self, "coefficient_hidden", "epochs", "batch_size", "learning_rate")
-        _not_negative(self, "weight_emotion", "weight_kld", "weight_coefficients", "weight_decay")
+        reading.require_positive(
+            self, "emotion_dim", "coefficient_dim", "window", "hidden", "latent"
+        )
+        reading.require_positive(
+            self, "coefficient_hidden", "epochs", "batch_size", "learning_rate"
+        )
+        reading.require_not_negative(
+            self, "weight_emotion", "weight_kld", "weight_coefficients", "weight_decay"
+        )
         if not self.read_out or min(self.read_out) < 1:
             raise ValueError(f"read_out must be positive sizes, found {self.read_out}")
         if self.code != "mean" and self.hidden != self.latent:
@@ -124,9 +130,11 @@ class LDMConfig:
     weight_decay: float = 5e-4
 
     def __post_init__(self) -> None:
-        _positive(self, "latent", "window", "steps", "draws", "hidden", "epochs", "batch_size")
-        _positive(self, "learning_rate")
-        _not_negative(self, "weight_code", "weight_emotion", "weight_decay")
+        reading.require_positive(
+            self, "latent", "window", "steps", "draws", "hidden", "epochs", "batch_size"
+        )
+        reading.require_positive(self, "learning_rate")
+        reading.require_not_negative(self, "weight_code", "weight_emotion", "weight_decay")
         if self.layers < 2:
             raise ValueError(f"layers must be at least 2, found {self.layers}")
         if self.time_channels < 2 or self.time_channels % 2:
@@ -196,8 +204,8 @@ def read_settings(values: Mapping[str, Any], where: str = "belfusion") -> Belfus
     space = values.get("speaker_space") or "native"
     if space not in ("native", "zscored"):
         raise InputError(f"{where}.speaker_space: {space!r} is not one of native, zscored")
-    vae_values = _fill(values.get("vae") or {}, VARIANTS[variant]["vae"])
-    ldm_values = _fill(values.get("ldm") or {}, VARIANTS[variant]["ldm"])
+    vae_values = reading.follow_variant(values.get("vae"), VARIANTS[variant]["vae"])
+    ldm_values = reading.follow_variant(values.get("ldm"), VARIANTS[variant]["ldm"])
     vae = reading.build(VAEConfig, vae_values, f"{where}.vae")
     ldm = reading.build(LDMConfig, ldm_values, f"{where}.ldm")
     for name in ("latent", "window"):
@@ -223,25 +231,6 @@ def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
         SAMPLING: {"speaker": speaker},
     }
     return StageInputs(by_part[part])
-
-
-def _fill(values: Any, defaults: Mapping[str, Any]) -> Any:
-    if not isinstance(values, Mapping):
-        return values  # refused, by name, where it is read
-    given = {key: value for key, value in values.items() if value is not None}
-    return {**defaults, **given}
-
-
-def _positive(config: object, *names: str) -> None:
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name} must be positive, found {getattr(config, name)}")
-
-
-def _not_negative(config: object, *names: str) -> None:
-    for name in names:
-        if not getattr(config, name) >= 0:
-            raise ValueError(f"{name} must not be negative, found {getattr(config, name)}")
 
 
 MODEL = ModelType(

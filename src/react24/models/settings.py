@@ -69,6 +69,43 @@ def check_keys(values: Mapping[str, Any], known: typing.Iterable[str], where: st
             raise InputError(f"{where}: unknown key {key!r}{hint} Known: {', '.join(known)}")
 
 
+def follow_variant(values: Any, defaults: Mapping[str, Any]) -> Any:
+    """A section of the settings with everything that is None, or left out, as the variant has it.
+
+    Args:
+        values: The section; what is no mapping is returned as it is (``build`` refuses it by name).
+        defaults: Setting -> its value in the variant.
+    """
+    if values is None:
+        return dict(defaults)
+    if not isinstance(values, Mapping):
+        return values
+    given = {key: value for key, value in values.items() if value is not None}
+    return {**defaults, **given}
+
+
+def require_positive(config: object, *names: str) -> None:
+    """For ``__post_init__``: the named numbers must be above 0.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} must be positive, found {getattr(config, name)}")
+
+
+def require_not_negative(config: object, *names: str) -> None:
+    """For ``__post_init__``: the named numbers must be 0 or more.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name in names:
+        if not getattr(config, name) >= 0:
+            raise ValueError(f"{name} must not be negative, found {getattr(config, name)}")
+
+
 def _convert(value: Any, hint: Any, where: str) -> Any:
     """``value`` as the annotated type; YAML's ``1e-3`` (a string) is accepted as a number."""
     origin = typing.get_origin(hint)

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 MIB = 2**20
 
+Values = h5py.Dataset | windows.RestoredValues
+"""An array of a clips file, (2L, 750, D)."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -94,7 +97,7 @@ class SplitClips:
             sessions: Session -> its media file and face track, to read pictures from.
 
         Raises:
-            InputError: A stream without native values is asked for them.
+            InputError: No stream was asked for.
             StoreError: The files are not clips files or do not hold the same clips.
         """
         self.sources = dict(sources)
@@ -126,8 +129,8 @@ class SplitClips:
         windows.check_same_index(self.index, file.index, (self.where, str(path)))
         return torch.from_numpy(file.matrix.astype(bool))
 
-    def _open(self, sources: Mapping[str, Source]) -> dict[str, h5py.Dataset]:
-        datasets: dict[str, h5py.Dataset] = {}
+    def _open(self, sources: Mapping[str, Source]) -> dict[str, Values]:
+        datasets: dict[str, Values] = {}
         self.pretrained = True
         first: windows.Clips | None = None
         for name, source in sources.items():
@@ -136,13 +139,7 @@ class SplitClips:
                 first = clips
             names = (str(first.path), str(clips.path))
             windows.check_same_index(first.index, clips.index, names)
-            dataset = clips.native if source.values == "native" else clips.zscored
-            if dataset is None:
-                raise InputError(
-                    f"{source.path}: stream {clips.stream} has no native values, only z-scored "
-                    f"ones; native values are kept for {', '.join(windows.NATIVE_STREAMS)}"
-                )
-            datasets[name] = dataset
+            datasets[name] = clips.native_values if source.values == "native" else clips.zscored
             self.pretrained &= clips.pretrained
         if first is None:
             raise InputError("no stream was asked for")
