@@ -1,6 +1,7 @@
 """A task of the training loop that trains in milliseconds, and a way to run it alone.
 
-``python tiny_task.py FOLDER SECONDS_PER_STEP`` trains it, so that a test can kill it.
+``python tiny_task.py FOLDER SECONDS_PER_STEP`` trains it, so that a test can kill it;
+``python tiny_task.py FOLDER 0 2`` trains it with two processes that share each batch.
 """
 
 from __future__ import annotations
@@ -28,16 +29,15 @@ class TinyTask(StageTask):
     steps_per_epoch = 3
     validation_steps = 1
 
-    def __init__(self, fail_at: int | None = None, wait: float = 0.0):
+    def __init__(self, fail_at: int | None = None, wait: float = 0.0, norm: bool = True):
         weights = torch.Generator().manual_seed(1)
         self.data = torch.randn(2 * PAIRS, 6, generator=weights)
         self.truth = self.data @ torch.randn(6, 4, generator=weights)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(2)
-            self.module = nn.Sequential(
-                nn.Linear(6, 16), nn.BatchNorm1d(16), nn.Dropout(0.1), nn.Linear(16, 4)
-            )
-        self.fail_at, self.wait, self.seen = fail_at, wait, []
+            middle = [nn.BatchNorm1d(16), nn.Dropout(0.1)] if norm else [nn.Tanh()]
+            self.module = nn.Sequential(nn.Linear(6, 16), *middle, nn.Linear(16, 4))
+        self.fail_at, self.wait, self.seen, self.noise = fail_at, wait, [], 0.01 * norm
 
     def configure_optimizer(self):
         return torch.optim.AdamW(self.module.parameters(), lr=0.03)
@@ -60,7 +60,7 @@ class TinyTask(StageTask):
     def loss(self, batch, noise):
         x = batch["x"]
         if self.module.training:
-            x = x + 0.01 * torch.randn(x.shape, generator=noise).to(x)
+            x = x + self.noise * torch.randn(x.shape, generator=noise).to(x)
         loss = (self.module(x) - batch["y"]).square().mean()
         return {"loss": loss, "double": 2 * loss}
 
@@ -70,6 +70,7 @@ def run(
 ) -> tuple[TinyTask, FitResult]:
     """Train in ``folder/checkpoints`` and ``folder/out``."""
     task = task or TinyTask()
+    devices = settings.pop("devices", 1)
     values = {"epochs": EPOCHS, "validate_every": 4, "checkpoint_steps": 4, **settings}
     result = fit(
         task,
@@ -78,6 +79,7 @@ def run(
         output_dir=folder / "out",
         seed=seed,
         device="cpu",
+        devices=devices,
         created_by="test",
         inputs={"data": "0" * 64},
         code=code,
@@ -86,4 +88,10 @@ def run(
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), TinyTask(wait=float(sys.argv[2])), checkpoint_steps=1)
+    where, seconds, *processes = sys.argv[1:]
+    if processes:
+        task, result = run(Path(where), TinyTask(norm=False), devices=int(processes[0]))
+        if result.is_first:
+            torch.save(task.module.state_dict(), Path(where) / "weights.pt")
+    else:
+        run(Path(where), TinyTask(wait=float(seconds)), checkpoint_steps=1)

@@ -71,7 +71,8 @@ class Share:
         """The sums of all processes."""
         if self.world == 1:
             return means
-        sums = {k: self.engine.all_reduce(v, reduce_op="sum") for k, v in means.sums.items()}
+        copies = {name: value.clone() for name, value in means.sums.items()}  # it works in place
+        sums = {k: self.engine.all_reduce(v, reduce_op="sum") for k, v in copies.items()}
         items = torch.tensor(float(means.items), dtype=torch.float64, device=self.engine.device)
         return EpochMeans(sums, int(self.engine.all_reduce(items, reduce_op="sum")))
 
