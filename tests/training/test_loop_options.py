@@ -158,7 +158,7 @@ def test_keep_best_needs_a_term_and_a_validation_split(tmp_path, caplog):
     class Unwatched(TinyTask):
         validation_steps = 0
 
-    task, result = tiny_task.run(tmp_path / "none", Unwatched(), keep_best="loss")
+    _, result = tiny_task.run(tmp_path / "none", Unwatched(), keep_best="loss")
     assert result.kept_step == STEPS
     assert "no validation split" in caplog.text
     with pytest.raises(ValueError, match="patience needs keep_best"):
