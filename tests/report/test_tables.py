@@ -8,15 +8,26 @@ from react24.store import StoreError
 
 
 def write_metrics(
-    folder, model, seed, frcorr, *, lag=10.0, pretrained=True, samples=5, split="test"
+    folder,
+    model,
+    seed,
+    frcorr,
+    *,
+    lag=10.0,
+    pretrained=True,
+    samples=5,
+    split="test",
+    variant="",
+    frdist=0.25,
 ):
     path = folder / model / f"seed{seed}" / f"{split}.h5"
     with store.create(path, schema="metrics", created_by="score_reactions") as file:
         settings = dict(model=model, seed=seed, split=split, space="native", samples=samples)
-        settings |= dict(clips=4, pretrained=pretrained, variant="", backend="landmarks")
+        settings |= dict(clips=4, pretrained=pretrained, variant=variant, backend="landmarks")
         settings |= dict(appropriate_source="nearest speakers")
         file.attrs.update(settings)
         official = dict.fromkeys(tables.OFFICIAL, 0.25) | {"FRCorr": frcorr, "TLCC": lag}
+        official["FRDist"] = frdist
         file.create_group("official").attrs.update(official)
         file.create_group("corrected").attrs.update({"FRCorr_per_sample": frcorr / samples})
     return path
@@ -87,3 +98,35 @@ def test_undefined_values_are_said_to_be_so(tmp_path):
     path = write_metrics(tmp_path, "MeanFr", 0, float("nan"))
     text = tables.format_md(tables.collect_rows([path]), "test", "native")
     assert "| MeanFr‡ | undefined |" in text
+
+
+def test_margins_over_the_baselines(tmp_path):
+    def score(model, seed, frcorr, frdist, variant="baseline"):
+        return write_metrics(tmp_path, model, seed, frcorr, frdist=frdist, variant=variant)
+
+    paths = [
+        score("regnn", 0, 0.5, 30.0, "fixed"),
+        score("regnn", 1, 0.3, 40.0, "fixed"),
+        score("Random", 0, 0.1, 120.0),
+        score("Random", 1, 0.2, 130.0),
+        score("GT", 0, 5.0, 0.0),
+        score("GT", 1, 5.0, 0.0),
+    ]
+    rows = tables.collect_rows(paths)
+    found = tables._margins(rows)
+    assert found.keys() == {"regnn"}
+    assert found["regnn"].keys() == {"FRCorr_over_Random", "FRDist_under_Random"}
+    assert found["regnn"]["FRCorr_over_Random"].mean == pytest.approx(0.25)
+    assert found["regnn"]["FRCorr_over_Random"].std == pytest.approx(0.3 / 2**0.5)
+    assert found["regnn"]["FRDist_under_Random"].by_seed == {0: 90.0, 1: 90.0}
+    text = tables.format_md(rows, "test", "native")
+    assert "| regnn (fixed)‡ | +0.250 ± 0.212 | +90.000 ± 0.000 |" in text
+    lines = tables.format_tsv(rows, "test", "native").splitlines()
+    assert {len(line.split("\t")) for line in lines} == {len(lines[0].split("\t"))}
+    first = dict(zip(lines[0].split("\t"), lines[1].split("\t"), strict=True))
+    assert float(first["FRDist_under_Random"]) == 90.0
+    assert first["FRCorr_over_MeanFr"] == ""
+
+
+def test_no_margins_without_models_or_baselines(paths):
+    assert "Ahead of" not in tables.format_md(tables.collect_rows(paths[:1]), "test", "native")

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
-
 from react24 import store
+from react24.report.margins import COMPARISONS, Value, margins, over_seeds
 from react24.store import FPS, StoreError
 
 logger = logging.getLogger(__name__)
@@ -30,16 +29,11 @@ ARROWS = {"FRCorr": "↑", "FRDist": "↓", "FRDiv": "↑", "FRVar": "↑", "FRD
 
 DECIMALS = {"FRCorr": 3, "FRDist": 2, "FRDiv": 5, "FRVar": 5, "FRDvs": 5, "TLCC": 2}
 
+BASELINE = "baseline"
+"""The variant that samples of baselines carry."""
+
 NOT_PRETRAINED = "†"
 APPROXIMATED = "‡"
-
-
-@dataclass(frozen=True)
-class Value:
-    """A metric over seeds: mean, standard deviation (ddof 1; 0 for one seed)."""
-
-    mean: float
-    std: float
 
 
 @dataclass(frozen=True)
@@ -67,6 +61,11 @@ class Row:
     pretrained: bool
     backend: str
     appropriate: str
+
+    @property
+    def lag_seconds(self) -> Value:
+        """The synchrony metric in seconds."""
+        return over_seeds({s: v / FPS for s, v in self.official["TLCC"].by_seed.items()})
 
     @property
     def marked_name(self) -> str:
@@ -132,9 +131,9 @@ def collect_rows(paths: Sequence[Path]) -> list[Row]:
             Row(
                 model=model,
                 variant=runs[0].variant,
-                official={n: _over_seeds([r.official[n] for r in runs]) for n in OFFICIAL},
+                official={n: over_seeds({r.seed: r.official[n] for r in runs}) for n in OFFICIAL},
                 corrected={
-                    n: _over_seeds([r.corrected[n] for r in runs]) for n in runs[0].corrected
+                    n: over_seeds({r.seed: r.corrected[n] for r in runs}) for n in runs[0].corrected
                 },
                 seeds=tuple(r.seed for r in runs),
                 samples=runs[0].samples,
@@ -145,10 +144,6 @@ def collect_rows(paths: Sequence[Path]) -> list[Row]:
             )
         )
     return rows
-
-
-def _over_seeds(values: list[float]) -> Value:
-    return Value(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
 
 
 def read_published() -> list[dict[str, str]]:
@@ -185,8 +180,10 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
     corrected = list(rows[0].corrected)
     columns = ["source", "model", "variant", "split", "space", "clips", "samples", "seeds"]
     columns += ["pretrained", "backend", "appropriate"]
-    for name in (*OFFICIAL, "TLCC_seconds", *corrected):
+    compared = [comparison.name for comparison in COMPARISONS]
+    for name in (*OFFICIAL, "TLCC_seconds", *corrected, *compared):
         columns += [name, f"{name}_std"]
+    ahead = _margins(rows)
     lines = ["\t".join(columns)]
     for row in rows:
         seeds = ",".join(map(str, row.seeds))
@@ -194,9 +191,11 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
         cells += [row.clips, row.samples, seeds, str(row.pretrained).lower(), row.backend]
         cells += ["official" if row.appropriate == "official" else "stand-in"]
         values = [row.official[n] for n in OFFICIAL]
-        lag = row.official["TLCC"]
-        values += [Value(lag.mean / FPS, lag.std / FPS), *row.corrected.values()]
+        values += [row.lag_seconds, *row.corrected.values()]
         cells += [f"{number:.9g}" for v in values for number in (v.mean, v.std)]
+        for comparison in COMPARISONS:
+            margin = ahead.get(row.model, {}).get(comparison.name)
+            cells += ["", ""] if margin is None else [f"{margin.mean:.9g}", f"{margin.std:.9g}"]
         lines.append("\t".join(map(str, cells)))
     for entry in read_published():
         cells = [
@@ -214,7 +213,8 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
         ]
         for name in OFFICIAL:
             cells += [entry.get(name) or "", ""]
-        cells += [f"{float(entry['TLCC']) / FPS:.2f}", *[""] * (1 + 2 * len(corrected))]
+        cells += [f"{float(entry['TLCC']) / FPS:.2f}"]
+        cells += [""] * (len(columns) - len(cells))
         lines.append("\t".join(cells))
     return "\n".join(lines) + "\n"
 
@@ -292,12 +292,34 @@ def format_md(rows: Sequence[Row], split: str, space: str) -> str:
     lines = [f"# Metrics, {split} split", "", _protocol(rows, split, space), ""]
     lines += ["## Official semantics", "", *_markdown(HEADER, body), ""]
     lines += [*(f"{note}\n" for note in _notes(rows))]
+    lines += _margin_lines(rows)
     lines += ["## Corrected variants", "", "What each name means: docs/metrics.md.", ""]
     lines += [*_markdown(["model", *names], corrected), ""]
     lines += ["## Published REACT 2024 figures (other data and features, for orientation only)", ""]
     lines += ["Test split, 5 samples per clip, mean over 3 seeds, as published.", ""]
     lines += [*_markdown(HEADER, published), ""]
     return "\n".join(lines)
+
+
+def _margins(rows: Sequence[Row]) -> dict[str, dict[str, Value]]:
+    baselines = [row.model for row in rows if row.variant == BASELINE]
+    return margins([(row.model, row.official) for row in rows], baselines)
+
+
+def _margin_lines(rows: Sequence[Row]) -> list[str]:
+    """How far each model is ahead of the naive baselines; none where there is none of either."""
+    ahead = _margins(rows)
+    names = {row.model: row.marked_name for row in rows}
+    shown = [c for c in COMPARISONS if any(c.name in found for found in ahead.values())]
+    if not shown:
+        return []
+    body = [
+        [names[model], *(f"{found[c.name].mean:+.3f} ± {found[c.name].std:.3f}" for c in shown)]
+        for model, found in ahead.items()
+    ]
+    lines = ["## Ahead of the naive baselines", ""]
+    lines += ["Seed by seed; positive is better. Any useful model is ahead in all of them.", ""]
+    return [*lines, *_markdown(["model", *(c.title for c in shown)], body), ""]
 
 
 _TEX = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "†": r"$^\dagger$"}
