@@ -177,15 +177,6 @@ def stage_files(wildcards):
     return files
 
 
-def stage_sessions(wildcards):
-    """Split -> sessions whose pictures a stage looks at."""
-    if not stage_inputs(wildcards).frames:
-        return {}
-    return {
-        split: [s.session for s in sessions_of(split)] for split in training_splits()
-    }
-
-
 def stage_code(wildcards):
     """Digest of the code that trains a stage."""
     modules = model_kind(wildcards.model).modules(wildcards.stage)
@@ -234,13 +225,6 @@ def sampling_files(wildcards):
     for stage in model_stages(wildcards.model):
         files |= weight_files(folder, stage)
     return files
-
-
-def sampling_sessions(wildcards):
-    """Sessions whose pictures the model looks at."""
-    if not sampling_inputs(wildcards).frames:
-        return []
-    return [session.session for session in sessions_of(wildcards.split)]
 
 
 def sampling_code(wildcards):

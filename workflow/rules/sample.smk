@@ -19,7 +19,6 @@ rule sample_reactions:
     params:
         settings=lambda wc: MODEL_SETTINGS[wc.model],
         samples=SETTINGS["sampling"]["samples"],
-        sessions=sampling_sessions,
         code=sampling_code,
     message:
         "Sampling {params.samples} reactions per clip: {wildcards.model}, "

@@ -32,7 +32,6 @@ rule train_stage:
         gpu=1,
     params:
         settings=stage_settings,
-        sessions=stage_sessions,
         checkpoints="results/models/{model}/seed{seed}/{stage}/checkpoints",
         code=stage_code,
     message:

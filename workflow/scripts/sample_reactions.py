@@ -3,7 +3,7 @@ from pathlib import Path
 from react24.log import start_logging
 from react24.paths import pick
 from react24.sampling import Sampling, sample_reactions
-from react24.training.data import SessionFiles
+from react24.training.data import session_files
 
 start_logging(snakemake.log[0])
 files, params = list(snakemake.input.items()), snakemake.params
@@ -18,9 +18,6 @@ sample_reactions(
     weights={stage: path.parent for stage, path in pick(files, "weights_").items()},
     clips=pick(files, "clips_"),
     output=Path(snakemake.output.samples),
-    sessions={
-        name: SessionFiles(Path(f"results/media/{name}.h5"), Path(f"results/faces/{name}.h5"))
-        for name in params.sessions
-    },
+    sessions=session_files(snakemake.input.get("media", ()), snakemake.input.get("faces", ())),
     threads=snakemake.threads,
 )

@@ -7,7 +7,7 @@ memory) or one read of the rows (clips on disk).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,12 @@ class SessionFiles:
 
     media: Path
     faces: Path
+
+
+def session_files(media: Iterable[str], faces: Iterable[str]) -> dict[str, SessionFiles]:
+    """Session -> its files, from two lists of files that are named by their sessions."""
+    pairs = zip(map(Path, media), map(Path, faces), strict=True)
+    return {one.stem: SessionFiles(one, two) for one, two in pairs}
 
 
 @dataclass(frozen=True)
