@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from react24.errors import InputError
 from react24.models import settings as reading
-from react24.models.registry import SAMPLING, ModelType, Stage, StageInputs
+from react24.models.registry import SAMPLING, Conversion, ModelType, Stage, StageInputs
 
 Code = Literal["state", "mean"]
 Targets = Literal["zero", "standardised"]
@@ -233,6 +233,17 @@ def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
     return StageInputs(by_part[part])
 
 
+def official_problem(settings: Mapping[str, Any]) -> str | None:
+    """What keeps official weights from being used with these settings."""
+    code = settings["vae"]["code"]
+    if code == "state":
+        return None
+    return (
+        f"vae.code is {code!r}, but official weights of both stages work on the encoder's state; "
+        "set variant: official"
+    )
+
+
 MODEL = ModelType(
     name="belfusion",
     title="BeLFusion",
@@ -254,5 +265,17 @@ MODEL = ModelType(
     settings="react24.models.belfusion_settings:read_settings",
     inputs="react24.models.belfusion_settings:stage_inputs",
     load="react24.models.belfusion:load",
+    convert=Conversion(
+        function="react24.models.belfusion_convert:convert",
+        files={
+            "vae": "checkpoint of stage 1, officially checkpoint_999.pth, with its statistics",
+            "ldm": "checkpoint of stage 2, officially checkpoint_99.pth",
+        },
+        optional={
+            "statistics": "min, max, mean and std of the codes, where stage 1 lacks them",
+            "mean_face": "the 58 mean coefficients that official coefficients are relative to",
+        },
+        check="react24.models.belfusion_settings:official_problem",
+    ),
     card="docs/models/belfusion.md",
 )

@@ -8,7 +8,8 @@ checkpoint around one), whole pickled networks (``whole_module``), ``.safetensor
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,14 @@ class OfficialFile:
         if state is None or name_state(state) != wanted:
             raise self.error(f"a state_dict of {wanted}, or a checkpoint that holds one")
         return strip_module(state)
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Input errors raised inside name this file."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from error
 
     def error(self, expected: str) -> InputError:
         """The complaint that something else was expected."""

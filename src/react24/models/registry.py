@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from react24.errors import InputError
+from react24.schema import nearest
 
 OUTPUTS = ("emotion", "coefficients")
 """Streams that reactions can have: 25-D behaviour and 58-D 3DMM coefficients."""
@@ -93,6 +94,62 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """How published weights become ours; see ``docs/checkpoints.md``.
+
+    Attributes:
+        function: Entry point ``(settings mapping, {name: OfficialFile}, SplitClips or None) ->
+            {stage: tensors}``, for every stage, tensors as ``ModelType.load`` takes them.
+        files: Name of a file that is needed -> what it is.
+        optional: Name of a file that may be given -> what it is.
+        check: Entry point ``(settings mapping) -> str | None``: what in the settings keeps
+            published weights from being used. Imports nothing heavy.
+        fitted_on: Stage whose arrays, of the training clips, ``function`` is given because it
+            has to fit something that the files do not hold; None where nothing is fitted.
+    """
+
+    function: str
+    files: Mapping[str, str]
+    optional: Mapping[str, str] = field(default_factory=dict)
+    check: str | None = None
+    fitted_on: str | None = None
+
+    def find_problems(self, given: Iterable[str], settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the names of the files given, and with the settings."""
+        given, known = set(given), [*self.files, *self.optional]
+        accepted = "; ".join(f"{name}: {what}" for name, what in self.files.items())
+        accepted += "".join(f"; {name} (optional): {w}" for name, w in self.optional.items())
+        problems = [
+            f"file {name!r} is unknown; "
+            + (f"did you mean {near}? " if (near := nearest(name, known)) else "")
+            + f"Accepted: {accepted}"
+            for name in sorted(given - set(known))
+        ]
+        problems += [
+            f"file {name!r} is missing ({what})"
+            for name, what in self.files.items()
+            if name not in given
+        ]
+        found = resolve(self.check)(settings) if self.check else None
+        return problems + ([found] if found else [])
+
+    def name_files(self, files: str | Mapping[str, str]) -> dict[str, str]:
+        """Name -> path; a single path is that of the only file needed.
+
+        Raises:
+            InputError: A single path where several files are needed.
+        """
+        if not isinstance(files, str):
+            return dict(files)
+        if len(self.files) > 1:
+            raise InputError(
+                f"found the single path {files!r}; accepted is a path for each of "
+                f"{', '.join(self.files)}"
+            )
+        return dict.fromkeys(self.files, files)
+
+
+@dataclass(frozen=True)
 class ModelType:
     """A kind of model; a configuration may hold several models of one type.
 
@@ -107,8 +164,7 @@ class ModelType:
         inputs: Entry point ``(settings mapping, part) -> StageInputs``; ``part`` is the name of
             a stage, or ``sampling``, where all arrays are those of the speaker.
         load: Entry point ``(settings mapping, {stage: tensors}) -> ReactionModel``.
-        convert: Entry point that makes our tensors of official checkpoints
-            (``react24.convert``); None where there are none.
+        convert: How official checkpoints are converted; None where there are none.
         card: Its model card, relative to the root of the repository.
     """
 
@@ -119,7 +175,7 @@ class ModelType:
     settings: str
     inputs: str
     load: str
-    convert: str | None = None
+    convert: Conversion | None = None
     card: str | None = None
 
     def __post_init__(self) -> None:
@@ -171,6 +227,12 @@ class ModelType:
         parts = (*self.stage_names, SAMPLING)
         found = (stream for p in parts for stream in self.stage_inputs(settings, p).streams)
         return tuple(dict.fromkeys(found))
+
+    def conversion_streams(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Streams whose training clips the conversion of published weights reads, if any."""
+        if self.convert is None or self.convert.fitted_on is None:
+            return ()
+        return self.stage_inputs(settings, self.convert.fitted_on).streams
 
     def modules(self, *stages: str) -> tuple[str, ...]:
         """Modules behind the named stages and behind sampling, for digests of the source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ WEIGHTS, DESCRIPTION, TIMING = "model.safetensors", "model.json", "training.json
 
 def write_model(
     output_dir: Path,
-    module: nn.Module,
+    module: nn.Module | Mapping[str, torch.Tensor],
     *,
     model: str,
     stage: str,
@@ -31,18 +32,20 @@ def write_model(
     config: Mapping[str, Any],
     inputs: Mapping[str, str],
     created_by: str,
+    converted_from: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write the weights and what they are.
 
     ``model.json`` has the keys ``model``, ``stage``, ``seed``, ``pretrained`` (whether all
     streams it was trained on came from pretrained networks), ``parameters`` (count), ``config``,
     ``inputs`` (name -> sha256), ``weights_sha256``, ``react24_version``, ``git_version`` (None
-    outside a checkout) and ``created_by``. The same run gives the same bytes: times are in
-    ``training.json``.
+    outside a checkout), ``created_by`` and, for weights that were not trained here,
+    ``converted_from``. The same run gives the same bytes: times are in ``training.json``.
 
     Args:
         output_dir: Of the stage.
-        module: Whose ``state_dict`` is written.
+        module: Whose ``state_dict`` is written, or the tensors themselves; ``parameters`` then
+            counts all their floating point numbers.
         model: e.g. ``belfusion``.
         stage: e.g. ``vae``.
         seed: Training seed.
@@ -50,17 +53,21 @@ def write_model(
         config: All settings of the model, JSON-able.
         inputs: Name -> sha256.
         created_by: Rule or command.
+        converted_from: Name of each published file -> its ``file`` name and ``sha256``.
     """
     output_dir = Path(output_dir)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
+    if isinstance(module, nn.Module):
+        state, parameters = module.state_dict(), sum(p.numel() for p in module.parameters())
+    else:
+        state, parameters = module, sum(t.numel() for t in module.values() if t.is_floating_point())
     with store.atomic_path(output_dir / WEIGHTS) as temporary:
-        temporary.write_bytes(save(tensors))  # save_file would make it private to its owner
+        temporary.write_bytes(_serialise(state))  # save_file would make it private to its owner
     description = {
         "model": model,
         "stage": stage,
         "seed": seed,
         "pretrained": pretrained,
-        "parameters": sum(p.numel() for p in module.parameters()),
+        "parameters": parameters,
         "config": dict(config),
         "inputs": dict(inputs),
         "weights_sha256": store.sha256_file(output_dir / WEIGHTS),
@@ -68,7 +75,18 @@ def write_model(
         "git_version": git_version(),
         "created_by": created_by,
     }
+    if converted_from is not None:
+        description["converted_from"] = {name: dict(f) for name, f in converted_from.items()}
     _write_json(output_dir / DESCRIPTION, description)
+
+
+def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 that a weights file of these tensors has."""
+    return hashlib.sha256(_serialise(tensors)).hexdigest()
+
+
+def _serialise(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    return save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
 
 
 def write_timing(output_dir: Path, result: FitResult, threads: int, devices: int = 1) -> None:

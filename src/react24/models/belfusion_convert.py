@@ -1,0 +1,76 @@
+"""Official checkpoints of BeLFusion as weights of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from react24.models.belfusion_denoiser import load_official_ldm
+from react24.models.belfusion_settings import COEFFICIENT_DIM, read_settings
+from react24.models.belfusion_vae import load_official_vae
+from react24.models.official_content import BELFUSION_LDM, BELFUSION_VAE
+from react24.models.official_files import OfficialFile
+
+logger = logging.getLogger(__name__)
+
+STATISTICS = ("min", "max", "mean", "std")
+
+
+def convert(
+    settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: None = None
+) -> dict[str, dict[str, Tensor]]:
+    """Weights of both stages.
+
+    Args:
+        settings: As ``read_settings`` takes them, ``vae.code`` being ``state``.
+        files: ``vae`` and ``ldm``; ``statistics`` of the codes where those of ``vae`` lack them;
+            ``mean_face``, without which coefficients come out relative to the mean face.
+        clips: Not used.
+
+    Raises:
+        InputError: A file is another one, or does not have the sizes of the settings.
+    """
+    resolved = read_settings(settings)
+    statistics = _find_statistics(files)
+    mean = _read_mean_face(files.get("mean_face"))
+    state = files["vae"].state(BELFUSION_VAE)
+    with files["vae"].naming():
+        vae = load_official_vae(state, statistics, resolved.vae, coefficient_mean=mean)
+    state = files["ldm"].state(BELFUSION_LDM)
+    with files["ldm"].naming():
+        ldm = load_official_ldm(state, resolved.ldm)
+    return {"vae": vae.state_dict(), "ldm": ldm.state_dict()}
+
+
+def _find_statistics(files: Mapping[str, OfficialFile]) -> Mapping[str, Any]:
+    """The statistics of the codes, out of a file of their own or the checkpoint of stage 1."""
+    source = files.get("statistics", files["vae"])
+    found = source.content.get("statistics", source.content)
+    arrays = [found.get(name) for name in STATISTICS] if isinstance(found, Mapping) else [None]
+    if all(isinstance(array, Tensor | np.ndarray) for array in arrays):
+        return dict(zip(STATISTICS, arrays, strict=True))
+    if source is files["vae"]:
+        source.state(BELFUSION_VAE)  # another file altogether is refused as such
+        raise source.error(
+            "an entry 'statistics' beside the state_dict (min, max, mean and std of the codes "
+            "over the training split, which stage 2 cannot do without); where the checkpoint has "
+            "none, give them as the file 'statistics'"
+        )
+    raise source.error("min, max, mean and std of BeLFusion's codes")
+
+
+def _read_mean_face(file: OfficialFile | None) -> Tensor | None:
+    if file is None:
+        logger.warning(
+            "no file 'mean_face' is given: coefficients come out relative to the mean face"
+        )
+        return None
+    mean = torch.as_tensor(file.content.get("array", torch.empty(0))).flatten()
+    if mean.numel() != COEFFICIENT_DIM:
+        raise file.error(f"an array of {COEFFICIENT_DIM} mean coefficients (.npy)")
+    return mean.float()
