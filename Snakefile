@@ -45,7 +45,7 @@ rule all:
             stream=STREAMS,
             split=SPLITS,
         ),
-        training=expand("results/plots/training_{model}.png", model=MODELS),
+        training=expand("results/plots/training_{model}.png", model=TRAINED),
         variance=expand("results/plots/variance_{split}.png", split=SCORED_SPLITS),
         reactions=expand(
             "results/plots/clip_{model}_{split}.png",

@@ -110,6 +110,54 @@ def test_fetch_weights(project, called, capsys):
     assert "wav2vec2-base" in capsys.readouterr().out
 
 
+def with_model(project, checkpoint=""):
+    models = (REPOSITORY / "config" / "models" / "belfusion.yaml").read_text()
+    (project / "config" / "models").mkdir(parents=True)
+    (project / "config" / "models" / "belfusion.yaml").write_text(models)
+    entry = f"{{belfusion: {{variant: official{checkpoint}}}}}"
+    text = (project / "mine.yaml").read_text().replace("models: {}", f"models: {entry}")
+    (project / "mine.yaml").write_text(text)
+    return ["convert-checkpoint", "belfusion", "--config", "mine.yaml", "-o", "out"]
+
+
+def test_convert_checkpoint_takes_files_by_name(project, called):
+    calls = called("react24.convert.convert_checkpoint")
+    command = with_model(project)
+    files = ["--file", "vae=1.pth", "--file", "ldm=b/2.pth", "--clips", "graphau=c.h5"]
+    assert cli.main([*command, *files]) == 0
+    ((settings, found, output), options) = calls[0]
+    assert settings["variant"] == "official"
+    assert found == {"vae": Path("1.pth"), "ldm": Path("b/2.pth")}
+    assert output == {"vae": Path("out/vae"), "ldm": Path("out/ldm")}
+    assert options["clips"] == {"graphau": Path("c.h5")}
+
+
+def test_convert_checkpoint_takes_the_files_of_the_configuration(project, called):
+    calls = called("react24.convert.convert_checkpoint")
+    for name in "12":
+        (project / name).touch()
+    assert cli.main(with_model(project, ", checkpoint: {vae: '1', ldm: '2'}")) == 0
+    assert calls[0][0][1] == {"vae": Path("1"), "ldm": Path("2")}
+
+
+def test_convert_checkpoint_explains_wrong_use(project, capsys):
+    command = with_model(project)
+    assert cli.main([*command, "--file", "1.pth"]) == 1
+    assert cli.main([*command, "--file", "vae=1.pth", "--file", "2.pth"]) == 1
+    assert cli.main([*command, "--file", "vae=1.pth"]) == 1
+    assert cli.main(["convert-checkpoint", "regn", *command[2:]]) == 1
+    assert cli.main([*command, "--file", "vae=mine.yaml", "--file", "ldm=2.pth"]) == 1
+    err = capsys.readouterr().err
+    for words in (
+        "found the single path '1.pth'; accepted is a path for each of vae, ldm",
+        "--file: found '2.pth'; accepted is NAME=PATH",
+        "file 'ldm' is missing",
+        "the configuration has no model 'regn'; it has belfusion",
+        "mine.yaml: this is text, beginning with 'sessions: sessions.tsv",
+    ):
+        assert words in err
+
+
 def test_show_prints_the_contract(tmp_path, capsys):
     path = tmp_path / "x.h5"
     features = store.Features(
@@ -158,5 +206,13 @@ def test_python_m_react24_starts_light():
     )
     command = [sys.executable, "-m", "react24", "--help"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    for name in ("check", "probe", "track", "extract", "fetch-weights", "demo-session", "show"):
+    for name in (
+        "check",
+        "probe",
+        "track",
+        "extract",
+        "fetch-weights",
+        "convert-checkpoint",
+        "show",
+    ):
         assert name in result.stdout

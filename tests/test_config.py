@@ -333,3 +333,57 @@ sys.exit(", ".join(heavy) or 0)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 0, result.stderr
+
+
+# Published weights
+
+
+def with_checkpoint(checkpoint, **entry):
+    return {"models": {"belfusion": {"variant": "official", "checkpoint": checkpoint, **entry}}}
+
+
+@pytest.fixture
+def published(project):
+    for name in ("1.pth", "2.pth"):
+        (project / name).touch()
+    return {"vae": "1.pth", "ldm": "2.pth"}
+
+
+def test_published_weights_take_the_place_of_training(project, published):
+    settings = load_settings(with_checkpoint(published), project)
+    assert settings.checkpoints == {"belfusion": published}
+    assert settings.model_streams("belfusion") == ("graphau",)  # faceverse is for training only
+    config = with_checkpoint(published) | {"baselines": ["GT"]}
+    assert load_settings(config, project).needed_splits == ("test",)
+    trained = load_settings(with_checkpoint(None), project)
+    assert trained.checkpoints == {}
+    assert trained.model_streams("belfusion") == ("graphau", "faceverse")
+    jobs = load_settings(with_checkpoint(published), project, check=False)
+    assert jobs.checkpoints == settings.checkpoints
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "entry", "words"),
+    [
+        ("1.pth", {}, ["models.belfusion.checkpoint: found the single path '1.pth'", "vae, ldm"]),
+        ({"vae": "1.pth"}, {}, ["checkpoint: file 'ldm' is missing (checkpoint of stage 2"]),
+        ({"vae": "1.pth", "lmd": "2.pth"}, {}, ["file 'lmd' is unknown; did you mean ldm?"]),
+        ({"vae": "1.pth", "ldm": "3.pth"}, {}, ["checkpoint.ldm: found '3.pth'; no such file"]),
+        ({"vae": "1.pth", "ldm": 3}, {}, ["models.belfusion.checkpoint.ldm: found 3", "text"]),
+        (3, {}, ["models.belfusion.checkpoint: found 3", "text"]),
+        ({"vae": "1.pth", "ldm": "2.pth"}, {"variant": "fixed"}, ["set variant: official"]),
+    ],
+)
+def test_published_weights_that_cannot_be_used(project, published, checkpoint, entry, words):
+    found = " | ".join(problems_of(with_checkpoint(checkpoint, **entry), project))
+    for word in words:
+        assert word in found
+
+
+def test_a_model_without_published_weights_is_trained(project, published, monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:UNPUBLISHED")
+    monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
+    assert "no published weights" in only_problem(with_checkpoint("1.pth"), project)
+
+
+UNPUBLISHED = replace(registry.get("belfusion"), convert=None)

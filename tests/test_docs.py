@@ -31,3 +31,18 @@ def test_every_benchmark_is_explained():
     text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     missing = [path.name for path in ROOT.glob("benchmarks/*.py") if path.name not in text]
     assert not missing
+
+
+def test_every_published_file_that_a_model_takes_is_listed():
+    from react24.models import registry
+
+    text = (ROOT / "docs/checkpoints.md").read_text(encoding="utf-8")
+    expected = [
+        f"| `{kind.name}` | `{name}` | {what} | {needed} |"
+        for kind in map(registry.get, registry.names())
+        if kind.convert
+        for files, needed in ((kind.convert.files, "yes"), (kind.convert.optional, "no"))
+        for name, what in files.items()
+    ]
+    table = text.partition("## Which files")[2].partition("##")[0].splitlines()
+    assert [line for line in table if line.startswith("| `")] == expected

@@ -89,6 +89,28 @@ def make_parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", nargs="?", help="which; without a name, list what there is")
     fetch.add_argument("--folder", type=Path, help="where to keep them (resources/weights)")
 
+    convert = command("convert-checkpoint", _convert, "Make weights of published checkpoints.")
+    convert.add_argument("model", help="name of the model in the configuration")
+    _add_config(convert)
+    convert.add_argument(
+        "--file",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="published file, and which one it is where the model takes several (docs/"
+        "checkpoints.md); without this, those under `checkpoint` of the configuration",
+    )
+    convert.add_argument(
+        "--clips",
+        action="append",
+        default=[],
+        metavar="STREAM=PATH",
+        help="clips of the training split, for models of which a part is fitted",
+    )
+    convert.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder; each stage gets one in it"
+    )
+
     demo = command("demo-session", _demo, "Make one session of the demo corpus.")
     demo.add_argument("name", help="such as demo01")
     demo.add_argument("--folder", type=Path, help="where to (resources/demo/NAME)")
@@ -193,6 +215,40 @@ def _fetch(options: argparse.Namespace) -> None:
         return
     entries = [(e.name, f"{e.megabytes} MB", e.licence) for e in REGISTRY.values()]
     _write_table([("name", "size", "licence"), *entries])
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from react24.convert import convert_checkpoint, find_conversion
+    from react24.models import registry
+
+    settings = _settings(options)
+    if options.model not in settings.models:
+        known = ", ".join(settings.models) or "none"
+        raise InputError(f"the configuration has no model {options.model!r}; it has {known}")
+    values = settings.models[options.model]
+    kind = registry.get(values["type"])
+    if options.file:
+        alone = len(options.file) == 1 and "=" not in options.file[0]
+        given = options.file[0] if alone else _pairs(options.file, "--file")
+        files = find_conversion(kind).name_files(given)
+    else:
+        files = settings.checkpoints.get(options.model, {})
+    convert_checkpoint(
+        values,
+        {name: Path(path) for name, path in files.items()},
+        {stage: options.output / stage for stage in kind.stage_names},
+        clips={name: Path(path) for name, path in _pairs(options.clips, "--clips").items()},
+        created_by="react24 convert-checkpoint",
+    )
+
+
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """``NAME=PATH`` texts as a mapping."""
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, path in pairs:
+        if not (name and equals and path):
+            raise InputError(f"{option}: found {name + equals + path!r}; accepted is NAME=PATH")
+    return {name: path for name, _, path in pairs}
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -36,11 +36,14 @@ class Settings:
         values: All keys of the configuration with defaults filled in (JSON-able).
         models: Model name -> its resolved hyperparameters: settings file, then overrides, then
             ``variant`` (JSON-able).
+        checkpoints: Model name -> name -> path of the published files that are converted instead
+            of training it; models that are trained are left out.
     """
 
     root: Path
     values: dict[str, Any]
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checkpoints: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
@@ -59,9 +62,27 @@ class Settings:
     def needed_splits(self) -> tuple[str, ...]:
         """Splits that this run cannot do without: those scored, and train where one learns."""
         needed = set(self.values["sampling"]["split"])
-        if self.models or set(LEARNED_BASELINES) & set(self.values["baselines"]):
+        if any(map(self._learns, self.models)) or set(LEARNED_BASELINES) & set(
+            self.values["baselines"]
+        ):
             needed.add("train")
         return tuple(name for name in SPLITS if name in needed)
+
+    def _learns(self, model: str) -> bool:
+        """Whether a model is trained here, or has a part of it fitted."""
+        return model not in self.checkpoints or bool(self._fitted_streams(model))
+
+    def _fitted_streams(self, model: str) -> tuple[str, ...]:
+        kind = registry.get(self.models[model]["type"], self.root)
+        return kind.conversion_streams(self.models[model])
+
+    def model_streams(self, model: str) -> tuple[str, ...]:
+        """Every stream that this run reads for a model, once, in order."""
+        kind, settings = registry.get(self.models[model]["type"], self.root), self.models[model]
+        if model not in self.checkpoints:
+            return kind.streams(settings)
+        sampled = kind.stage_inputs(settings, registry.SAMPLING).streams
+        return tuple(dict.fromkeys((*sampled, *self._fitted_streams(model))))
 
 
 def load_settings(
@@ -100,18 +121,21 @@ def inspect_settings(
     if check:
         wrong = schemas.check_values(values, schema)
         problems += wrong or _check_together(values, root)
-    models = {}
+    models, checkpoints = {}, {}
     entries = values["models"] if isinstance(values["models"], Mapping) else {}
     for name, entry in entries.items():
         try:
             models[name] = resolve_model(name, entry, root, check=check)
+            if files := resolve_checkpoint(name, entry, models[name], root, check=check):
+                checkpoints[name] = files
         except InputErrors as error:
             problems += error.problems
         except InputError as error:
             problems.append(str(error))
+    settings = Settings(root, values, models, checkpoints)
     if check and not problems:
-        problems += _check_streams(values["streams"], models, root)
-    return Settings(root=root, values=values, models=models), problems
+        problems += _check_streams(settings)
+    return settings, problems
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -203,15 +227,14 @@ def _check_weights(streams: Mapping, root: Path) -> list[str]:
     return problems
 
 
-def _check_streams(streams: Mapping, models: Mapping[str, Mapping], root: Path) -> list[str]:
-    problems = []
-    for name, settings in models.items():
-        model = registry.get(settings["type"], root)
-        for stream in model.streams(settings):
+def _check_streams(settings: Settings) -> list[str]:
+    problems, streams = [], settings["streams"]
+    for name, values in settings.models.items():
+        for stream in settings.model_streams(name):
             if stream not in streams:
                 problems.append(
-                    f"models.{name}: its type {model.name} reads stream {stream}, which there is "
-                    f"not; streams: {', '.join(streams)}"
+                    f"models.{name}: its type {values['type']} reads stream {stream}, which there "
+                    f"is not; streams: {', '.join(streams)}"
                 )
             elif not streams[stream].get("enabled", True):
                 problems.append(
@@ -253,6 +276,46 @@ def resolve_model(
     settings = model.read_settings(merged, where)
     read_loop_settings(settings.get("training"), epochs=1, where=f"{where}.training")
     return settings
+
+
+def resolve_checkpoint(
+    name: str, entry: Mapping, settings: Mapping, root: Path, *, check: bool = True
+) -> dict[str, str]:
+    """Published files that take the place of training a model: name -> path; empty for none.
+
+    Args:
+        name: The user's name for the model.
+        entry: ``checkpoint``: a path, or a mapping of names to paths.
+        settings: The model's resolved hyperparameters.
+        root: Folder that relative paths start from.
+        check: As for ``load_settings``.
+
+    Raises:
+        InputError: No such files, or the model does not take them.
+    """
+    given, where = entry.get("checkpoint"), f"models.{name}.checkpoint"
+    if not isinstance(given, str | Mapping):
+        return {}  # null, or refused by the schema
+    model = registry.get(settings["type"], root)
+    if model.convert is None:
+        raise InputError(
+            f"{where}: found {schemas.show(given)}, but no published weights of {model.title} are "
+            "known; leave it out to train the model"
+        )
+    try:
+        files = model.convert.name_files(given)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if check:
+        problems = [f"{where}: {text}" for text in model.convert.find_problems(files, settings)]
+        problems += [
+            f"{where}.{key}: found {path!r}; no such file"
+            for key, path in files.items()
+            if isinstance(path, str) and not (root / path).is_file()
+        ]
+        if problems:
+            raise InputErrors(where, problems)
+    return files
 
 
 def _read_model_file(where: str, path: str, root: Path, check: bool) -> dict[str, Any]:

@@ -51,6 +51,8 @@ SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
 MODEL_SETTINGS = SETTINGS.models
+CHECKPOINTS = SETTINGS.checkpoints
+TRAINED = [model for model in MODELS if model not in CHECKPOINTS]
 BASELINES = SETTINGS["baselines"]
 
 
@@ -134,12 +136,28 @@ def model_stages(model):
 
 
 def trained_models(kind):
-    """Models of a built-in type; with None, models of the user's own."""
+    """Models of a built-in type that are trained; with None, models of the user's own."""
+    kinds = {name: MODEL_SETTINGS[name]["type"] for name in TRAINED}
     return [
         name
-        for name, settings in MODEL_SETTINGS.items()
-        if (None if registry.is_file(settings["type"]) else settings["type"]) == kind
+        for name, found in kinds.items()
+        if (None if registry.is_file(found) else found) == kind
     ]
+
+
+def checkpoint_files(wildcards):
+    """Input function: published files of a model, and clips that something is fitted to."""
+    kind, model = model_kind(wildcards.model), wildcards.model
+    files = {f"file_{name}": path for name, path in CHECKPOINTS[model].items()}
+    streams = kind.conversion_streams(MODEL_SETTINGS[model])
+    return files | {f"train_{s}": f"results/clips/{s}/train.h5" for s in streams}
+
+
+def conversion_code(wildcards):
+    """Digest of the code that converts the published files of a model."""
+    kind = model_kind(wildcards.model)
+    function = kind.convert.function.partition(":")[0]
+    return model_code(wildcards, "react24.convert", function, *kind.modules())
 
 
 def stage_settings(wildcards):

@@ -50,3 +50,35 @@ use rule train_stage as train_belfusion_ldm with:
     wildcard_constraints:
         model=any_of(trained_models("belfusion")),
         stage="ldm",
+
+
+# Published weights in place of training (docs/checkpoints.md). One job per stage and seed, each a
+# few seconds, so that everything after it finds the files where a trained model has them.
+rule convert_checkpoint:
+    input:
+        unpack(checkpoint_files),
+    output:
+        weights=ensure(
+            "results/models/{model}/seed{seed}/{stage}/model.safetensors",
+            non_empty=True,
+        ),
+        settings="results/models/{model}/seed{seed}/{stage}/model.json",
+    log:
+        "logs/convert_checkpoint/{model}/{stage}/seed{seed}.log",
+    benchmark:
+        "benchmarks_out/convert_checkpoint/{model}/{stage}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=any_of(CHECKPOINTS),
+    conda:
+        "../../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        code=conversion_code,
+    message:
+        "Converting the checkpoint of {wildcards.model}, {wildcards.stage}, seed {wildcards.seed}"
+    script:
+        "../scripts/convert_checkpoint.py"

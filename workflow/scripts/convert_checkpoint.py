@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from react24.convert import convert_checkpoint
+from react24.log import start_logging
+from react24.paths import pick
+
+start_logging(snakemake.log[0])
+files, stage = list(snakemake.input.items()), snakemake.wildcards.stage
+convert_checkpoint(
+    snakemake.params.settings,
+    pick(files, "file_"),
+    {stage: Path(snakemake.output.weights).parent},
+    clips=pick(files, "train_"),
+    seed=int(snakemake.wildcards.seed),
+    created_by=snakemake.rule,
+)
