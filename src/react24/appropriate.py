@@ -8,7 +8,6 @@ computed from the clips.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from react24 import store, windows
-from react24.errors import InputError, InputErrors
+from react24.errors import InputError
 from react24.log import progress
 from react24.metrics.dtw import banded_distances
+from react24.official_matrix import part_of_matrix
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,7 @@ def official_matrix(
 ) -> np.ndarray:
     """The part of the official matrix that belongs to the clips of a split.
 
-    The official matrix is (2K, 2K) for the K lines of its index: row r is the clip of line r seen
-    from the first person (ours: speaker of role a), row r + K the same mirrored. A clip is found
-    by upper-cased site, session and clip number.
+    The matrix's first person is ours of role a; see ``react24.official_matrix``.
 
     Args:
         rows: (2L,) of ``store.INDEX_DTYPE``.
@@ -129,24 +127,11 @@ def official_matrix(
     Raises:
         InputError: Unreadable or unfit files; clips that are not in the index or are there twice.
     """
-    lines = _read_official_index(index)
     half = len(rows) // 2
     keys = [_official_key(row, sites) for row in rows]
     if keys[:half] != keys[half:]:
         raise InputError("the clips of role b are not those of role a in the same order")
-    found = _find_lines(keys[:half], lines, index)
-    total = sum(len(numbers) for numbers in lines.values())
-    official = _open_official_matrix(matrix, total, index)
-    wanted = np.concatenate([found, found + total])
-    result = np.empty((len(rows), len(rows)), np.uint8)
-    fractions = 0
-    for i, line in enumerate(wanted):
-        values = official[line][wanted]
-        result[i] = values == 1
-        fractions += int(((values != 0) & (values != 1)).sum())
-    if fractions:
-        logger.warning("%s: %d entries are neither 0 nor 1 and count as 0", matrix, fractions)
-    return result
+    return part_of_matrix(keys[:half], matrix, index)
 
 
 def _official_key(row: np.void, sites: Mapping[str, str]) -> tuple[str, str, str]:
@@ -154,57 +139,6 @@ def _official_key(row: np.void, sites: Mapping[str, str]) -> tuple[str, str, str
     if session not in sites:
         raise InputError(f"session {session} has no site; the official matrix is indexed by it")
     return sites[session].upper(), session.upper(), str(int(row["clip"]))
-
-
-def _read_official_index(path: Path) -> dict[tuple[str, str, str], list[int]]:
-    """Upper-cased (site, session, clip) -> the lines (from 0, without the header) that name it."""
-    columns = ("site", "chat_index", "clip_index")
-    lines: dict[tuple[str, str, str], list[int]] = {}
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not set(columns) <= set(reader.fieldnames or ()):
-            raise InputError(
-                f"{path}: its columns are {reader.fieldnames}; expected {', '.join(columns)}"
-            )
-        for number, line in enumerate(reader):
-            site, session, clip = ((line[name] or "").strip().upper() for name in columns)
-            lines.setdefault((site, session, clip), []).append(number)
-    return lines
-
-
-def _find_lines(
-    keys: Sequence[tuple[str, str, str]],
-    lines: Mapping[tuple[str, str, str], list[int]],
-    path: Path,
-) -> np.ndarray:
-    problems = []
-    for key in keys:
-        count = len(lines.get(key, ()))
-        if count != 1:
-            site, session, clip = key
-            problems.append(
-                f"clip {clip} of session {session} ({site}) is in the index {count} times"
-            )
-    if problems:
-        raise InputErrors(
-            f"{path} must hold every clip of the split exactly once; leave these clips out of the "
-            "split or use appropriate.source: dtw",
-            problems,
-        )
-    return np.array([lines[key][0] for key in keys])
-
-
-def _open_official_matrix(path: Path, total: int, index: Path) -> np.ndarray:
-    try:
-        official = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"{path}: not a plain NumPy array file ({error})") from error
-    if official.shape != (2 * total, 2 * total):
-        raise InputError(
-            f"{path} has shape {official.shape}, but {index} has {total} lines, which asks for "
-            f"({2 * total}, {2 * total}): each clip from either side"
-        )
-    return official
 
 
 # ----------------------------------------------------------------------------------- stand-in

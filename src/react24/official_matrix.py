@@ -1,0 +1,103 @@
+"""The organisers' matrix of appropriate reactions, and the part of it that belongs to a split.
+
+``Approprirate_facial_reaction.npy`` (so spelled) is (2K, 2K) for the K lines of
+``data_indices.csv``: row r is the clip of line r seen from the first person, row r + K the same
+clip mirrored. A clip is found by upper-cased site, session and clip number.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from react24.errors import InputError, InputErrors
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str, str]
+"""Upper-cased site, session and clip number."""
+
+COLUMNS = ("site", "chat_index", "clip_index")
+
+
+def part_of_matrix(keys: Sequence[Key], matrix: Path, index: Path) -> np.ndarray:
+    """The rows and columns of the clips of a split, in their order, then the same mirrored.
+
+    This is what the official ``matrix_split`` writes, except that it refuses what that script
+    skips: a clip that the index lacks, after which every later row would belong to another clip.
+
+    Args:
+        keys: L clips.
+        matrix: ``.npy`` file; read in place, row by row.
+        index: CSV with the header ``site,chat_index,clip_index``.
+
+    Returns:
+        uint8 (2L, 2L); 1 where the official entry is exactly 1.
+
+    Raises:
+        InputError: Unreadable or unfit files; clips that are not in the index or are there twice.
+    """
+    lines = _read_index(index)
+    found = _find_lines(keys, lines, index)
+    total = sum(len(numbers) for numbers in lines.values())
+    official = _open_matrix(matrix, total, index)
+    wanted = np.concatenate([found, found + total])
+    result = np.empty((len(wanted), len(wanted)), np.uint8)
+    fractions = 0
+    for i, line in enumerate(wanted):
+        values = official[line][wanted]
+        result[i] = values == 1
+        fractions += int(((values != 0) & (values != 1)).sum())
+    if fractions:
+        logger.warning("%s: %d entries are neither 0 nor 1 and count as 0", matrix, fractions)
+    return result
+
+
+def _read_index(path: Path) -> dict[Key, list[int]]:
+    """Key -> the lines (from 0, without the header) that name it."""
+    lines: dict[Key, list[int]] = {}
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if not set(COLUMNS) <= set(reader.fieldnames or ()):
+            raise InputError(
+                f"{path}: its columns are {reader.fieldnames}; expected {', '.join(COLUMNS)}"
+            )
+        for number, line in enumerate(reader):
+            site, session, clip = ((line[name] or "").strip().upper() for name in COLUMNS)
+            lines.setdefault((site, session, clip), []).append(number)
+    return lines
+
+
+def _find_lines(keys: Sequence[Key], lines: Mapping[Key, list[int]], path: Path) -> np.ndarray:
+    problems = []
+    for key in keys:
+        count = len(lines.get(key, ()))
+        if count != 1:
+            site, session, clip = key
+            problems.append(
+                f"clip {clip} of session {session} ({site}) is in the index {count} times"
+            )
+    if problems:
+        raise InputErrors(
+            f"{path} must hold every clip of the split exactly once; leave these clips out of the "
+            "split or use appropriate.source: dtw",
+            problems,
+        )
+    return np.array([lines[key][0] for key in keys])
+
+
+def _open_matrix(path: Path, total: int, index: Path) -> np.ndarray:
+    try:
+        official = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{path}: not a plain NumPy array file ({error})") from error
+    if official.shape != (2 * total, 2 * total):
+        raise InputError(
+            f"{path} has shape {official.shape}, but {index} has {total} lines, which asks for "
+            f"({2 * total}, {2 * total}): each clip from either side"
+        )
+    return official
