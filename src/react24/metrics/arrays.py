@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,11 +14,20 @@ CHANNELS = 25
 
 
 class ClipArray(Protocol):
-    """A NumPy array or an HDF5 dataset whose first axis is the clip."""
+    """A NumPy array, a torch tensor or an HDF5 dataset whose first axis is the clip."""
 
     shape: tuple[int, ...]
 
     def __getitem__(self, key: int) -> np.ndarray: ...
+
+
+def to_numpy(values: Any) -> np.ndarray:
+    """A NumPy array of anything array-like, tensors on any device among it; needs no torch."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # NumPy has no such type
+            values = values.float()
+    return np.asarray(values)
 
 
 def check_predictions(predictions: ClipArray) -> tuple[int, int, int]:
@@ -77,7 +86,7 @@ def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:
     Raises:
         InputError: NaN or inf; names sample (if any), frame and channel.
     """
-    clip = np.ascontiguousarray(values, dtype=np.float32)
+    clip = np.ascontiguousarray(to_numpy(values), dtype=np.float32)
     bad = ~np.isfinite(clip)
     if bad.any():
         *sample, frame, channel = (int(i) for i in np.argwhere(bad)[0])
@@ -122,7 +131,7 @@ def appropriate_clips(matrix: np.ndarray, clips: int) -> list[np.ndarray]:
         InputError: Another shape, NaN, or a row without an appropriate reaction (named). The
             official code ignores surplus rows and shortens the average where rows are missing.
     """
-    matrix = np.asarray(matrix)
+    matrix = to_numpy(matrix)
     if matrix.shape != (clips, clips):
         raise InputError(
             f"the appropriate matrix has shape {matrix.shape}, but there are {clips} clips; "

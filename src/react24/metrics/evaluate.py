@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -58,10 +59,14 @@ class Scores:
     @property
     def corrected(self) -> dict[str, float]:
         """What the official numbers were meant to say; ``docs/metrics.md`` explains each."""
+        several = self.frcorr.samples > 1
         return {
             "FRCorr_mean": self.frcorr.mean,
             "FRCorr_exact_mean": self.frcorr.exact_mean,
             "FRDist_mean": self.frdist.mean,
+            # One sample has no diversity, which is not the same as a diversity of 0.
+            "FRDiv_defined": self.frdiv.official if several else math.nan,
+            "FRDvs_between": self.frdvs.official - self.frdiv.official if several else math.nan,
             "TLCC_all_samples": self.tlcc.all_samples,
             "TLCC_defined": self.tlcc.defined,
             "TLCC_defined_share": self.tlcc.defined_share,
