@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from react24.errors import InputError
-from react24.models import official_keys
+from react24.models import official_keys, recurrence
 from react24.models.belfusion_settings import VAEConfig
+from react24.models.recurrence_trace import Cell, Layer
+from react24.models.two_layers import two_layers
 
 SMALLEST_RANGE = 1e-8
 """A code dimension that never moves would divide by zero; this keeps it at -1."""
@@ -128,11 +130,15 @@ class BehaviourVAE(nn.Module):
                 noise = torch.randn(mean.shape, generator=generator)
             code = mean + torch.exp(0.5 * log_variance) * noise.to(mean)
         written = self.decode(code).reshape(emotion.shape)  # (B, T, D)
-        return VAEOutput(written, self.to_coefficients(written), mean, log_variance)
+        return VAEOutput(written, self.standard_coefficients(written), mean, log_variance)
 
     def last_state(self, windows: Tensor) -> Tensor:
         """Last state of the encoder's GRU: (N, 50, 25) -> (N, 128)."""
-        return self.encoder(windows)[1].squeeze(0)
+        rnn = self.encoder
+        if windows.is_cuda:  # cuDNN has the whole recurrence in one kernel
+            return rnn(windows)[1].squeeze(0)
+        cell = Cell(rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_hh_l0)
+        return recurrence.read_window(windows, cell, rnn.bias_ih_l0)
 
     def encode(self, windows: Tensor) -> Tensor:
         """Code of each window, as ``config.code`` has it: (..., 50, 25) -> (..., 128)."""
@@ -153,24 +159,26 @@ class BehaviourVAE(nn.Module):
         What the code adds to the GRU's input is the same at every frame and is computed once; the
         rest of the recurrence is the official one, without teacher forcing.
         """
-        cell, hidden = self.decoder, self.config.hidden
-        from_code, from_emotion = cell.weight_ih[:, :hidden], cell.weight_ih[:, hidden:]
-        constant = functional.linear(self.from_code(code), from_code, cell.bias_ih)  # (N, 3H)
-        state = constant.new_zeros(len(code), hidden)
-        inputs, frames = constant, []
-        for _ in range(self.config.window):
-            state = _gru_step(inputs, functional.linear(state, cell.weight_hh, cell.bias_hh), state)
-            features = state
-            for layer in self.read_out:
-                features = torch.tanh(layer(features))
-            frame = self.to_emotion(features)
-            inputs = torch.addmm(constant, frame, from_emotion.T)
-            frames.append(frame)
-        return torch.stack(frames, dim=1)
+        rnn, hidden = self.decoder, self.config.hidden
+        given = self.from_code(code)
+        from_code, from_emotion = rnn.weight_ih[:, :hidden], rnn.weight_ih[:, hidden:]
+        constant = torch.addmm(rnn.bias_ih.unsqueeze(1), from_code, given.T)  # (3H, N)
+        cell = Cell(from_emotion, rnn.weight_hh, rnn.bias_hh)
+        layers = [Layer(layer.weight, layer.bias) for layer in (*self.read_out, self.to_emotion)]
+        return recurrence.write_window(constant, cell, layers, self.config.window)
+
+    def standard_coefficients(self, emotion: Tensor) -> Tensor:
+        """3DMM coefficients in standardised units: (..., 25) -> (..., 58)."""
+        if emotion.is_cuda:
+            return self.to_coefficients(emotion)
+        first, _, second = self.to_coefficients
+        return two_layers(
+            emotion, Layer(first.weight, first.bias), Layer(second.weight, second.bias)
+        )
 
     def coefficients(self, emotion: Tensor) -> Tensor:
         """3DMM coefficients in native units: (..., 25) -> (..., 58)."""
-        return self.to_coefficients(emotion) * self.coefficient_std + self.coefficient_mean
+        return self.standard_coefficients(emotion) * self.coefficient_std + self.coefficient_mean
 
     def to_unit(self, code: Tensor) -> Tensor:
         """Scale codes so that the range seen in training is [-1, 1]."""
@@ -213,16 +221,6 @@ class BehaviourVAE(nn.Module):
         self.code_maximum.copy_(every.amax(0))
         self.code_mean.copy_(every.mean(0))
         self.code_std.copy_(every.std(0))
-
-
-def _gru_step(inputs: Tensor, recurrent: Tensor, state: Tensor) -> Tensor:
-    """One GRU step (gates r, z, n) from both projections (N, 3H), biases included."""
-    sizes = (2 * state.shape[-1], state.shape[-1])
-    gates_in, new_in = inputs.split(sizes, dim=-1)
-    gates_back, new_back = recurrent.split(sizes, dim=-1)
-    reset, keep = torch.sigmoid(gates_in + gates_back).chunk(2, dim=-1)
-    new = torch.tanh(torch.addcmul(new_in, reset, new_back))
-    return torch.lerp(new, state, keep)
 
 
 def vae_losses(
