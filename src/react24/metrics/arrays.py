@@ -21,6 +21,17 @@ class ClipArray(Protocol):
     def __getitem__(self, key: int) -> np.ndarray: ...
 
 
+class Rows:
+    """Clips of an array or dataset in another order, each read when it is asked for."""
+
+    def __init__(self, values: ClipArray, rows: np.ndarray):
+        self._values, self._rows = values, rows
+        self.shape = (len(rows), *values.shape[1:])
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self._values[int(self._rows[row])]
+
+
 def to_numpy(values: Any) -> np.ndarray:
     """A NumPy array of anything array-like, tensors on any device among it; needs no torch."""
     if hasattr(values, "detach"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from react24.metrics.arrays import (
 )
 from react24.metrics.correlation import FRCorr, best_concordance, moments, summarize_frcorr
 from react24.metrics.distance import FRDist, smallest_distance, summarize_frdist
+from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
 from react24.metrics.synchrony import TLCC, ClipOffsets, check_frames, clip_offsets, summarize_tlcc
 from react24.metrics.variance import (
     BetweenClips,
@@ -45,46 +46,24 @@ class Scores:
     tlcc: TLCC
 
     @property
+    def results(self) -> dict[str, Any]:
+        """Official name -> result."""
+        return {name: getattr(self, name.lower()) for name in METRICS}
+
+    @property
     def official(self) -> dict[str, float]:
         """The numbers as the official evaluation prints them; TLCC in frames."""
-        return {
-            "FRCorr": self.frcorr.official,
-            "FRDist": self.frdist.official,
-            "FRDiv": self.frdiv.official,
-            "FRVar": self.frvar.official,
-            "FRDvs": self.frdvs.official,
-            "TLCC": self.tlcc.official,
-        }
+        return official_values(self.results)
 
     @property
     def corrected(self) -> dict[str, float]:
         """What the official numbers were meant to say; ``docs/metrics.md`` explains each."""
-        several = self.frcorr.samples > 1
-        return {
-            "FRCorr_mean": self.frcorr.mean,
-            "FRCorr_exact_mean": self.frcorr.exact_mean,
-            "FRDist_mean": self.frdist.mean,
-            # One sample has no diversity, which is not the same as a diversity of 0.
-            "FRDiv_defined": self.frdiv.official if several else math.nan,
-            "FRDvs_between": self.frdvs.official - self.frdiv.official if several else math.nan,
-            "TLCC_all_samples": self.tlcc.all_samples,
-            "TLCC_defined": self.tlcc.defined,
-            "TLCC_defined_share": self.tlcc.defined_share,
-        }
+        return corrected_values(self.results, self.frcorr.samples)
 
     @property
     def per_clip(self) -> dict[str, np.ndarray]:
         """Arrays whose first axis is the clip; TLCC's are (N, S)."""
-        return {
-            "FRCorr": self.frcorr.per_clip,
-            "FRCorr_exact_mean": self.frcorr.per_clip_exact,
-            "FRDist": self.frdist.per_clip,
-            "FRDiv": self.frdiv.per_clip,
-            "FRVar": self.frvar.per_clip,
-            "TLCC_offset": self.tlcc.offsets,
-            "TLCC_defined_offset": self.tlcc.defined_offsets,
-            "TLCC_is_defined": self.tlcc.is_defined,
-        }
+        return clip_values(self.results)
 
 
 @dataclass(frozen=True)

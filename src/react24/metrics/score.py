@@ -12,7 +12,7 @@ import numpy as np
 from react24 import store, windows
 from react24.appropriate_file import read_appropriate
 from react24.errors import InputError
-from react24.metrics.arrays import CHANNELS
+from react24.metrics.arrays import CHANNELS, Rows
 from react24.metrics.evaluate import Scores, evaluate
 from react24.normalize import CONSTANT_BELOW
 
@@ -120,17 +120,6 @@ def write_scores(
         for name, values in scores.per_clip.items():
             group.create_dataset(name, data=values)
         file.create_dataset("FRDvs_per_sample", data=scores.frdvs.per_sample)
-
-
-class Rows:
-    """Rows of a dataset in another order, each read when it is asked for."""
-
-    def __init__(self, dataset: h5py.Dataset, rows: np.ndarray):
-        self._dataset, self._rows = dataset, rows
-        self.shape = dataset.shape
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        return self._dataset[int(self._rows[row])]
 
 
 class Reactions:
