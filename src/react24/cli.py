@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from react24 import cli_metrics
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, help="where to (resources/demo/NAME)")
     demo.add_argument("--seconds", type=float, help="length, where not the usual one")
     _add_config(demo)
+
+    evaluate = command("evaluate", cli_metrics.run_evaluate, cli_metrics.EVALUATE)
+    cli_metrics.add_evaluate(evaluate)
+    compare = command("compare", cli_metrics.run_compare, cli_metrics.COMPARE)
+    cli_metrics.add_compare(compare)
 
     show = command("show", _show, "Print what an HDF5 file of the pipeline holds.")
     show.add_argument("file", type=Path)

@@ -64,6 +64,7 @@ def score_reactions(
         windows.check_same_index(samples["index"][:], clips.index, names)
         windows.check_same_index(appropriate.index, clips.index, (str(appropriate_path), names[1]))
         _check_stream(clips)
+        index = clips.index
         listeners = windows.listener_rows(clips.rows)
         zscored = space == "session_zscore"
         behaviour = clips.zscored if zscored else clips.native
@@ -90,13 +91,17 @@ def score_reactions(
             "appropriate_source": appropriate.source,
         }
     paths = {"samples": samples_path, "clips": clips_graphau_path, "appropriate": appropriate_path}
-    write_scores(output, scores, attributes, digests or store.digest_inputs(**paths))
+    write_scores(output, scores, attributes, digests or store.digest_inputs(**paths), index)
     logger.info("scored %s", ", ".join(f"{k} {v:.5g}" for k, v in scores.official.items()))
     return scores
 
 
 def write_scores(
-    output: Path, scores: Scores, attributes: Mapping[str, object], digests: Mapping[str, str]
+    output: Path,
+    scores: Scores,
+    attributes: Mapping[str, object],
+    digests: Mapping[str, str],
+    index: np.ndarray,
 ) -> None:
     """Write a metrics file.
 
@@ -105,6 +110,7 @@ def write_scores(
         scores: What ``evaluate`` returned.
         attributes: Root attributes: model, seed, split, samples, clips, space, pretrained, ...
         digests: Name -> sha256 of the inputs.
+        index: Of the clips.
     """
     with store.create(
         output,
@@ -120,6 +126,7 @@ def write_scores(
         for name, values in scores.per_clip.items():
             group.create_dataset(name, data=values)
         file.create_dataset("FRDvs_per_sample", data=scores.frdvs.per_sample)
+        file.create_dataset("index", data=index)
 
 
 class Reactions:
