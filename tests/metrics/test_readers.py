@@ -222,12 +222,13 @@ def test_files_of_the_workflow(tmp_path, behaviour, reactions, data):
 
 def test_all_forms_say_the_same(tmp_path, truth, reactions):
     np.save(tmp_path / "p.npy", reactions)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(reactions))
     np.savez(tmp_path / "p.npz", anything=reactions)
     np.savez_compressed(tmp_path / "q.npz", other=np.zeros(3), predictions=reactions)
     write_results(tmp_path / "regnn/val", reactions, factory.speakers(), ".pth")
     renamed = [factory.renamed(path) for path in factory.speakers()]
     write_results(tmp_path / "csv", reactions, renamed, ".csv")
-    for name in ("p.npy", "p.npz", "q.npz", "regnn", "regnn/val", "csv"):
+    for name in ("p.npy", "fortran.npy", "p.npz", "q.npz", "regnn", "regnn/val", "csv"):
         np.testing.assert_array_equal(read_all(tmp_path / name, truth), reactions)
         found = read_all(tmp_path / name, truth, samples=2)
         np.testing.assert_array_equal(found, reactions[:, :2])

@@ -16,22 +16,33 @@ any name."""
 
 
 class ArrayFile:
-    """Predictions (N, S, T, 25) of an ``.npy`` file, mapped into memory."""
+    """Predictions (N, S, T, 25) of an ``.npy`` file, each clip read when it is asked for.
+
+    Not mapped into memory: pages that were touched would stay and count as memory of the process.
+    """
 
     def __init__(self, path: Path):
+        self._path = path
         try:
-            self._values = np.load(path, mmap_mode="r", allow_pickle=False)
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path}: not a plain NumPy array file ({error})") from error
-        self.shape, self.dtype = self._values.shape, self._values.dtype
+        self.shape, self.dtype = mapped.shape, mapped.dtype
+        self._mapped = None if mapped.flags.c_contiguous else mapped
+        self._start = mapped.offset
+        self._file = path.open("rb")
 
     def read(self, row: int) -> np.ndarray:
         """One clip, (S, T, 25)."""
-        return self._values[row]
+        if self._mapped is not None:  # Fortran order: a clip is scattered over the file
+            return self._mapped[row]
+        count = int(np.prod(self.shape[1:]))
+        self._file.seek(self._start + row * count * self.dtype.itemsize)
+        return np.fromfile(self._file, self.dtype, count).reshape(self.shape[1:])
 
     def close(self) -> None:
-        """Let go of the file."""
-        del self._values
+        """Close the file."""
+        self._file.close()
 
 
 class ArchiveFile:
