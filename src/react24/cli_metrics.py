@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from react24.errors import InputError
 if TYPE_CHECKING:
     from react24.metrics.compare import Comparison
     from react24.metrics.evaluation import Evaluation, Resampling, ScoreOptions
+    from react24.metrics.realism import FRRea
 
 EVALUATE = "Score predictions of any model against the ground truth of a split."
 COMPARE = "Test whether two models differ on the same clips."
@@ -32,6 +34,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--confidence", type=float, metavar="LEVEL", help="add confidence intervals, such as 0.95"
     )
     _add_resampling(parser)
+    _add_frames(parser)
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +89,31 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here, too")
 
 
+def _add_frames(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--frames-real", type=Path, metavar="DIR", help="pictures of the real listeners, for FRRea"
+    )
+    parser.add_argument(
+        "--frames-made", type=Path, metavar="DIR", help="pictures of the rendered reactions"
+    )
+    parser.add_argument(
+        "--frames-every",
+        type=int,
+        default=1,
+        metavar="K",
+        help="take every K-th picture of each folder (1; officially every 30th frame)",
+    )
+    parser.add_argument(
+        "--frames-weights",
+        default="fid-inception",
+        metavar="NAME",
+        help="weights of the network, or their path (%(default)s, fetched where it is missing)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="of the network: auto, cpu, cuda (%(default)s)"
+    )
+
+
 def _cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -108,6 +136,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
     """``react24 evaluate``."""
     from react24.metrics.evaluation import evaluate_files
 
+    if (options.frames_real is None) != (options.frames_made is None):
+        raise InputError("FRRea needs both --frames-real and --frames-made")
     found = evaluate_files(
         options.predictions,
         options.data,
@@ -116,8 +146,22 @@ def run_evaluate(options: argparse.Namespace) -> None:
         options=_scoring(options),
         resampling=_resampling(options) if options.confidence is not None else None,
     )
+    if options.frames_real is not None:
+        found = replace(found, frrea=_frrea(options))
     _write_json(options.json, found.as_dict())
     _say(format_evaluation(found))
+
+
+def _frrea(options: argparse.Namespace) -> FRRea:
+    from react24.metrics.realism import frrea
+
+    return frrea(
+        options.frames_real,
+        options.frames_made,
+        weights=options.frames_weights,
+        every=options.frames_every,
+        device=options.device,
+    )
 
 
 def run_compare(options: argparse.Namespace) -> None:
@@ -169,6 +213,7 @@ def format_evaluation(found: Evaluation) -> str:
         "",
         f"Official (FRCorr and FRDist are sums over the {found.samples} samples):",
         *_rows(found.official, found),
+        f"  {'FRRea':<20}{_realism(found.frrea)}",
         "",
         "Corrected (docs/metrics.md says what each repairs):",
         *_rows(found.corrected, found),
@@ -191,6 +236,12 @@ def _rows(values: Mapping[str, float], found: Evaluation) -> list[str]:
             text += f"  [{_number(interval.low)}, {_number(interval.high)}]"
         rows.append(text)
     return rows
+
+
+def _realism(found: FRRea) -> str:
+    if found.value is None:
+        return f"{'–':>12}  {found.reason}"
+    return f"{_number(found.value):>12}  ({found.real} real and {found.made} made frames)"
 
 
 def format_comparison(found: Comparison) -> str:

@@ -90,6 +90,17 @@ REGISTRY: dict[str, WeightsEntry] = {
     entry.name: entry
     for entry in (
         WeightsEntry(
+            name="fid-inception",
+            file="pt_inception-2015-12-05-6726825d.pth",
+            url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            "pt_inception-2015-12-05-6726825d.pth",
+            sha256="6726825d",
+            megabytes=96,
+            licence="Apache-2.0 (TensorFlow's Inception of 2015-12-05, converted by pytorch-fid)",
+            who=_ANYONE,
+            format="torch state dict of Inception v3, 1008 classes, no auxiliary classifier",
+        ),
+        WeightsEntry(
             name="vggish",
             file="vggish-10086976.pth",
             url=_TORCHVGGISH + "vggish-10086976.pth",

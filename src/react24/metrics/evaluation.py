@@ -22,6 +22,7 @@ from react24.metrics.correlation import frcorr
 from react24.metrics.distance import frdist
 from react24.metrics.evaluate import evaluate
 from react24.metrics.readers import GroundTruth, open_ground_truth, open_predictions
+from react24.metrics.realism import NO_FRAMES, FRRea
 from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
 from react24.metrics.synchrony import tlcc
 from react24.metrics.uncertainty import (
@@ -90,6 +91,7 @@ class Evaluation:
         intervals: Name -> confidence interval, likewise.
         groups: Per clip, what is resampled as a whole.
         resampling: How; None where it was not asked for.
+        frrea: Realism of rendered frames, or why there is no number.
     """
 
     predictions: str
@@ -105,12 +107,14 @@ class Evaluation:
     terms: dict[str, Terms] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
     resampling: Resampling | None = None
+    frrea: FRRea = field(default_factory=lambda: FRRea(None, NO_FRAMES))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is undefined is None."""
         found: dict[str, Any] = {
             "official": {name: number(value) for name, value in self.official.items()},
             "corrected": {name: number(value) for name, value in self.corrected.items()},
+            "FRRea": self.frrea.as_dict(),
             "N": self.clips,
             "S": self.samples,
             "T": self.frames,
