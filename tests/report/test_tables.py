@@ -71,6 +71,9 @@ def test_three_forms(paths, tmp_path):
     assert "not the official ones. nearest speakers." in text
     assert ours[0]["appropriate"] == "stand-in"
     assert "S = 5 reactions each" in text
+    assert {row["FRRea"] for row in rows} == {""}
+    assert "(1.96 s) | – |" in text
+    assert "FRRea compares rendered with real frames and is empty" in text
     ours_part, published_part = text.split("## Published")
     assert "0.137" in published_part
     assert "0.137" not in ours_part

@@ -183,6 +183,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
     compared = [comparison.name for comparison in COMPARISONS]
     for name in (*OFFICIAL, "TLCC_seconds", *corrected, *compared):
         columns += [name, f"{name}_std"]
+    columns += ["FRRea"]  # empty, see NO_FRREA
     ahead = _margins(rows)
     lines = ["\t".join(columns)]
     for row in rows:
@@ -196,6 +197,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
         for comparison in COMPARISONS:
             margin = ahead.get(row.model, {}).get(comparison.name)
             cells += ["", ""] if margin is None else [f"{margin.mean:.9g}", f"{margin.std:.9g}"]
+        cells += [""]
         lines.append("\t".join(map(str, cells)))
     for entry in read_published():
         cells = [
@@ -251,11 +253,17 @@ def _notes(rows: Sequence[Row]) -> list[str]:
             f"channel is constant over the clip ({', '.join(stuck)}); the corrected columns leave "
             "constant channels out."
         )
+    notes.append(NO_FRREA)
     return notes
 
 
-HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in OFFICIAL[:-1]), "TLCC ↓ (frames, s)"]
+HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in OFFICIAL[:-1]), "TLCC ↓ (frames, s)", "FRRea ↓"]
 """Columns of the tables for people."""
+
+NO_FRREA = (
+    "FRRea compares rendered with real frames and is empty: the workflow renders no reactions. "
+    "Where there are frames, react24 evaluate computes it (docs/metrics.md)."
+)
 
 
 def _cell(name: str, value: Value) -> str:
@@ -268,12 +276,12 @@ def _cell(name: str, value: Value) -> str:
 def _official_cells(row: Row) -> list[str]:
     lag = row.official["TLCC"]
     cells = [row.marked_name, *(_cell(n, row.official[n]) for n in OFFICIAL[:-1])]
-    return [*cells, f"{_cell('TLCC', lag)} ({lag.mean / FPS:.2f} s)"]
+    return [*cells, f"{_cell('TLCC', lag)} ({lag.mean / FPS:.2f} s)", "–"]
 
 
 def _published_cells(entry: dict[str, str]) -> list[str]:
     cells = [entry["model"], *(entry.get(n) or "–" for n in OFFICIAL[:-1])]
-    return [*cells, f"{entry['TLCC']} ({float(entry['TLCC']) / FPS:.2f} s)"]
+    return [*cells, f"{entry['TLCC']} ({float(entry['TLCC']) / FPS:.2f} s)", "–"]
 
 
 def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
