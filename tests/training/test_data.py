@@ -74,6 +74,19 @@ def test_streamed_clips_equal_those_in_memory(paths):
         assert not torch.equal(loaded.take("emotion", rows), loaded.take("speaker", rows))
 
 
+def test_what_fits_is_loaded_and_the_rest_is_read(paths, caplog):
+    with caplog.at_level("INFO"), open_both(paths, max_memory_mb=1.0) as clips:
+        assert not clips.in_memory
+        rows = torch.tensor([4, 1])
+        native = clips_factory.behaviour(3, 58)[[4, 1]]
+        np.testing.assert_array_equal(clips.take("face", rows), native)
+        np.testing.assert_array_equal(
+            clips.take_windows("face", rows, torch.tensor([7, 0]), 20)[0], native[0, 7:27]
+        )
+        assert clips.take("emotion", rows).shape == (2, 750, 25)
+    assert "face read per batch (limit 1 MiB)" in caplog.text
+
+
 def test_files_of_different_clips_are_refused(paths, tmp_path):
     other = clips_factory.write_streams(tmp_path, 2)
     with pytest.raises(StoreError, match="6 rows"):

@@ -78,7 +78,7 @@ class SplitClips:
         index: (2L,) of ``store.INDEX_DTYPE``.
         pretrained: Whether every stream was made with pretrained weights only.
         sources: Name -> array, as asked for.
-        in_memory: Whether the clips were loaded once, or are read batch by batch.
+        in_memory: Whether all arrays were loaded once; otherwise some are read batch by batch.
         appropriate: bool (2L, 2L), [i, j]: the real reaction of direction j, listener row
             (j + L) mod 2L, is appropriate to speaker row i; None where it was not asked for.
         frames: Reads the pictures of the faces; None where they were not asked for.
@@ -97,7 +97,8 @@ class SplitClips:
 
         Args:
             sources: Name -> array; the names are the caller's.
-            max_memory_mb: Load all arrays if they take less than this together, else none.
+            max_memory_mb: Load as many arrays as fit into this, the smallest first; the others
+                are read batch by batch.
             pin: Page-locked memory, from which copies to a GPU are quicker.
             appropriate: File of the split's appropriate reactions.
             sessions: Session -> its media file and face track, to read pictures from.
@@ -113,22 +114,31 @@ class SplitClips:
         except BaseException:
             self._stack.close()
             raise
-        size = sum(d.size * d.dtype.itemsize for d in self._datasets.values()) / MIB
-        self.in_memory = size <= max_memory_mb
-        how = "in memory" if self.in_memory else f"read per batch (limit {max_memory_mb:.0f} MiB)"
-        logger.info("%d clip pairs, %s: %.1f MiB, %s", self.pairs, ", ".join(sources), size, how)
         self._tensors: dict[str, Tensor] = {}
-        if self.in_memory:
-            for name, dataset in self._datasets.items():
-                tensor = torch.from_numpy(dataset[:])
-                self._tensors[name] = tensor.pin_memory() if pin else tensor
-            self._stack.close()
+        self._load(max_memory_mb, pin)
         self.appropriate = None if appropriate is None else self._read_appropriate(appropriate)
         self.frames = None
         if sessions is not None:
             from react24.training.frames import FrameReader
 
             self.frames = FrameReader(sessions, self.index)
+
+    def _load(self, limit: float, pin: bool) -> None:
+        """Load what fits into ``limit`` MiB, the smallest arrays first."""
+        sizes = {n: d.size * d.dtype.itemsize / MIB for n, d in self._datasets.items()}
+        total, room = sum(sizes.values()), limit
+        for name in sorted(sizes, key=sizes.__getitem__):
+            room -= sizes[name]
+            if room < 0:
+                break
+            tensor = torch.from_numpy(self._datasets[name][:])
+            self._tensors[name] = tensor.pin_memory() if pin else tensor
+        left = [name for name in sizes if name not in self._tensors]
+        self.in_memory = not left
+        how = f"{', '.join(left)} read per batch (limit {limit:.0f} MiB)" if left else "in memory"
+        logger.info("%d clip pairs, %s: %.1f MiB, %s", self.pairs, ", ".join(sizes), total, how)
+        if not left:
+            self._stack.close()
 
     def _read_appropriate(self, path: Path) -> Tensor:
         file = read_appropriate(path)
@@ -166,7 +176,7 @@ class SplitClips:
         Returns:
             float32 (n, 750, D) on the CPU.
         """
-        if self.in_memory:
+        if name in self._tensors:
             return self._tensors[name].index_select(0, rows)
         wanted, inverse = np.unique(rows.numpy(), return_inverse=True)  # HDF5 wants rising rows
         return torch.from_numpy(self._datasets[name][wanted][inverse])
@@ -183,7 +193,7 @@ class SplitClips:
         Returns:
             float32 (n, length, D) on the CPU.
         """
-        if self.in_memory:
+        if name in self._tensors:
             tensor = self._tensors[name]  # (2L, 750, D)
             first = rows * tensor.shape[1] + starts
             frames = first.unsqueeze(1) + torch.arange(length)  # (n, length) into (2L * 750, D)

@@ -30,8 +30,8 @@ class LoopSettings:
             validated and kept; None for none.
         checkpoint_seconds: Seconds between two checkpoints.
         checkpoint_steps: Steps between two checkpoints, on top of the seconds; None for none.
-        max_memory_mb: Clips are loaded into memory once if they need less than this (MiB), else
-            read from the file batch by batch.
+        max_memory_mb: Clips are loaded into memory once as far as they need less than this (MiB),
+            the smallest streams first; others are read from the file batch by batch.
         prefetch: Make the next batch in a thread meanwhile; None does so on a GPU and where
             batches are read from disk.
     """
