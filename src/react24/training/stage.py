@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from react24 import store
@@ -112,6 +113,7 @@ def train_stage(
             needed={name: part.tensors for name, part in earlier.items()},
             seed=seed,
         )
+        torch.set_num_threads(threads)  # what a task computes beforehand must not vary either
         task = registry.resolve(job.task)(context)
         digests = _digests(splits, inputs)
         digests |= {name: part.description["weights_sha256"] for name, part in earlier.items()}
