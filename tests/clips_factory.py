@@ -9,7 +9,7 @@ import numpy as np
 
 from react24 import store
 
-WIDTHS = {"graphau": 25, "faceverse": 58, "vggish": 128}
+WIDTHS = {"graphau": 25, "faceverse": 58, "vggish": 128, "wav2vec2": 768}
 
 
 def clips_index(pairs: int) -> np.ndarray:
@@ -74,9 +74,14 @@ def write_clips(
 
 
 def write_streams(
-    folder: Path, pairs: int, *, split: str = "train", seed: int = 0
+    folder: Path,
+    pairs: int,
+    *,
+    split: str = "train",
+    seed: int = 0,
+    streams: tuple[str, ...] = ("graphau", "faceverse"),
 ) -> dict[str, Path]:
-    """Clips files of ``graphau`` and ``faceverse`` for a split: stream -> path."""
+    """Clips files of some streams for a split: stream -> path."""
     return {
         stream: write_clips(
             folder / stream / f"{split}.h5",
@@ -84,5 +89,14 @@ def write_streams(
             stream=stream,
             split=split,
         )
-        for stream in ("graphau", "faceverse")
+        for stream in streams
     }
+
+
+def write_appropriate(path: Path, matrix: np.ndarray) -> Path:
+    """Write an appropriate file of the contract from its matrix (2L, 2L)."""
+    with store.create(path, schema="appropriate", created_by="test") as file:
+        file.create_dataset("matrix", data=matrix.astype(np.uint8))
+        file.create_dataset("index", data=clips_index(len(matrix) // 2))
+        file.attrs["source"] = "made for a test"
+    return path

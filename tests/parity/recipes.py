@@ -76,6 +76,16 @@ def normal_input(tag: str, shape: tuple[int, ...], scale: float = 1.0) -> np.nda
     return (scale * stream(f"input:{tag}").standard_normal(shape)).astype(np.float32)
 
 
+def uniform_input(tag: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform numbers in [0, 1) of a tag."""
+    return stream(f"input:{tag}").random(shape).astype(np.float32)
+
+
+def integer_input(tag: str, shape: tuple[int, ...], above: int) -> np.ndarray:
+    """Whole numbers from 0 to below ``above`` of a tag, as float32."""
+    return stream(f"input:{tag}").integers(0, above, size=shape).astype(np.float32)
+
+
 def read(name: str) -> dict[str, np.ndarray]:
     """The arrays of a reference file of this folder."""
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:

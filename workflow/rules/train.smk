@@ -52,6 +52,16 @@ use rule train_stage as train_belfusion_ldm with:
         stage="ldm",
 
 
+use rule train_stage as train_regnn with:
+    wildcard_constraints:
+        model=any_of(trained_models("regnn")),
+        stage="generator",
+    resources:
+        mem_mb=10000,
+        runtime=1440,
+        gpu=1,
+
+
 # Published weights in place of training (docs/checkpoints.md). One job per stage and seed, each a
 # few seconds, so that everything after it finds the files where a trained model has them.
 rule convert_checkpoint:
