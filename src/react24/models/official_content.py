@@ -25,7 +25,10 @@ NETWORKS = {
     L2L_PREDICTOR: ("listener_past_tok_embedding.weight", "audio_projector.weight"),
     REGNN: ("motor_processor.Layers.0.attn_1.w", "cognitive_processor.convert_layer.fc1.weight"),
     TRANSVAE_ONLINE: ("reaction_decoder.vae_model.mu_token", "reaction_decoder.lstm.weight_ih_l0"),
-    TRANSVAE_OFFLINE: ("reaction_decoder.vae_model.mu_token", "fusion.weight"),
+    TRANSVAE_OFFLINE: (
+        "reaction_decoder.vae_model.mu_token",
+        "speaker_behaviour_encoder.video_encoder.fc.weight",
+    ),
 }
 """Network -> keys by which its state_dict is known; the first that fits counts."""
 
