@@ -1,6 +1,8 @@
 """Published checkpoints become weights that sampling takes as if they had been trained here."""
 
 import json
+import sys
+import types
 from dataclasses import replace
 
 import clips_factory
@@ -8,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from react24.convert import convert_checkpoint
 from react24.errors import InputError
-from react24.models import belfusion, registry
+from react24.models import belfusion, registry, regnn, regnn_settings
 from react24.models.belfusion_denoiser import LatentDiffusion, export_official_ldm
 from react24.models.belfusion_settings import read_settings
 from react24.models.belfusion_vae import BehaviourVAE, export_official_vae
+from react24.models.regnn_official import export_official as export_official_regnn
 from react24.samples import clip_key
 from react24.sampling import Sampling, sample_reactions
 from react24.store import open_file, sha256_file
@@ -204,6 +208,57 @@ def test_conversions_that_fit_something_get_the_training_clips(official, tmp_pat
     clips = clips_factory.write_streams(tmp_path / "t", 2, split="test")
     with pytest.raises(InputError, match="holds split test, not train"):
         convert_checkpoint(SETTINGS, files_of(official), output, clips=clips)
+
+
+class Part(nn.Module):
+    """A part of a network, for files of whole networks."""
+
+
+def pickle_network(path, state, attributes, monkeypatch):
+    """``torch.save`` of a whole network of a class ``models.mhp.Part`` that nobody has."""
+    parts = {"": Part()}
+    for key, value in state.items():
+        *folders, name = key.split(".")
+        for depth in range(1, len(folders) + 1):
+            here = ".".join(folders[:depth])
+            if here not in parts:
+                parts[here] = Part()
+                parts[".".join(folders[: depth - 1])].add_module(folders[depth - 1], parts[here])
+        parts[".".join(folders)].register_buffer(name, value)
+    for key, value in attributes.items():
+        folder, _, name = key.rpartition(".")
+        setattr(parts[folder], name, value)
+    with monkeypatch.context() as patch:
+        for name in ("models", "models.mhp"):
+            patch.setitem(sys.modules, name, types.ModuleType(name))
+        sys.modules["models.mhp"].Part = Part
+        patch.setattr(Part, "__module__", "models.mhp")
+        torch.save(nn.DataParallel(parts[""]), path)
+
+
+def test_a_whole_network_of_regnn_is_converted_and_samples(tmp_path, monkeypatch):
+    settings = regnn_settings.read_settings({"variant": "official"})
+    torch.manual_seed(1)
+    network = regnn.RegnnNetwork(settings.network, settings.visual_width, settings.sound_width)
+    state = export_official_regnn(network)
+    norms = {f"motor_processor.Layers.{i}.norm_layer._init": True for i in range(2)}
+    pickle_network(tmp_path / "mhp.pth", state, norms | {"pattern": "all"}, monkeypatch)
+    values = {"type": "regnn", **settings.as_dict()}
+    files = registry.get("regnn").convert.name_files(str(tmp_path / "mhp.pth"))
+    folder = tmp_path / "generator"
+    convert_checkpoint(values, files, {"generator": folder})
+    tensors = export.read_weights(folder)
+    expected = network.state_dict() | {"motor.initialised": torch.tensor(True)}
+    assert tensors.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in tensors.items())
+    assert "models.mhp" not in sys.modules
+    speaker = {"visual": torch.randn(1, 750, 768), "sound": torch.rand(1, 750, 128) * 255}
+    network.motor.initialised.fill_(True)
+    direct = regnn.load(values, {"generator": network.state_dict()})
+    again = regnn.load(values, {"generator": tensors})
+    noise = [torch.Generator().manual_seed(2)], [torch.Generator().manual_seed(2)]
+    one, two = (model.react(speaker, 2, n) for model, n in zip((direct, again), noise, strict=True))
+    assert torch.equal(one.emotion, two.emotion)
 
 
 def test_a_single_path_stands_for_the_only_file():
