@@ -208,8 +208,8 @@ def format_evaluation(found: Evaluation) -> str:
     """The table of ``evaluate``: official numbers first, then the repaired ones."""
     lines = [
         f"{found.predictions}, split {found.split} of {found.data}",
-        f"N = {found.clips} directions, S = {found.samples} samples, T = {found.frames} frames; "
-        f"appropriate reactions: {found.appropriate}",
+        f"N = {found.clips} directions, S = {found.samples} samples, T = {found.frames} frames",
+        f"Appropriate reactions: {found.appropriate}",
         "",
         f"Official (FRCorr and FRDist are sums over the {found.samples} samples):",
         *_rows(found.official, found),

@@ -209,6 +209,10 @@ def test_files_of_the_workflow(tmp_path, behaviour, reactions, data):
     assert by_file.appropriate == "for a test"
     assert by_file.sessions == ("session00", "session00", "session01") * 2
     np.testing.assert_array_equal(read_all(samples, by_file), reactions)
+    first = ("session00/{}/1", "session00/{}/2", "session01/{}/1")
+    paths = [path.format(role) for role in "ab" for path in first]
+    write_results(tmp_path / "files", reactions, paths, ".pth")
+    np.testing.assert_array_equal(read_all(tmp_path / "files", by_file), reactions)
     other = open_ground_truth(clips, "val", appropriate=data / "neighbour_emotion_val.npy")
     assert other.matrix.sum() == 8
     with pytest.raises(InputError, match="holds split val, not test"):

@@ -97,6 +97,7 @@ def test_the_file_holds_what_the_arrays_give(files):
         assert official["TLCC"] == 49.0  # the speakers' constant channel
         assert corrected["TLCC_defined"] == tlcc(emotion, native).defined
         assert clips["TLCC_offset"].shape == (4, SAMPLES)
+        np.testing.assert_array_equal(file["index"][:], make_index())
         assert clips["FRDist"][:].mean() == pytest.approx(official["FRDist"])
 
 

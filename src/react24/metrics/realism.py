@@ -28,10 +28,8 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 ENOUGH = 2048
 """Pictures below which the covariance of 2048 features cannot have full rank."""
 
-NO_FRAMES = (
-    "no frames: FRRea compares pictures of the rendered reactions with pictures of the real "
-    "listeners; give both folders with --frames-made and --frames-real"
-)
+NO_FRAMES = "no frames were given (--frames-real, --frames-made)"
+"""Why there is usually no value."""
 
 
 @dataclass(frozen=True)
