@@ -221,7 +221,10 @@ def _open(
             raise InputError(f"split {split}: the model needs the clips of stream {stream}")
     sources = {n: Source(Path(clips[s]), space) for n, (s, space) in reads.clips.items()}
     opened = SplitClips(
-        sources, max_memory_mb=0, sessions=(sessions or {}) if reads.frames else None
+        sources,
+        max_memory_mb=0,
+        sessions=(sessions or {}) if reads.frames else None,
+        frame_size=reads.frame_size,
     )
     if opened.split != split:
         opened.close()

@@ -86,6 +86,11 @@ def integer_input(tag: str, shape: tuple[int, ...], above: int) -> np.ndarray:
     return stream(f"input:{tag}").integers(0, above, size=shape).astype(np.float32)
 
 
+def symmetric_input(tag: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform numbers in [-1, 1) of a tag."""
+    return (2.0 * stream(f"input:{tag}").random(shape) - 1.0).astype(np.float32)
+
+
 def read(name: str) -> dict[str, np.ndarray]:
     """The arrays of a reference file of this folder."""
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:

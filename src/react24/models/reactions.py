@@ -41,7 +41,7 @@ class ReactionModel(Protocol):
         Args:
             speaker: The model's own name of an array -> (B, T, D) on the model's device, as its
                 ``stage_inputs`` for sampling has it; ``frames``, where it needs pictures, is
-                uint8 (B, T, 3, 224, 224).
+                uint8 (B, T, 3, H, W).
             n_samples: S, reactions per clip.
             generators: B CPU generators. All chance of clip b comes from the b-th, sample after
                 sample, so that its reactions do not depend on the clips beside it.

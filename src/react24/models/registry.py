@@ -28,6 +28,7 @@ SAMPLING = "sampling"
 BUILT_IN = {
     "belfusion": "react24.models.belfusion_settings:MODEL",
     "regnn": "react24.models.regnn_settings:MODEL",
+    "transvae": "react24.models.transvae_settings:MODEL",
 }
 """Type -> where its ``ModelType`` is. Settings modules import no torch."""
 
@@ -57,11 +58,13 @@ class StageInputs:
         clips: The model's own name for an array -> (stream, ``native`` or ``zscored``).
         appropriate: Whether it needs the matrix of appropriate reactions.
         frames: Whether it needs the pictures of the faces.
+        frame_size: Their height and width, pixels.
     """
 
     clips: Mapping[str, tuple[str, Space]]
     appropriate: bool = False
     frames: bool = False
+    frame_size: int = 224
 
     @property
     def streams(self) -> tuple[str, ...]:

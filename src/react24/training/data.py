@@ -92,6 +92,7 @@ class SplitClips:
         pin: bool = False,
         appropriate: Path | None = None,
         sessions: Mapping[str, SessionFiles] | None = None,
+        frame_size: int = 224,
     ):
         """Open the files, check that they hold the same clips, and load what fits.
 
@@ -102,6 +103,7 @@ class SplitClips:
             pin: Page-locked memory, from which copies to a GPU are quicker.
             appropriate: File of the split's appropriate reactions.
             sessions: Session -> its media file and face track, to read pictures from.
+            frame_size: Height and width of the pictures, pixels.
 
         Raises:
             InputError: No stream was asked for.
@@ -121,7 +123,7 @@ class SplitClips:
         if sessions is not None:
             from react24.training.frames import FrameReader
 
-            self.frames = FrameReader(sessions, self.index)
+            self.frames = FrameReader(sessions, self.index, size=frame_size)
 
     def _load(self, limit: float, pin: bool) -> None:
         """Load what fits into ``limit`` MiB, the smallest arrays first."""

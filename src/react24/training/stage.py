@@ -239,6 +239,7 @@ def _open(
                 pin=pin,
                 appropriate=files.appropriate if inputs.appropriate else None,
                 sessions=files.sessions if inputs.frames else None,
+                frame_size=inputs.frame_size,
             )
             opened[split] = stack.enter_context(clips)
         yield opened
