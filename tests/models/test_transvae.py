@@ -145,8 +145,8 @@ def test_coefficients_come_in_native_units():
     native = mean + 2 * std
     torch.testing.assert_close(model.to_units(native)[1:], torch.full((57,), 2.0))
     torch.testing.assert_close(model.from_units(model.to_units(native)), native)
-    assert model.emotion_variance.item() == pytest.approx(0.25)
-    assert model.coefficient_variance.item() == pytest.approx(57 / 58)
+    assert (model.emotion_variance == 0.25).all()
+    torch.testing.assert_close(model.coefficient_variance, torch.tensor([0.0] + 57 * [1.0]))
     official = network()
     official.set_statistics(torch.full((25,), 0.5), mean, std)
     torch.testing.assert_close(official.to_units(native), 2 * std)
@@ -216,7 +216,7 @@ def test_the_diversity_of_a_clip_and_that_of_the_spread():
     one, other = torch.zeros(2, 4, 5), torch.zeros(2, 4, 5)
     other[1] = 1.0  # squared distance 20, mean squared difference 1
     official, fixed = network().config, network("fixed").config
-    variance = torch.tensor(1.0)
+    variance = torch.tensor([1.0, 0.5, 1.5, 1.0, 1.0])
     expected = (1 + torch.exp(torch.tensor(-0.2))) / 2
     torch.testing.assert_close(diversity_loss(one, other, variance, official), expected)
     found = diversity_loss(one, other, variance, fixed)
@@ -240,6 +240,18 @@ def test_the_loss_is_the_weighted_sum():
     torch.testing.assert_close(found.kld, kld)
     expected = 2 * 1 + 4 + 10 * 4 + 0.5 * found.kld + 3 * found.diversity
     torch.testing.assert_close(found.loss, expected)
+
+
+def test_errors_as_shares_of_the_variance():
+    model, given = network("fixed", weight_kld=0.0), speaker()
+    model.emotion_variance.fill_(0.5)
+    model.coefficient_variance[:52] = 2.0
+    model.coefficient_variance[52:] = 4.0
+    with torch.no_grad():
+        made = model(given["frames"], given["mfcc"], torch.zeros(1, 2, 16))
+    found = transvae_losses(made, made.emotion + 1, made.coefficients + 2, model)
+    for name, expected in (("emotion", 2), ("expression", 2), ("pose", 1), ("loss", 5)):
+        assert getattr(found, name).item() == pytest.approx(expected), name
 
 
 # What is refused

@@ -126,7 +126,7 @@ def test_losses(online, case):
         )
     other = [torch.from_numpy(reference[f"in_div_{n}_2"]) for n in ("3dmm", "emotion")]
     pairs = zip((output.coefficients, output.emotion), other, strict=True)
-    diversity = [diversity_loss(*pair, torch.ones(()), case.model.config) for pair in pairs]
+    diversity = [diversity_loss(*pair, torch.ones(1), case.model.config) for pair in pairs]
     np.testing.assert_allclose(
         torch.stack(diversity), reference["out_div_loss_3dmm_emotion"], rtol=1e-5
     )

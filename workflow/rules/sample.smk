@@ -13,7 +13,7 @@ rule sample_reactions:
         "../../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=lambda wc: 6000 if sampling_inputs(wc).frames else 3000,
         runtime=240,
         gpu=1,
     params:

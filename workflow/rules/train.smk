@@ -62,6 +62,17 @@ use rule train_stage as train_regnn with:
         gpu=1,
 
 
+# Its memory is that of 4 x 256 pictures of 224 pixels on a CPU.
+use rule train_stage as train_transvae with:
+    wildcard_constraints:
+        model=any_of(trained_models("transvae")),
+        stage="transvae",
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+        gpu=1,
+
+
 # Published weights in place of training (docs/checkpoints.md). One job per stage and seed, each a
 # few seconds, so that everything after it finds the files where a trained model has them.
 rule convert_checkpoint:

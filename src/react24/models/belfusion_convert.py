@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from react24.models.belfusion_denoiser import load_official_ldm
 from react24.models.belfusion_settings import COEFFICIENT_DIM, read_settings
 from react24.models.belfusion_vae import load_official_vae
 from react24.models.official_content import BELFUSION_LDM, BELFUSION_VAE
-from react24.models.official_files import OfficialFile
-
-logger = logging.getLogger(__name__)
+from react24.models.official_files import OfficialFile, read_mean_face
 
 STATISTICS = ("min", "max", "mean", "std")
 
@@ -37,7 +33,7 @@ def convert(
     """
     resolved = read_settings(settings)
     statistics = _find_statistics(files)
-    mean = _read_mean_face(files.get("mean_face"))
+    mean = read_mean_face(files.get("mean_face"), COEFFICIENT_DIM)
     state = files["vae"].state(BELFUSION_VAE)
     with files["vae"].naming():
         vae = load_official_vae(state, statistics, resolved.vae, coefficient_mean=mean)
@@ -62,15 +58,3 @@ def _find_statistics(files: Mapping[str, OfficialFile]) -> Mapping[str, Any]:
             "none, give them as the file 'statistics'"
         )
     raise source.error("min, max, mean and std of BeLFusion's codes")
-
-
-def _read_mean_face(file: OfficialFile | None) -> Tensor | None:
-    if file is None:
-        logger.warning(
-            "no file 'mean_face' is given: coefficients come out relative to the mean face"
-        )
-        return None
-    mean = torch.as_tensor(file.content.get("array", torch.empty(0))).flatten()
-    if mean.numel() != COEFFICIENT_DIM:
-        raise file.error(f"an array of {COEFFICIENT_DIM} mean coefficients (.npy)")
-    return mean.float()

@@ -7,6 +7,7 @@ checkpoint around one), whole pickled networks (``whole_module``), ``.safetensor
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -24,6 +26,8 @@ from react24.models.official_content import describe_content, find_state, name_s
 from react24.models.official_keys import strip_module
 from react24.models.whole_module import PICKLE, read_whole_module
 from react24.torch_files import UNREADABLE, load_plain
+
+logger = logging.getLogger(__name__)
 
 _STARTS = {
     b"version https://git-lfs": "a Git LFS pointer that stands for the file (git lfs pull gets it)",
@@ -111,6 +115,25 @@ def read_official(path: str | Path, expected: str = "an official checkpoint") ->
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: this is {describe_content(content)}; expected {expected}")
     return OfficialFile(path, content)
+
+
+def read_mean_face(file: OfficialFile | None, size: int) -> Tensor | None:
+    """The mean coefficients that official 3DMM coefficients are relative to, float32 (size,).
+
+    None, with a warning, where no file is given.
+
+    Raises:
+        InputError: The file does not hold one array of this size.
+    """
+    if file is None:
+        logger.warning(
+            "no file 'mean_face' is given: coefficients come out relative to the mean face"
+        )
+        return None
+    mean = torch.as_tensor(file.content.get("array", torch.empty(0))).flatten()
+    if mean.numel() != size:
+        raise file.error(f"an array of {size} mean coefficients (.npy)")
+    return mean.float()
 
 
 def _read(path: Path, start: bytes) -> Any:

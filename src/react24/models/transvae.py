@@ -63,8 +63,8 @@ class TransVAE(nn.Module):
     """The network, offline or online.
 
     The buffers ``coefficient_mean`` and ``coefficient_scale`` (58,) are the units of the 3DMM
-    output; ``emotion_variance`` and ``coefficient_variance`` are the mean variances over the
-    channels of the targets, in units of the outputs. All travel with the weights.
+    output; ``emotion_variance`` (25,) and ``coefficient_variance`` (58,) are the variances of the
+    targets over the training split, in units of the outputs. All travel with the weights.
     """
 
     def __init__(self, config: TransVAEConfig):
@@ -84,8 +84,8 @@ class TransVAE(nn.Module):
             self.lstm = nn.LSTM(width, width, batch_first=True)
         self.register_buffer("coefficient_mean", torch.zeros(face))
         self.register_buffer("coefficient_scale", torch.ones(face))
-        self.register_buffer("emotion_variance", torch.ones(()))
-        self.register_buffer("coefficient_variance", torch.ones(()))
+        self.register_buffer("emotion_variance", torch.ones(emotion))
+        self.register_buffer("coefficient_variance", torch.ones(face))
 
     @property
     def window(self) -> int | None:
@@ -208,8 +208,8 @@ class TransVAE(nn.Module):
             scale = torch.where(coefficient_std < SMALLEST_STD, scale, coefficient_std)
         self.coefficient_mean.copy_(coefficient_mean)
         self.coefficient_scale.copy_(scale)
-        self.emotion_variance.copy_(emotion_std.square().mean())
-        self.coefficient_variance.copy_((coefficient_std / scale).square().mean())
+        self.emotion_variance.copy_(emotion_std.square())
+        self.coefficient_variance.copy_((coefficient_std / scale).square())
 
 
 def _draw(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
@@ -226,7 +226,8 @@ def transvae_losses(
     """The loss.
 
     MSE(emotion) + MSE(expression) + 10 MSE(pose) (official weights), plus KL(N(m, v) || N(0, 1))
-    as a mean over windows, clips and dimensions, plus the diversity of both outputs.
+    as a mean over windows, clips and dimensions, plus the diversity of both outputs. With
+    ``error_units: variance`` each squared error is divided by the mean variance of its channels.
 
     Args:
         output: Of the network.
@@ -235,10 +236,14 @@ def transvae_losses(
         model: For its settings and the variances of the targets.
         other: A second reaction to the same speakers, for the diversity; without gradient.
     """
-    config = model.config
+    config, face_variance = model.config, model.coefficient_variance
     apart = (output.coefficients - coefficients).square()
     emotion_loss = functional.mse_loss(output.emotion, emotion)
     expression, pose = apart[..., :EXPRESSION_DIM].mean(), apart[..., EXPRESSION_DIM:].mean()
+    if config.error_units == "variance":
+        emotion_loss = emotion_loss / model.emotion_variance.mean()
+        expression = expression / face_variance[:EXPRESSION_DIM].mean()
+        pose = pose / face_variance[EXPRESSION_DIM:].mean()
     mean, log_variance = output.mean, output.log_variance
     kld = 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).mean()
     loss = (
@@ -250,7 +255,7 @@ def transvae_losses(
     if other is None:
         return TransVAELosses(loss, emotion_loss, expression, pose, kld)
     diversity = diversity_loss(
-        output.coefficients, other.coefficients, model.coefficient_variance, config
+        output.coefficients, other.coefficients, face_variance, config
     ) + diversity_loss(output.emotion, other.emotion, model.emotion_variance, config)
     loss = loss + config.weight_diversity * diversity
     return TransVAELosses(loss, emotion_loss, expression, pose, kld, diversity)
@@ -261,19 +266,18 @@ def diversity_loss(one: Tensor, other: Tensor, variance: Tensor, config: TransVA
 
     ``clip``: exp(-d / 100), d the squared distance summed over frames and channels (official).
     ``spread``: the part of the spread that is missing, max(0, 1 - mean squared difference / 2
-    variance): 0 from where the two differ as much as two independent frames of the training
-    split do.
+    variance): 0 from where the two differ as much as independent frames of the training split do.
 
     Args:
         one: (B, T, D).
         other: (B, T, D).
-        variance: Mean variance of a channel of the targets.
+        variance: (D,) of the targets, over the training split.
         config: For ``diversity``.
     """
     squared = (one - other).square().flatten(1)
     if config.diversity == "clip":
         return torch.exp(-squared.sum(1) / DIVERSITY_SCALE).mean()
-    return functional.relu(1 - squared.mean(1) / (2 * variance)).mean()
+    return functional.relu(1 - squared.mean(1) / (2 * variance.mean())).mean()
 
 
 class TransVAEReactions:

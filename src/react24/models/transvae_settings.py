@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 from react24.errors import InputError
 from react24.models import settings as reading
-from react24.models.registry import SAMPLING, ModelType, Stage, StageInputs
+from react24.models.registry import SAMPLING, Conversion, ModelType, Stage, StageInputs
 
 Space = Literal["native", "zscored"]
 Statistics = Literal["prefix", "running"]
 Units = Literal["centred", "standardised"]
+Errors = Literal["native", "variance"]
 Diversity = Literal["clip", "spread"]
 
 EMOTION_DIM = 25
@@ -63,8 +64,10 @@ class TransVAEConfig:
             zeros otherwise; None follows the variant.
         coefficient_units: ``centred``: 3DMM coefficients minus their mean; ``standardised``: also
             divided by their standard deviation; None follows the variant.
+        error_units: ``native``: squared errors as they are; ``variance``: as shares of the variance
+            of what is predicted, over the training split. None follows the variant.
         weight_emotion: Weight of the mean squared error of the behaviour.
-        weight_expression: Of the 52 expression coefficients; None follows the variant.
+        weight_expression: Of the 52 expression coefficients.
         weight_pose: Of the 6 coefficients of the pose; None follows the variant.
         weight_kld: Weight of the KL divergence (mean over clips, windows and dimensions).
         weight_diversity: Weight of the diversity term.
@@ -72,6 +75,8 @@ class TransVAEConfig:
             all, by exp(-squared distance over the clip / 100); ``spread``: to differ as much as
             two frames of the training split do, by what is missing from that. None follows the
             variant.
+        validate_diversity: Whether the loss of the validation, by which weights are picked, has the
+            diversity term too; None follows the variant.
         epochs: Passes over the training clips, each direction once a pass.
         batch_size: Training examples per step.
         learning_rate: Of AdamW, constant.
@@ -94,12 +99,14 @@ class TransVAEConfig:
     norm_statistics: Statistics | None = None
     fill_last_window: bool | None = None
     coefficient_units: Units | None = None
+    error_units: Errors | None = None
     weight_emotion: float = 1.0
-    weight_expression: float | None = None
+    weight_expression: float = 1.0
     weight_pose: float | None = None
     weight_kld: float = 1e-5
     weight_diversity: float = 10.0
     diversity: Diversity | None = None
+    validate_diversity: bool | None = None
     epochs: int = 50
     batch_size: int = 4
     learning_rate: float = 1e-5
@@ -111,11 +118,15 @@ class TransVAEConfig:
             "feed_forward", "epochs", "batch_size", "learning_rate",
         )  # fmt: skip
         reading.require_not_negative(
-            self, "weight_emotion", "weight_kld", "weight_diversity", "weight_decay"
+            self,
+            "weight_emotion",
+            "weight_expression",
+            "weight_kld",
+            "weight_diversity",
+            "weight_decay",
         )
-        for name in ("weight_expression", "weight_pose"):
-            if getattr(self, name) is not None:
-                reading.require_not_negative(self, name)
+        if self.weight_pose is not None:
+            reading.require_not_negative(self, "weight_pose")
         if self.evaluation_window is not None:
             reading.require_positive(self, "evaluation_window")
         if self.coefficient_dim <= EXPRESSION_DIM:
@@ -169,18 +180,20 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "norm_statistics": "prefix",
         "fill_last_window": False,
         "coefficient_units": "centred",
-        "weight_expression": 1.0,
+        "error_units": "native",
         "weight_pose": 10.0,
         "diversity": "clip",
+        "validate_diversity": False,
     },
     "fixed": {
         "speaker_positions": True,
         "norm_statistics": "running",
         "fill_last_window": True,
         "coefficient_units": "standardised",
-        "weight_expression": 0.1,
-        "weight_pose": 0.1,
+        "error_units": "variance",
+        "weight_pose": 1.0,
         "diversity": "spread",
+        "validate_diversity": True,
     },
 }
 """What a variant means, setting by setting; a setting given explicitly wins over the variant.
@@ -230,6 +243,21 @@ def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
     return StageInputs(clips, frames=True, frame_size=settings["transvae"]["frame_size"])
 
 
+def official_problem(settings: Mapping[str, Any]) -> str | None:
+    """What keeps official weights from being used with these settings."""
+    config = settings["transvae"]
+    names = ["speaker_positions", "coefficient_units"]
+    names += ["norm_statistics"] if config["online"] else []
+    wrong = [
+        f"transvae.{name} is {config[name]!r}, not {VARIANTS['official'][name]!r}"
+        for name in names
+        if config[name] != VARIANTS["official"][name]
+    ]
+    if not wrong:
+        return None
+    return f"{'; '.join(wrong)}, as official weights were trained; set variant: official"
+
+
 MODEL = ModelType(
     name="transvae",
     title="Trans-VAE",
@@ -244,5 +272,13 @@ MODEL = ModelType(
     settings="react24.models.transvae_settings:read_settings",
     inputs="react24.models.transvae_settings:stage_inputs",
     load="react24.models.transvae:load",
+    convert=Conversion(
+        function="react24.models.transvae_convert:convert",
+        files={"transvae": "officially best_checkpoint.pth, offline or online as the settings are"},
+        optional={
+            "mean_face": "the 58 mean coefficients that official coefficients are relative to"
+        },
+        check="react24.models.transvae_settings:official_problem",
+    ),
     card="docs/models/transvae.md",
 )

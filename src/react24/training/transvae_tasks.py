@@ -87,10 +87,9 @@ class TransVAETask(StageTask):
         }
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
-        """``loss``, ``emotion``, ``expression``, ``pose``, ``kld``; in training ``diversity``.
+        """``loss``, ``emotion``, ``expression``, ``pose``, ``kld``, ``diversity``.
 
-        Validation has no diversity term, as in the official code, whose model selection goes by
-        what remains.
+        In validation the last one only with ``validate_diversity``.
         """
         model, audio = self.module, batch["mfcc"]
         clips, frames = audio.shape[:2]
@@ -100,7 +99,7 @@ class TransVAETask(StageTask):
 
         speaker = model.encode(batch["frames"], audio)
         made, other = model.write(speaker, draw(), frames), None
-        if model.training:
+        if model.training or self.config.validate_diversity:
             with torch.no_grad():
                 other = model.write(speaker, draw(), frames)
         targets = batch["emotion"], model.to_units(batch["coefficients"])
