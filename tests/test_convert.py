@@ -184,7 +184,10 @@ def fitting(settings, files, clips):
     from react24.models.belfusion_convert import convert
 
     tensors = convert(settings, files)
-    tensors["vae"]["coefficient_mean"] = clips.take("face", torch.arange(clips.rows)).mean((0, 1))
+    if clips is not None:
+        tensors["vae"]["coefficient_mean"] = clips.take("face", torch.arange(clips.rows)).mean(
+            (0, 1)
+        )
     return tensors
 
 
@@ -205,6 +208,13 @@ def test_conversions_that_fit_something_get_the_training_clips(official, tmp_pat
     assert description["pretrained"] is False
     mean = export.read_weights(tmp_path / "vae")["coefficient_mean"]
     np.testing.assert_allclose(mean, clips_factory.behaviour(2, 58).mean((0, 1)), atol=1e-5)
+    after = {"ldm": tmp_path / "ldm"}
+    convert_checkpoint(SETTINGS, files_of(official), after, converted=output)
+    second = export.read_description(tmp_path / "ldm")
+    assert second["inputs"] == {"vae": description["weights_sha256"]}
+    assert second["pretrained"] is False
+    with pytest.raises(InputError, match="was not converted from these files"):
+        convert_checkpoint(SETTINGS, files_of(official, mean_face=None), after, converted=output)
     clips = clips_factory.write_streams(tmp_path / "t", 2, split="test")
     with pytest.raises(InputError, match="holds split test, not train"):
         convert_checkpoint(SETTINGS, files_of(official), output, clips=clips)

@@ -23,6 +23,7 @@ from react24.models.official_files import OfficialFile, read_official
 from react24.models.registry import Conversion, ModelType
 from react24.training import export
 from react24.training.data import Source, SplitClips
+from react24.training.stage import read_stage
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,9 @@ def convert_checkpoint(
     output: Mapping[str, Path],
     *,
     clips: Mapping[str, Path] | None = None,
+    converted: Mapping[str, Path] | None = None,
     seed: int = 0,
+    threads: int = 1,
     created_by: str = "convert_checkpoint",
 ) -> None:
     """Write the weights of a model from published files.
@@ -45,13 +48,17 @@ def convert_checkpoint(
             left out are not written.
         clips: Stream -> clips of the training split, for models that fit something of their own
             beside the published weights (``Conversion.fitted_on``).
+        converted: Stage -> its folder, for stages that have been converted from these files
+            already; what is fitted there is not fitted again.
         seed: Whose folder this is; conversion itself draws nothing.
+        threads: CPU threads, where something is fitted.
         created_by: Rule or command.
 
     Raises:
-        InputError: Files, settings or clips cannot be used.
+        InputError: Files, settings, clips or converted stages cannot be used.
         StoreError: The clips do not belong together.
     """
+    torch.set_num_threads(threads)
     kind = registry.get(settings["type"])
     checked = json.loads(json.dumps(kind.read_settings(settings, kind.name)))
     conversion = find_conversion(kind)
@@ -60,23 +67,23 @@ def convert_checkpoint(
         raise InputErrors(f"published weights of {kind.title}", problems)
     what = {**conversion.files, **conversion.optional}
     read = {name: read_official(path, what[name]) for name, path in files.items()}
-    streams = kind.conversion_streams(checked)
+    sources = _digest_files(files)
+    earlier = {n: _read_converted(kind, n, f, sources) for n, f in (converted or {}).items()}
+    fits = conversion.fitted_on is not None and conversion.fitted_on not in earlier
+    fitted = _choose_clips(kind, checked, clips or {}) if fits else {}
     with ExitStack() as stack:
-        opened = _open_clips(stack, kind, checked, clips or {})
-        tensors = registry.resolve(conversion.function)(checked, read, opened)
+        opened = _open_clips(stack, kind, checked, fitted) if fits else None
+        tensors = dict(registry.resolve(conversion.function)(checked, read, opened))
         pretrained = opened is None or bool(opened.pretrained)
+    for stage, description in earlier.items():
+        tensors[stage] = export.read_weights((converted or {})[stage])
+        pretrained &= description["pretrained"]
     _check(kind, checked, tensors, read.values())
-    digests = store.digest_inputs(**{f"train_{name}": (clips or {})[name] for name in streams})
-    sources = {
-        name: {"file": Path(path).name, "sha256": store.sha256_file(path)}
-        for name, path in files.items()
-    }
-    written = {}
+    inputs = store.digest_inputs(**{f"train_{name}": path for name, path in fitted.items()})
     for stage in kind.stages:
-        inputs = digests | {name: written[name] for name in stage.needs}
-        written[stage.name] = export.digest_tensors(tensors[stage.name])
         if stage.name not in output:
             continue
+        needed = {name: export.digest_tensors(tensors[name]) for name in stage.needs}
         logger.info("writing stage %s of %s to %s", stage.name, kind.title, output[stage.name])
         export.write_model(
             output[stage.name],
@@ -86,7 +93,7 @@ def convert_checkpoint(
             seed=seed,
             pretrained=pretrained,
             config=stage.settings(checked),
-            inputs=inputs,
+            inputs=inputs | needed,
             created_by=created_by,
             converted_from=sources,
         )
@@ -106,24 +113,46 @@ def find_conversion(kind: ModelType) -> Conversion:
     return kind.convert
 
 
-def _open_clips(
-    stack: ExitStack,
-    kind: ModelType,
-    settings: Mapping[str, Any],
-    clips: Mapping[str, Path],
-) -> SplitClips | None:
-    """The training clips that something is fitted to, under the names of that stage."""
+def _digest_files(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    return {
+        name: {"file": Path(path).name, "sha256": store.sha256_file(path)}
+        for name, path in files.items()
+    }
+
+
+def _read_converted(
+    kind: ModelType, stage: str, folder: Path, sources: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """``model.json`` of a stage that was converted from the same files."""
+    description = read_stage(kind, stage, folder)
+    if description.get("converted_from") != sources:
+        raise InputError(f"{folder}: was not converted from these files; convert it again")
+    return description
+
+
+def _choose_clips(
+    kind: ModelType, settings: Mapping[str, Any], clips: Mapping[str, Path]
+) -> dict[str, Path]:
+    """The clips that something is fitted to."""
     streams = kind.conversion_streams(settings)
-    if not streams:
-        return None
     missing = [name for name in streams if name not in clips]
     if missing:
         raise InputError(
             f"{kind.title}: the published weights lack a part that is fitted here, which needs "
             f"the training clips of stream {', '.join(missing)}"
         )
+    return {name: Path(clips[name]) for name in streams}
+
+
+def _open_clips(
+    stack: ExitStack,
+    kind: ModelType,
+    settings: Mapping[str, Any],
+    clips: Mapping[str, Path],
+) -> SplitClips:
+    """The training clips under the names of the stage that something is fitted in."""
     inputs = kind.stage_inputs(settings, kind.convert.fitted_on)
-    sources = {name: Source(Path(clips[s]), space) for name, (s, space) in inputs.clips.items()}
+    sources = {name: Source(clips[stream], space) for name, (stream, space) in inputs.clips.items()}
     opened = stack.enter_context(SplitClips(sources))
     if opened.split != "train":
         raise InputError(f"{opened.where}: holds split {opened.split}, not train")

@@ -146,9 +146,14 @@ def trained_models(kind):
 
 
 def checkpoint_files(wildcards):
-    """Input function: published files of a model, and clips that something is fitted to."""
+    """Input function: published files of a model, earlier stages, clips that are fitted to."""
     kind, model = model_kind(wildcards.model), wildcards.model
     files = {f"file_{name}": path for name, path in CHECKPOINTS[model].items()}
+    needs = kind.stage(wildcards.stage).needs
+    for stage in needs:
+        files |= weight_files(f"results/models/{model}/seed{wildcards.seed}", stage)
+    if kind.convert.fitted_on in needs:
+        return files
     streams = kind.conversion_streams(MODEL_SETTINGS[model])
     return files | {f"train_{s}": f"results/clips/{s}/train.h5" for s in streams}
 

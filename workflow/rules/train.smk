@@ -94,7 +94,7 @@ rule convert_checkpoint:
         "../../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=30,
     params:
         settings=lambda wc: MODEL_SETTINGS[wc.model],

@@ -11,6 +11,8 @@ convert_checkpoint(
     pick(files, "file_"),
     {stage: Path(snakemake.output.weights).parent},
     clips=pick(files, "train_"),
+    converted={name: path.parent for name, path in pick(files, "weights_").items()},
     seed=int(snakemake.wildcards.seed),
+    threads=snakemake.threads,
     created_by=snakemake.rule,
 )

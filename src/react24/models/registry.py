@@ -108,8 +108,9 @@ class Conversion:
         optional: Name of a file that may be given -> what it is.
         check: Entry point ``(settings mapping) -> str | None``: what in the settings keeps
             published weights from being used. Imports nothing heavy.
-        fitted_on: Stage whose arrays, of the training clips, ``function`` is given because it
-            has to fit something that the files do not hold; None where nothing is fitted.
+        fitted_on: Stage with a part that the files do not hold and ``function`` has to fit: it
+            is given the arrays of this stage, of the training clips, or None where this stage
+            has been converted before and its tensors do not count. None: nothing is fitted.
     """
 
     function: str
