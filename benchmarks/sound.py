@@ -1,17 +1,19 @@
-"""What the sound extractors cost beside a straightforward implementation of the same thing.
+"""What the networks of sound and face cost beside a straightforward way to do the same.
 
     python benchmarks/sound.py [STREAM ...] [--frames 750] [--repeats 3] [--threads 1]
 
 Every measurement runs in a process of its own, ours and the plain one in turn. Reported are the
-CPU seconds (user and system) for one sound of that length, smallest of the repeats, without the
-time to import and to build the network, and the peak memory of the process with both. Weights are
-random. "difference" is the largest difference between the two results relative to the largest
-value.
+CPU seconds (user and system) for one sound of that length (for ``swin``, for 64 pictures),
+smallest of the repeats, without the time to import and to build the network, and the peak memory
+of the process with both. Weights are random. "difference" is the largest difference between the
+two results relative to the largest value.
 
 Plain VGGish: all frames in one float64 matrix, all examples in one batch, ``nn.Conv2d``. Plain
 wav2vec2: ``transformers.Wav2Vec2Model`` as it comes, the whole sound at once. Plain cepstra: a
 call of ``torchaudio.compliance.kaldi.mfcc`` per video frame, as in the published data set;
-torchaudio is no dependency of this project, and without it that line is left out.
+torchaudio is no dependency of this project, and without it that line is left out. Plain Swin-T:
+``transformers.SwinModel`` as it comes, all pictures in one batch, as the published code does with
+the 751 of a clip.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-PAIRS = {"vggish": "vggish-plain", "wav2vec2": "wav2vec2-plain", "mfcc": "mfcc-plain"}
+PAIRS = {name: f"{name}-plain" for name in ("vggish", "wav2vec2", "mfcc", "swin")}
+PICTURES = 64
 
 
 def make_sound(frames: int, rate: int) -> np.ndarray:
@@ -37,7 +40,18 @@ def make_sound(frames: int, rate: int) -> np.ndarray:
     return (0.2 * tone + 0.02 * noise).astype(np.float32)
 
 
+def make_pictures() -> np.ndarray:
+    size = (PICTURES, 224, 224, 3)
+    return np.random.default_rng(0).integers(0, 256, size, np.uint8)
+
+
 def run_ours(name: str, frames: int):
+    if name == "swin":
+        from react24.extractors.picture_source import PictureSource
+        from react24.extractors.swin import Swin
+
+        swin, pictures = Swin(device="cpu"), make_pictures()
+        return lambda: swin.extract(PictureSource(pictures, np.ones(PICTURES, bool))).values
     from react24.extractors.sound_source import SoundSource
 
     if name == "vggish":
@@ -118,7 +132,26 @@ def run_plain_mfcc(frames: int):
     return run
 
 
+def run_plain_swin(frames: int):
+    import torch
+    from transformers import SwinConfig, SwinModel
+
+    from react24.extractors.swin import prepare
+    from react24.extractors.swin_network import draw_random_state
+
+    model = SwinModel(SwinConfig()).eval()
+    model.load_state_dict(draw_random_state(model, 0)[0])
+    pictures = torch.from_numpy(make_pictures())
+
+    def run():
+        with torch.no_grad():
+            return model(prepare(pictures)).pooler_output.numpy()
+
+    return run
+
+
 PLAIN = {
+    "swin-plain": run_plain_swin,
     "vggish-plain": run_plain_vggish,
     "wav2vec2-plain": run_plain_wav2vec2,
     "mfcc-plain": run_plain_mfcc,
@@ -146,7 +179,10 @@ def measure(part: str, frames: int, threads: int, folder: Path) -> dict[str, np.
 
 
 def compare(names: list[str], frames: int, repeats: int, threads: int) -> None:
-    print(f"{frames / 25:g} s of sound, {threads} thread(s), smallest of {repeats}")
+    print(
+        f"{frames / 25:g} s of sound, {PICTURES} pictures, {threads} thread(s), "
+        f"smallest of {repeats}"
+    )
     print(
         f"{'network':10} {'ours':>8} {'plain':>8} {'ratio':>6} {'GiB':>5} {'plain':>6} difference"
     )

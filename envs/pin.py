@@ -29,6 +29,10 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("av", "mediapipe", "opencv-contrib-python", "scipy", "numba", "scikit-image"),
     ),
     "sound": ("VGGish and wav2vec2", ("av", "scipy", "torch", "transformers", "safetensors")),
+    "vision": (
+        "the face embedding",
+        ("av", "opencv-contrib-python", "torch", "transformers", "safetensors"),
+    ),
     "models": (
         "training and sampling",
         ("torch", "lightning", "safetensors", "tensorboard", "av", "opencv-contrib-python"),

@@ -102,6 +102,17 @@ def test_extract_chooses_by_stream(project, called, stream, target):
     assert options["settings"] == load_settings({}, REPOSITORY)["streams"][stream]
 
 
+def test_a_stream_of_pictures_takes_two_files(project, called, capsys):
+    calls = called("react24.extractors.from_pictures.extract_from_pictures")
+    words = ["extract", "swin", "faces.h5", "-o", "out.h5", "--config", "mine.yaml"]
+    assert cli.main(words) == 1
+    assert "give --media too" in capsys.readouterr().err
+    assert cli.main([*words, "--media", "media.h5"]) == 0
+    ((places, options),) = calls
+    assert places == ("swin", Path("media.h5"), Path("faces.h5"), Path("out.h5"))
+    assert options["settings"] == {"enabled": None, "weights": "random", "seed": 0}
+
+
 def test_fetch_weights(project, called, capsys):
     calls = called("react24.weights.fetch")
     assert cli.main(["fetch-weights", "vggish", "--folder", "w"]) == 0

@@ -253,6 +253,36 @@ def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):
     assert load_settings(config | {"models": {}}, REPOSITORY)
 
 
+def test_an_open_stream_is_extracted_where_a_model_reads_it(monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:HEARS_WAV2VEC2")
+    monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
+
+    def streams(models, **enabled):
+        sections = {name: {"enabled": value} for name, value in enabled.items()}
+        return load_settings({"streams": sections, "models": models}, REPOSITORY).streams
+
+    always = ("graphau", "faceverse")
+    assert streams({}) == (*always, "vggish", "wav2vec2")
+    assert streams({}, vggish=None, wav2vec2=None) == always
+    assert streams({"belfusion": {}}, vggish=None, wav2vec2=None) == (*always, "wav2vec2")
+    assert streams({"belfusion": {}}, vggish=False, wav2vec2=True) == (*always, "wav2vec2")
+    assert streams({}, vggish=False, wav2vec2=False, swin=True, mfcc=True) == (
+        *always,
+        "swin",
+        "mfcc",
+    )
+
+
+def test_weights_that_only_a_person_can_fetch_are_asked_for_early(project):
+    config = {"streams": {"swin": {"weights": "swin_fer"}}}
+    text = only_problem(config, project)
+    assert text.startswith("streams.swin.weights: weights swin_fer: they cannot be fetched")
+    assert f"put it at {project}/resources/weights/swin_fer.pth" in text
+    (project / "resources/weights").mkdir(parents=True)
+    (project / "resources/weights/swin_fer.pth").touch()
+    assert load_settings(config, project)["streams"]["swin"]["weights"] == "swin_fer"
+
+
 def wav2vec2(settings, part):
     return StageInputs({"sound": ("wav2vec2", "zscored")})
 

@@ -119,6 +119,22 @@ def test_offline_says_what_to_put_where(register, tmp_path):
     assert str(tmp_path / "w" / "net.bin") in str(caught.value)
 
 
+def test_a_page_for_people_is_named_and_not_fetched(tmp_path):
+    def opener(*_, **__):
+        raise AssertionError("nothing may be fetched")
+
+    assert weights.find_entry("swin_fer").by_hand
+    with pytest.raises(InputError) as error:
+        weights.fetch("swin_fer", tmp_path, opener=opener)
+    for words in ("https://drive.google.com/drive/folders/", f"put it at {tmp_path}/swin_fer.pth"):
+        assert words in str(error.value)
+    assert weights.missing_by_hand("swin_fer", tmp_path) == str(error.value)
+    (tmp_path / "swin_fer.pth").write_bytes(CONTENT)
+    assert weights.missing_by_hand("swin_fer", tmp_path) is None
+    assert weights.resolve("swin_fer", tmp_path).sha256 == DIGEST
+    assert weights.missing_by_hand("vggish", tmp_path) is None
+
+
 def test_missing_page_is_an_input_error(site, register, tmp_path):
     register(f"{site[0]}/absent.bin")
     with pytest.raises(InputError, match="404"):
@@ -180,6 +196,6 @@ def test_entries_are_complete():
         assert name == entry.name
         assert entry.url.startswith("https://")
         assert "/" not in entry.file
-        assert all(dataclasses.astuple(entry)[4:]), name
+        assert all(dataclasses.astuple(entry)[4:8]), name
     files = [entry.file for entry in weights.REGISTRY.values()]
     assert len(set(files)) == len(files)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("config/config.yaml")
 FACE_STREAMS = ("graphau", "faceverse")
 SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc")
+PICTURE_STREAMS = ("swin",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,11 +78,15 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config(track)
 
     extract = command("extract", _extract, "Extract one stream of features.")
-    extract.add_argument("stream", choices=FACE_STREAMS + SOUND_STREAMS)
+    extract.add_argument("stream", choices=FACE_STREAMS + PICTURE_STREAMS + SOUND_STREAMS)
     extract.add_argument(
         "source",
         type=Path,
-        help=f"faces file ({', '.join(FACE_STREAMS)}) or media file ({', '.join(SOUND_STREAMS)})",
+        help=f"faces file ({', '.join(FACE_STREAMS + PICTURE_STREAMS)}) or media file "
+        f"({', '.join(SOUND_STREAMS)})",
+    )
+    extract.add_argument(
+        "--media", type=Path, help=f"media file beside it ({', '.join(PICTURE_STREAMS)})"
     )
     _add_output(extract, "feature file (HDF5)")
     _add_config(extract)
@@ -206,6 +211,14 @@ def _track(options: argparse.Namespace) -> None:
 
 def _extract(options: argparse.Namespace) -> None:
     settings = _settings(options)["streams"][options.stream]
+    if options.stream in PICTURE_STREAMS:
+        from react24.extractors.from_pictures import extract_from_pictures
+
+        if options.media is None:
+            raise InputError(f"stream {options.stream} is made from the videos: give --media too")
+        places = (options.media, options.source, options.output)
+        extract_from_pictures(options.stream, *places, settings=settings)
+        return
     if options.stream in FACE_STREAMS:
         from react24.extractors.from_faces import extract_from_faces as run
     else:

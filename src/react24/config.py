@@ -84,6 +84,14 @@ class Settings:
         sampled = kind.stage_inputs(settings, registry.SAMPLING).streams
         return tuple(dict.fromkeys((*sampled, *self._fitted_streams(model))))
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Streams that are extracted: enabled ones, and open ones that a model reads."""
+        read = {stream for model in self.models for stream in self.model_streams(model)}
+        sections = self.values["streams"].items()
+        enabled = {name: section.get("enabled", True) for name, section in sections}
+        return tuple(name for name, on in enabled.items() if on or (on is None and name in read))
+
 
 def load_settings(
     config: Mapping[str, Any],
@@ -214,11 +222,14 @@ def _check_weights(streams: Mapping, root: Path) -> list[str]:
     problems = []
     for name, stream in streams.items():
         found = stream.get("weights", "random")
-        if found == "random" or (root / found).exists():
+        if found == "random":
             continue
-        from react24.weights import REGISTRY
+        from react24.weights import DEFAULT_FOLDER, REGISTRY, missing_by_hand
 
-        if found not in REGISTRY:
+        missing = missing_by_hand(found, root / DEFAULT_FOLDER)
+        if missing:
+            problems.append(f"streams.{name}.weights: {missing}")
+        elif found not in REGISTRY and not (root / found).exists():
             near = schemas.nearest(found, REGISTRY)
             problems.append(
                 f"streams.{name}.weights: found {found!r}; accepted is random, the path of a file, "
@@ -236,7 +247,7 @@ def _check_streams(settings: Settings) -> list[str]:
                     f"models.{name}: its type {values['type']} reads stream {stream}, which there "
                     f"is not; streams: {', '.join(streams)}"
                 )
-            elif not streams[stream].get("enabled", True):
+            elif streams[stream].get("enabled", True) is False:
                 problems.append(
                     f"streams.{stream}.enabled: found false, but models.{name} needs this stream"
                 )

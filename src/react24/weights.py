@@ -42,12 +42,13 @@ class WeightsEntry:
     Attributes:
         name: What a setting calls it.
         file: Its name in the weights folder.
-        url: Where it is published.
+        url: Where it is published: the file itself, or, with ``by_hand``, a page that leads to it.
         sha256: Whole digest (64 digits), its first digits, or None where nothing is published.
         megabytes: Size, for the reader's patience.
         licence: Its terms, as far as they are stated.
         who: Who may use it, in a sentence.
         format: What is in the file and how it is read.
+        by_hand: True where a person has to fetch it with a browser.
     """
 
     name: str
@@ -58,6 +59,7 @@ class WeightsEntry:
     licence: str
     who: str
     format: str
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,18 @@ REGISTRY: dict[str, WeightsEntry] = {
             who=_ANYONE,
             format=_WAV2VEC2_FORMAT + "safetensors",
         ),
+        WeightsEntry(
+            name="swin_fer",
+            file="swin_fer.pth",
+            # The folder that the REACT 2024 baseline's README names for REGNN's networks.
+            url="https://drive.google.com/drive/folders/18I-yfpY1mlLqp4-E443xxwXNWh3ET-RN",
+            sha256=None,
+            megabytes=111,
+            licence="none stated",
+            who="Its authors do not say; ask them (REGNN baseline of REACT 2024).",
+            format="torch state dict of Microsoft's Swin code, Swin-T with 7 classes",
+            by_hand=True,
+        ),
     )
 }
 """Name -> entry. Tests add their own entries; nothing else changes it."""
@@ -174,8 +188,8 @@ def fetch(
         opener: Called with (url, timeout=seconds); returns a readable response.
 
     Raises:
-        InputError: Unknown name, no connection (says which file to put where by hand), or a file
-            with another digest.
+        InputError: Unknown name, no connection or a file that only a person can fetch (says
+            which to put where), or a file with another digest.
     """
     entry = find_entry(name)
     path = Path(folder) / entry.file
@@ -273,7 +287,24 @@ def _check_published(entry: WeightsEntry, path: Path, digest: str, what: str = "
     )
 
 
+def missing_by_hand(name: str, folder: str | Path = DEFAULT_FOLDER) -> str | None:
+    """What to do for weights that are not there and cannot be fetched; None where all is well."""
+    entry = REGISTRY.get(name)
+    if entry is None or not entry.by_hand or (Path(folder) / entry.file).exists():
+        return None
+    return _with_a_browser(entry, Path(folder) / entry.file)
+
+
+def _with_a_browser(entry: WeightsEntry, path: Path) -> str:
+    return (
+        f"weights {entry.name}: they cannot be fetched from here. Open {entry.url} in a browser, "
+        f"download {entry.file} (about {entry.megabytes} MB), put it at {path}, and run again"
+    )
+
+
 def _download(entry: WeightsEntry, path: Path, opener: Opener) -> None:
+    if entry.by_hand:
+        raise InputError(_with_a_browser(entry, path))
     logger.info("fetching %s (%d MB, %s) to %s", entry.url, entry.megabytes, entry.licence, path)
     if entry.sha256 is None:
         logger.warning(
@@ -303,6 +334,8 @@ def _copy(response: BinaryIO, file: BinaryIO, entry: WeightsEntry) -> None:
 
 
 def _by_hand(entry: WeightsEntry, path: Path, reason: str) -> str:
+    if entry.by_hand:
+        return _with_a_browser(entry, path)
     return (
         f"weights {entry.name}: cannot fetch {entry.url} ({reason}). Download that file on a "
         f"machine with a connection, put it at {path}, and run again"

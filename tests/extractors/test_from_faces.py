@@ -4,11 +4,13 @@ import pytest
 
 from react24.errors import InputError
 from react24.extractors.from_faces import FACE_EXTRACTORS, extract_from_faces
+from react24.extractors.from_pictures import PICTURE_EXTRACTORS
 from react24.extractors.from_sound import SOUND_EXTRACTORS
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [*FACE_EXTRACTORS.values(), *SOUND_EXTRACTORS.values()]
+    ("module", "name"),
+    [*FACE_EXTRACTORS.values(), *SOUND_EXTRACTORS.values(), *PICTURE_EXTRACTORS.values()],
 )
 def test_extractors_that_are_named_are_there(module, name):
     extractor = getattr(import_module(module), name)

@@ -39,9 +39,7 @@ except InputError as error:
 
 SETTINGS = PROJECT.settings
 SESSIONS = {session.session: session for session in PROJECT.sessions}
-STREAMS = [
-    name for name, stream in SETTINGS["streams"].items() if stream.get("enabled", True)
-]
+STREAMS = list(SETTINGS.streams)
 SPLITS = [
     split
     for split in ("train", "val", "test")
@@ -84,8 +82,8 @@ def session_media(wildcards):
     return files
 
 
-def sound_sources(stream):
-    """Input function: what a sound extractor reads, weights files of the user's among it."""
+def recordings_and_weights(stream):
+    """Input function: videos and sound of a session, and the weights files of the user's own."""
     weights = SETTINGS["streams"][stream]["weights"]
 
     def sources(wildcards):

@@ -55,7 +55,7 @@ rule extract_faceverse:
 
 rule extract_vggish:
     input:
-        unpack(sound_sources("vggish")),
+        unpack(recordings_and_weights("vggish")),
         media="results/media/{session}.h5",
     output:
         features=ensure("results/features/vggish/{session}.h5", non_empty=True),
@@ -81,7 +81,7 @@ rule extract_vggish:
 
 rule extract_wav2vec2:
     input:
-        unpack(sound_sources("wav2vec2")),
+        unpack(recordings_and_weights("wav2vec2")),
         media="results/media/{session}.h5",
     output:
         features=ensure("results/features/wav2vec2/{session}.h5", non_empty=True),
@@ -103,6 +103,33 @@ rule extract_wav2vec2:
         "Extracting wav2vec2 states of session {wildcards.session}"
     script:
         "../scripts/extract_wav2vec2.py"
+
+
+rule extract_swin:
+    input:
+        unpack(recordings_and_weights("swin")),
+        media="results/media/{session}.h5",
+        faces="results/faces/{session}.h5",
+    output:
+        features=ensure("results/features/swin/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_swin/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_swin/{session}.tsv"
+    conda:
+        "../../envs/vision.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=480,
+        gpu=1,
+    params:
+        settings=without(SETTINGS["streams"]["swin"], "enabled"),
+        code=code_digest("react24.extractors.from_pictures", "react24.extractors.swin"),
+    message:
+        "Extracting the face embedding of session {wildcards.session}"
+    script:
+        "../scripts/extract_swin.py"
 
 
 rule extract_mfcc:

@@ -45,4 +45,4 @@ def extract_from_faces(
             features[role] = extractor.extract(read_track(faces_path, role))
         except InputError as error:
             raise InputError(f"{faces_path}, role {role}: {error}") from error
-    write_session(stream, features, faces_path, "faces", output, settings)
+    write_session(stream, features, {"faces": faces_path}, output, settings)

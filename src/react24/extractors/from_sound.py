@@ -80,4 +80,4 @@ def extract_from_sound(
             name=f"{media_path.stem}, role {role}",
         )
         features[role] = extractor.extract(source)
-    write_session(stream, features, media_path, "media", output, settings)
+    write_session(stream, features, {"media": media_path}, output, settings)

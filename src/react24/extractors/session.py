@@ -14,8 +14,7 @@ logger = logging.getLogger(__name__)
 def write_session(
     stream: str,
     features: dict[str, store.Features],
-    source: Path,
-    schema: str,
+    sources: Mapping[str, Path],
     output: Path,
     settings: Mapping[str, object],
 ) -> None:
@@ -24,12 +23,13 @@ def write_session(
     Args:
         stream: Name of the stream.
         features: Role -> features.
-        source: The file they were extracted from.
-        schema: Schema of that file.
+        sources: Schema -> file that they were extracted from, one or more; each has the roles
+            with their subjects.
         output: Feature file.
         settings: The stream's section of the configuration.
     """
-    with store.open_file(source, schema) as file:
+    schema, path = next(iter(sources.items()))
+    with store.open_file(path, schema) as file:
         subjects = {role: str(file[role].attrs["subject"]) for role in features}
     store.write_features(
         output,
@@ -37,7 +37,7 @@ def write_session(
         subjects=subjects,
         created_by=f"extract_{stream}",
         config=settings,
-        inputs={schema: store.sha256_file(source)},
+        inputs=store.digest_inputs(**sources),
     )
     frames = {role: len(part.values) for role, part in features.items()}
     valid = {role: f"{part.valid.mean():.1%}" for role, part in features.items()}

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from react24.extractors.from_pictures import extract_from_pictures
+from react24.log import start_logging
+
+start_logging(snakemake.log[0])
+extract_from_pictures(
+    "swin",
+    Path(snakemake.input.media),
+    Path(snakemake.input.faces),
+    Path(snakemake.output.features),
+    settings=snakemake.params.settings,
+    threads=snakemake.threads,
+)
