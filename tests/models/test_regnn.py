@@ -158,6 +158,24 @@ def test_the_threshold_counts_in_training_only():
     torch.testing.assert_close(held_out.distance, before.distance)
 
 
+def test_losses_and_gradients_in_mixed_precision():
+    settings = small()
+    batch = some_batch(settings)
+    found = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        network = make(settings)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses = regnn.training_losses(network, *batch, settings.generator)
+        losses.loss.backward()
+        trained = [p for p in network.parameters() if p.requires_grad]
+        assert all(p.grad.isfinite().all() for p in trained)
+        found.append((losses.spread.item(), network.motor.layers[0].attention.lipschitz()))
+    assert found[0][0] == pytest.approx(found[1][0], rel=0.02)
+    assert found[0][1].dtype == torch.float32
+    torch.testing.assert_close(found[0][1], found[1][1])
+
+
 @pytest.mark.parametrize("variant", ["official", "fixed"])
 def test_it_learns_a_batch(variant):
     settings = small(variant, network={**SMALL["network"], "dropout": 0.0})
