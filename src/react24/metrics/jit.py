@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import numba
 
 logger = logging.getLogger(__name__)
 
 
-def compiled(function: Callable) -> Callable:
+REORDER = {"reassoc", "nsz", "contract"}
+"""Sums may be taken in another order, so that they are computed in vectors; NaN stays NaN."""
+
+
+def compiled(function: Callable | None = None, *, reorder: bool = False) -> Callable:
     """Compile with numba at the first call, without the GIL, and keep the machine code on disk.
 
     numba writes the cache to ``__pycache__`` beside the source; if that folder is read-only, to
@@ -20,9 +25,20 @@ def compiled(function: Callable) -> Callable:
 
     A cached kernel does not notice changes in kernels of another file: those that call each other
     must share one.
+
+    Args:
+        function: The kernel; None to give only the option, as in ``@compiled(reorder=True)``.
+        reorder: Let sums be taken in any order (``REORDER``).
     """
+    if function is None:
+        return partial(compiled, reorder=reorder)
+    options = {
+        "nogil": True,
+        "fastmath": REORDER if reorder else False,
+        "error_model": "numpy",  # x / 0 is inf or NaN: a check would keep loops from vectors
+    }
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError as error:
         logger.warning(
             "%s is compiled again in each process (some seconds): %s; set NUMBA_CACHE_DIR to a "
@@ -30,4 +46,4 @@ def compiled(function: Callable) -> Callable:
             function.__name__,
             error,
         )
-        return numba.njit(nogil=True)(function)
+        return numba.njit(**options)(function)

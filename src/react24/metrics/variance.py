@@ -12,6 +12,7 @@ import numpy as np
 
 from react24.errors import InputError
 from react24.metrics.arrays import ClipArray, check_predictions, read_clips
+from react24.metrics.jit import compiled
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class FRDvs:
 
 def clip_variance(clip: np.ndarray) -> float:
     """Unbiased variance over time of one clip (S, T, 25), mean over samples and channels."""
-    return float(clip.var(axis=1, ddof=1, dtype=np.float64).mean())
+    samples, frames, channels = clip.shape
+    total = sum(squares_around_mean(sample) for sample in clip)
+    return total / (frames - 1) / (samples * channels)
 
 
 def clip_diversity(clip: np.ndarray) -> float:
@@ -49,26 +52,69 @@ def clip_diversity(clip: np.ndarray) -> float:
     The official sum over ordered pairs ``Σ |P_a - P_b|² / (S (S - 1) T 25)`` is twice the unbiased
     variance over samples. One sample gives 0, as there.
     """
-    if len(clip) < 2:
+    samples = len(clip)
+    if samples < 2:
         return 0.0
-    return 2.0 * float(clip.var(axis=0, ddof=1, dtype=np.float64).mean())
+    flat = clip.reshape(samples, -1)
+    return 2.0 * squares_around_mean(flat) / (samples - 1) / flat.shape[1]
+
+
+@compiled(reorder=True)
+def squares_around_mean(values):
+    """Sum of squared deviations of each column from its mean, over all columns.
+
+    Args:
+        values: float32 (n, columns), C-contiguous.
+
+    Returns:
+        float64.
+    """
+    mean = np.zeros(values.shape[1])
+    squares = np.zeros(values.shape[1])
+    for row in range(values.shape[0]):
+        source = values[row]
+        for c in range(len(mean)):
+            mean[c] += source[c]
+    mean /= values.shape[0]
+    for row in range(values.shape[0]):
+        source = values[row]
+        for c in range(len(mean)):
+            deviation = source[c] - mean[c]
+            squares[c] += deviation * deviation
+    return squares.sum()
+
+
+@compiled
+def take_in(clip, count, mean, squares):
+    """Update means and sums of squared deviations (Welford).
+
+    Args:
+        clip: float32 (columns,).
+        count: Clips so far, this one among them.
+        mean: float64 (columns,), updated.
+        squares: float64 (columns,), updated.
+    """
+    share = 1.0 / count
+    for c in range(len(clip)):
+        difference = clip[c] - mean[c]
+        mean[c] += difference * share
+        squares[c] += difference * (clip[c] - mean[c])
 
 
 class BetweenClips:
-    """Variance between clips, added up one clip at a time (Welford), float64 (S, T, 25)."""
+    """Variance between clips, added up one clip at a time, float64 (S, T, 25)."""
 
     def __init__(self):
         self._count = 0
-        self._mean: np.ndarray | float = 0.0
-        self._squares: np.ndarray | float = 0.0
+        self._mean = self._squares = np.zeros(0)
 
     def add(self, clip: np.ndarray) -> None:
         """Take in one clip (S, T, 25); the order decides the last digits."""
-        clip = clip.astype(np.float64)
+        if not self._count:
+            self._mean, self._squares = np.zeros((2, *clip.shape))
         self._count += 1
-        difference = clip - self._mean
-        self._mean = self._mean + difference / self._count
-        self._squares = self._squares + difference * (clip - self._mean)
+        flat = (values.reshape(-1) for values in (self._mean, self._squares))
+        take_in(np.ascontiguousarray(clip, np.float32).reshape(-1), self._count, *flat)
 
     def result(self) -> FRDvs:
         """FRDvs of the clips so far.
