@@ -29,7 +29,7 @@ def test_known_lag(lag):
 
 def test_against_corrcoef():
     reaction, speaker = smooth(1)[:120], smooth(2)[:120]
-    found = correlation_by_lag(reaction, speaker)
+    found = correlation_by_lag(reaction[None], speaker)[0]
     for lag in (-49, -7, 0, 1, 30, 49):
         width = 120 - abs(lag)
         x, y = reaction[max(lag, 0) :][:width], speaker[max(-lag, 0) :][:width]
@@ -42,7 +42,9 @@ def test_windows_that_hardly_vary_stay_precise():
     reaction[:, 4] = 0.5 + 1e-6 * reaction[:, 4]
     reaction[:10, 4] = 1000.0  # a burst that is outside the windows of lags from 10 on
     expected = np.corrcoef(reaction[20:, 4], speaker[:-20, 4])[0, 1]
-    assert correlation_by_lag(reaction, speaker)[49 + 20, 4] == pytest.approx(expected, abs=1e-6)
+    assert correlation_by_lag(reaction[None], speaker)[0, 49 + 20, 4] == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("constant", [0.0, 1.0, 0.1, 0.3])

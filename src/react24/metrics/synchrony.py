@@ -13,11 +13,15 @@ import numpy as np
 from react24.errors import InputError
 from react24.metrics.arrays import ClipArray, check_behaviour, check_predictions, read_clips
 from react24.metrics.jit import compiled
+from react24.metrics.lanes import LANES, add, add_products, aligned, fill, load, store, widen
 
 MAX_LAG = 49
 """Largest shift in frames: 2 s at 25 fps, less one."""
 
 LAGS = 2 * MAX_LAG + 1
+
+LEAST_SHARE = 1e-5
+"""Of the variance of the whole sequence: windows with less are looked at on their own."""
 
 
 @dataclass(frozen=True)
@@ -56,111 +60,241 @@ class ClipOffsets:
 
 
 @compiled
-def constant_frames(values, at_end):
-    """Length of the run of equal values at the start (or end) of each channel.
-
-    Args:
-        values: (T, C).
-        at_end: Count from the last frame backwards.
-
-    Returns:
-        int (C,).
-    """
-    frames, channels = values.shape
-    runs = np.empty(channels, np.int64)
-    for c in range(channels):
-        run = 1
-        if at_end:
-            while run < frames and values[frames - 1 - run, c] == values[frames - 1, c]:
-                run += 1
-        else:
-            while run < frames and values[run, c] == values[0, c]:
-                run += 1
-        runs[c] = run
-    return runs
+def window_correlation(x, y):
+    """Pearson's r of two sequences (T,), neither constant, by two passes in float64."""
+    mean_x = mean_y = 0.0
+    for t in range(len(x)):
+        mean_x += x[t]
+        mean_y += y[t]
+    mean_x /= len(x)
+    mean_y /= len(y)
+    xx = yy = xy = 0.0
+    for t in range(len(x)):
+        dx, dy = x[t] - mean_x, y[t] - mean_y
+        xx += dx * dx
+        yy += dy * dy
+        xy += dx * dy
+    return min(1.0, max(-1.0, xy / math.sqrt(xx) / math.sqrt(yy)))
 
 
 @compiled
-def lagged_correlation(prediction, speaker, out):
-    """Pearson's r per lag and channel; NaN where either window is constant.
-
-    Two passes (means, then products of deviations), so that windows that hardly vary are as
-    precise as NumPy's ``corrcoef``. The channel is the inner loop: it is computed in vectors
-    without changing the order of any sum.
+def lagged_products(padded, speaker, out):
+    """Sums of products at all lags, for ``LANES`` pairs of sequences at once.
 
     Args:
-        prediction: float64 (T, C).
-        speaker: float64 (T, C).
-        out: float64 (99, C); row k is for lag k - 49, where lag > 0 pairs prediction[t + lag] with
-            speaker[t].
+        padded: float64 ((T + LAGS - 1) LANES,), between ``MAX_LAG`` frames of zeros on either side.
+        speaker: float64 (T LANES,).
+        out: float64 (LAGS LANES,), filled: row k is for lag k - 49.
     """
-    frames, channels = prediction.shape
-    runs = np.empty((2, 2, channels), np.int64)
-    for at_end in range(2):
-        runs[0, at_end] = constant_frames(prediction, at_end == 1)
-        runs[1, at_end] = constant_frames(speaker, at_end == 1)
-    for k in range(out.shape[0]):
-        lag = k - MAX_LAG
-        width = frames - abs(lag)
-        from_x, from_y = max(lag, 0), max(-lag, 0)
-        mean_x, mean_y = np.zeros(channels), np.zeros(channels)
-        for t in range(width):
-            for c in range(channels):
-                mean_x[c] += prediction[from_x + t, c]
-                mean_y[c] += speaker[from_y + t, c]
-        mean_x /= width
-        mean_y /= width
-        xx, yy, xy = np.zeros(channels), np.zeros(channels), np.zeros(channels)
-        for t in range(width):
-            for c in range(channels):
-                dx = prediction[from_x + t, c] - mean_x[c]
-                dy = speaker[from_y + t, c] - mean_y[c]
-                xx[c] += dx * dx
-                yy[c] += dy * dy
-                xy[c] += dx * dy
-        end_x = 1 if lag > 0 else 0  # the window of the prediction touches its end
-        end_y = 1 if lag < 0 else 0
-        for c in range(channels):
-            if runs[0, end_x, c] >= width or runs[1, end_y, c] >= width:
-                out[k, c] = np.nan
+    frames = speaker.shape[0] // LANES
+    zero = fill(0.0)
+    for first in range(0, LAGS, 9):
+        sums = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
+        for t in range(frames):
+            sums = add_products(sums, padded, (t + first) * LANES, speaker, t * LANES)
+        for k, total in enumerate(sums):
+            store(out, (first + k) * LANES, total)
+
+
+@compiled
+def lagged_correlation(predictions, speaker, count, padded, beside, products, out):
+    """Pearson's r per lag and column; NaN where either window is constant.
+
+    Means and variances of all windows follow from those of the whole sequence. Where hardly any of
+    its variance is left in a window, that would be imprecise, and r is computed from the window
+    alone.
+
+    Args:
+        predictions: float32 (T, L), L a multiple of ``LANES``.
+        speaker: float32 (T, L).
+        count: Columns that hold something.
+        padded: float64 ((T + LAGS - 1) * LANES,), work.
+        beside: float64 (T * LANES,), work.
+        products: float64 (LAGS * LANES,), work.
+        out: float32 (LAGS, L), filled; row k is for lag k - 49, where lag > 0 pairs
+            predictions[t + lag] with speaker[t].
+    """
+    frames, columns = predictions.shape
+    edge = MAX_LAG * LANES
+    padded[:edge], padded[-edge:] = 0.0, 0.0
+    reaction = padded[edge:-edge]
+    by_lag = products.reshape(-1, LANES)
+    sums_x, sums_y = np.empty((LAGS, 2, LANES)), np.empty((LAGS, 2, LANES))
+    means = np.empty(LANES)
+    for start in range(0, columns, LANES):
+        centre(predictions.reshape(-1), start, columns, means, reaction)
+        centre(speaker.reshape(-1), start, columns, means, beside)
+        lagged_products(padded, beside, products)
+        window_sums(reaction, sums_x)
+        window_sums(beside, sums_y)
+        for k in range(LAGS):
+            width = frames - abs(k - MAX_LAG)
+            window_correlations(
+                by_lag[k], sums_x[k], sums_y[LAGS - 1 - k], width, out[k, start : start + LANES]
+            )
+        used = slice(start, min(start + LANES, count))
+        correct_quiet_windows(
+            predictions[:, used], speaker[:, used], sums_x[:, 1], sums_y[:, 1], out[:, used]
+        )
+
+
+@compiled
+def window_correlations(products, sums_x, sums_y, width, out):
+    """Pearson's r of ``LANES`` columns at one lag; meaningless where a window is quiet.
+
+    Args:
+        products: float64 (LANES,).
+        sums_x: float64 (2, LANES) from ``window_sums``; the sums of squares become those around
+            the mean of the window.
+        sums_y: Likewise.
+        width: Frames of the window.
+        out: float32 (LANES,), filled.
+    """
+    share = 1.0 / width
+    for lane in range(LANES):
+        sum_x, sum_y = sums_x[0, lane], sums_y[0, lane]
+        xx = sums_x[1, lane] - sum_x * sum_x * share
+        yy = sums_y[1, lane] - sum_y * sum_y * share
+        r = (products[lane] - sum_x * sum_y * share) / math.sqrt(xx * yy)
+        out[lane] = min(1.0, max(-1.0, r))
+        sums_x[1, lane], sums_y[1, lane] = xx, yy
+
+
+@compiled
+def centre(values, at, step, means, out):
+    """Take the means from ``LANES`` columns.
+
+    Args:
+        values: float32 (T * step,), frame after frame.
+        at: First column.
+        step: Columns.
+        means: float64 (LANES,), work.
+        out: float64, filled from its start: (T * LANES,).
+    """
+    frames = len(values) // step
+    total = fill(0.0)
+    for t in range(frames):
+        total = add(total, widen(load(values, t * step + at)))
+    store(means, 0, total)
+    # The sum of equal float32 values is exact in float64, so a constant column becomes exactly 0.
+    for lane in range(LANES):
+        means[lane] = -(means[lane] / frames)
+    less = load(means, 0)
+    for t in range(frames):
+        store(out, t * LANES, add(widen(load(values, t * step + at)), less))
+
+
+@compiled
+def window_sums(values, out):
+    """Sums and sums of squares over the windows of all lags.
+
+    Args:
+        values: float64 (T * LANES,), centred.
+        out: float64 (LAGS, 2, LANES), filled: up to row 49 the windows begin at frame 0 and lose
+            frames at the end; from there on they end at the last frame and lose frames at the
+            start.
+    """
+    frames = len(values) // LANES
+    total, squares = fill(0.0), (fill(0.0),)
+    for t in range(frames):
+        total = add(total, load(values, t * LANES))
+        squares = add_products(squares, values, t * LANES, values, t * LANES)
+    store(out[MAX_LAG, 0], 0, total)
+    store(out[MAX_LAG, 1], 0, squares[0])
+    for lag in range(1, MAX_LAG + 1):
+        for lane in range(LANES):
+            last, first = values[(frames - lag) * LANES + lane], values[(lag - 1) * LANES + lane]
+            out[MAX_LAG - lag, 0, lane] = out[MAX_LAG - lag + 1, 0, lane] - last
+            out[MAX_LAG - lag, 1, lane] = out[MAX_LAG - lag + 1, 1, lane] - last * last
+            out[MAX_LAG + lag, 0, lane] = out[MAX_LAG + lag - 1, 0, lane] - first
+            out[MAX_LAG + lag, 1, lane] = out[MAX_LAG + lag - 1, 1, lane] - first * first
+
+
+@compiled
+def correct_quiet_windows(predictions, speaker, squares_x, squares_y, out):
+    """Replace what was computed imprecisely: NaN where a window is constant.
+
+    Args:
+        predictions: float32 (T, n), n up to ``LANES``.
+        speaker: float32 (T, n).
+        squares_x: float64 (LAGS, LANES) sums of squares of the windows of all lags.
+        squares_y: Likewise for the speaker, with the lags in reverse.
+        out: float32 (LAGS, n).
+    """
+    frames = predictions.shape[0]
+    for lane in range(predictions.shape[1]):
+        x, y = predictions[:, lane], speaker[:, lane]
+        least_x = LEAST_SHARE * squares_x[MAX_LAG, lane]
+        least_y = LEAST_SHARE * squares_y[MAX_LAG, lane]
+        runs_known = False
+        head_x = tail_x = head_y = tail_y = 0
+        for k in range(LAGS):
+            if squares_x[k, lane] > least_x and squares_y[LAGS - 1 - k, lane] > least_y:
+                continue
+            if not runs_known:
+                head_x, tail_x = constant_frames(x, 1), constant_frames(x, -1)
+                head_y, tail_y = constant_frames(y, 1), constant_frames(y, -1)
+                runs_known = True
+            lag = k - MAX_LAG
+            width = frames - abs(lag)
+            # The window touches the end of one sequence and the start of the other.
+            if (tail_x if lag > 0 else head_x) >= width or (head_y if lag > 0 else tail_y) >= width:
+                out[k, lane] = np.nan
             else:
-                r = xy[c] / math.sqrt(xx[c]) / math.sqrt(yy[c])
-                out[k, c] = min(1.0, max(-1.0, r))
+                from_x, from_y = max(lag, 0), max(-lag, 0)
+                out[k, lane] = window_correlation(
+                    x[from_x : from_x + width], y[from_y : from_y + width]
+                )
+
+
+@compiled
+def constant_frames(values, step):
+    """Length of the run of equal values at the start (step 1) or end (step -1) of (T,)."""
+    start = 0 if step > 0 else len(values) - 1
+    run = 1
+    while run < len(values) and values[start + step * run] == values[start]:
+        run += 1
+    return run
 
 
 def correlation_by_lag(prediction: np.ndarray, speaker: np.ndarray) -> np.ndarray:
-    """Correlation of one reaction with the speaker at the lags -49..49.
+    """Correlation of reactions with the speaker at the lags -49..49.
 
     Args:
-        prediction: float32 (T, 25).
-        speaker: float32 (T, 25).
+        prediction: float32 (S, T, C).
+        speaker: float32 (T, C).
 
     Returns:
-        float32 (99, 25), rounded as the official code does; NaN where a channel is constant over
-        the window of that lag.
+        float32 (S, 99, C), rounded as the official code does; NaN where a channel is constant
+        over the window of that lag.
     """
-    out = np.empty((LAGS, prediction.shape[1]))
-    lagged_correlation(prediction.astype(np.float64), speaker.astype(np.float64), out)
-    return out.astype(np.float32)
+    samples, frames, channels = prediction.shape
+    count = samples * channels
+    columns = -(-count // LANES) * LANES
+    side_by_side = np.zeros((2, frames, columns), np.float32)
+    target = side_by_side[:, :, :count].reshape(2, frames, samples, channels)
+    target[0] = prediction.transpose(1, 0, 2)
+    target[1] = speaker[:, None]
+    out = np.empty((LAGS, columns), np.float32)
+    work = (aligned(size * LANES, np.float64) for size in (frames + LAGS - 1, frames, LAGS))
+    lagged_correlation(*side_by_side, count, *work, out)
+    return out[:, :count].reshape(LAGS, samples, channels).transpose(1, 0, 2)
 
 
-def official_offset(by_lag: np.ndarray) -> int:
+def official_offset(by_lag: np.ndarray) -> np.ndarray:
     """Offset of the maximum of the channel mean.
 
     One undefined channel makes the mean NaN, and NaN counts as the maximum, the first one winning:
     a channel constant over the clip gives 49, whatever the others do.
 
     Args:
-        by_lag: float32 (99, 25) from ``correlation_by_lag``.
+        by_lag: float32 (..., 99, channels) from ``correlation_by_lag``.
+
+    Returns:
+        int (...).
     """
-    curve = by_lag.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return MAX_LAG - int(np.argmax(curve))  # NumPy's argmax, too, returns the first NaN
-
-
-def defined_offset(by_lag: np.ndarray) -> int | None:
-    """The same over the channels whose correlation is defined at every lag; None if none is."""
-    usable = ~np.isnan(by_lag).any(axis=0)
-    return official_offset(by_lag[:, usable]) if usable.any() else None
+    curve = by_lag.mean(axis=-1, dtype=np.float64).astype(np.float32)
+    return MAX_LAG - np.argmax(curve, axis=-1)  # NumPy's argmax, too, returns the first NaN
 
 
 def clip_offsets(clip: np.ndarray, speaker: np.ndarray) -> ClipOffsets:
@@ -170,12 +304,17 @@ def clip_offsets(clip: np.ndarray, speaker: np.ndarray) -> ClipOffsets:
         clip: float32 (S, T, 25).
         speaker: float32 (T, 25).
     """
-    by_lag = [correlation_by_lag(sample, speaker) for sample in clip]
-    defined = [defined_offset(curves) for curves in by_lag]
+    by_lag = correlation_by_lag(clip, speaker)
+    offsets = official_offset(by_lag)
+    usable = ~np.isnan(by_lag).any(axis=1)  # (S, 25), at every lag
+    defined_offsets = offsets.copy()
+    for s in np.flatnonzero(~usable.all(axis=1)):
+        kept = by_lag[s][:, usable[s]]
+        defined_offsets[s] = official_offset(kept) if usable[s].any() else 0
     return ClipOffsets(
-        offsets=np.array([official_offset(curves) for curves in by_lag], np.int32),
-        defined_offsets=np.array([offset or 0 for offset in defined], np.int32),
-        is_defined=np.array([offset is not None for offset in defined]),
+        offsets=offsets.astype(np.int32),
+        defined_offsets=defined_offsets.astype(np.int32),
+        is_defined=usable.any(axis=1),
     )
 
 
