@@ -31,9 +31,11 @@ def test_without_a_folder_for_the_cache_it_still_compiles(monkeypatch, caplog):
 def test_a_second_process_finds_the_compiled_kernels(tmp_path):
     script = (
         "import numpy as np\n"
-        "from react24.metrics.dtw import lockstep\n"
-        "assert lockstep(np.zeros((2, 25)), np.zeros((25, 2))) == 0\n"
-        "print(sum(lockstep.stats.cache_hits.values()))\n"
+        "from react24.metrics.dtw_lanes import make_work, warp\n"
+        "work = make_work(2, 2, np.float32)\n"
+        "limit = np.zeros(16, np.float32)\n"
+        "assert warp(work.x, work.y, (0, 0), limit, work.edge, work.row)\n"
+        "print(sum(warp.stats.cache_hits.values()))\n"
     )
     source = Path(jit.__file__).parents[2]
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(source)}

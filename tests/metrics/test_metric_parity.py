@@ -66,9 +66,9 @@ def test_frdist(name):
     expected = reference(name)
     d = data(name)
     found = frdist(d.predictions, d.truth, d.matrix)
-    np.testing.assert_allclose(found.official, expected["FRD_mp"], rtol=1e-12)
-    np.testing.assert_allclose(found.official, expected["FRD_single"], rtol=1e-12)
-    np.testing.assert_allclose(found.per_clip, expected["FRD_per_clip_sum"], rtol=1e-12)
+    np.testing.assert_allclose(found.official, expected["FRD_mp"], rtol=1e-8)
+    np.testing.assert_allclose(found.official, expected["FRD_single"], rtol=1e-8)
+    np.testing.assert_allclose(found.per_clip, expected["FRD_per_clip_sum"], rtol=1e-8)
 
 
 def test_dtw_of_every_block(name):
@@ -99,7 +99,7 @@ def test_tlcc(name):
 def test_tlcc_curves(name):
     d = data(name)
     for n, curve in enumerate(reference(name)["tlcc_curves_clips0_1_2_sample0"]):
-        found = correlation_by_lag(d.predictions[n, 0], d.speaker[n]).mean(axis=1)
+        found = correlation_by_lag(d.predictions[n, :1], d.speaker[n])[0].mean(axis=1)
         np.testing.assert_allclose(found, curve, atol=3e-7)  # NaN where NaN is expected, too
 
 

@@ -12,6 +12,9 @@ from react24.errors import InputError
 CHANNELS = 25
 """15 AUs, valence and arousal, 8 expression probabilities."""
 
+GROUP_SAMPLES = 80
+"""Samples compared side by side by FRDist: several times its vectors; 6 MB of 750 frames."""
+
 
 class ClipArray(Protocol):
     """A NumPy array, a torch tensor or an HDF5 dataset whose first axis is the clip."""
@@ -86,6 +89,32 @@ def read_clips(values: ClipArray, name: str) -> Iterator[np.ndarray]:
         yield finite_clip(values[row], row, name)
 
 
+def read_groups(values: ClipArray, name: str, samples: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield clips in groups that hold about ``GROUP_SAMPLES`` samples.
+
+    Args:
+        values: (N, S, T, 25).
+        name: What it is, for the message.
+        samples: S.
+
+    Yields:
+        The rows, and finite float32 (rows, S, T, 25).
+
+    Raises:
+        InputError: NaN or inf.
+    """
+    size = clips_per_group(samples)
+    for start in range(0, values.shape[0], size):
+        rows = range(start, min(start + size, values.shape[0]))
+        clips = [finite_clip(values[row], row, name) for row in rows]
+        yield slice(rows.start, rows.stop), np.stack(clips)
+
+
+def clips_per_group(samples: int) -> int:
+    """How many clips of S samples are compared side by side."""
+    return max(1, round(GROUP_SAMPLES / samples))
+
+
 def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:
     """One clip as C-contiguous float32.
 
@@ -109,20 +138,15 @@ def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:
     return clip
 
 
-def channel_major(values: ClipArray, name: str) -> np.ndarray:
-    """All clips as float32 (N, 25, T), the layout in which a channel is contiguous.
-
-    Args:
-        values: (N, T, 25).
-        name: What it is, for the message.
+def hold_clips(values: ClipArray, name: str) -> np.ndarray:
+    """All clips as float32 (N, T, 25).
 
     Raises:
         InputError: NaN or inf.
     """
-    clips, frames, channels = values.shape
-    out = np.empty((clips, channels, frames), np.float32)
+    out = np.empty(values.shape, np.float32)
     for row, clip in enumerate(read_clips(values, name)):
-        out[row] = clip.T
+        out[row] = clip
     return out
 
 

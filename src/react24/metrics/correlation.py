@@ -5,6 +5,8 @@ Official source: ``metric/FRC.py`` of baseline_react2024, reproduced to 1e-6 rel
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +14,11 @@ import numpy as np
 from react24.metrics.arrays import (
     ClipArray,
     appropriate_clips,
-    channel_major,
     check_behaviour,
     check_predictions,
     read_clips,
 )
+from react24.metrics.jit import compiled
 
 OFFICIAL_EPSILON = np.float32(1e-8)
 """Added to the official denominator; it shrinks channels with a standard deviation near 1e-4."""
@@ -78,20 +80,70 @@ def moments(values: np.ndarray) -> Moments:
     mean = np.empty(values.shape[:2])
     norm = np.empty(values.shape[:2])
     unit = np.empty(values.shape)
-    for row, sequence in enumerate(values):  # row by row: no second float64 copy of everything
-        mean[row] = sequence.mean(axis=-1, dtype=np.float64)
-        np.subtract(sequence, mean[row, :, None], out=unit[row])
-        norm[row] = np.sqrt(np.einsum("ct,ct->c", unit[row], unit[row]))
-        # The sum of equal float32 values is exact in float64, so constant means norm exactly 0.
-        unit[row] /= np.where(norm[row] > 0, norm[row], 1.0)[:, None]
+    make_units(values, unit, mean, norm)
+    mean32 = values.mean(axis=-1)
+    var32 = values.var(axis=-1, mean=mean32[..., None])
     return Moments(
         unit=unit,
         mean=mean,
         std=norm / np.sqrt(values.shape[-1]),
-        mean32=values.mean(axis=-1),
-        var32=np.stack([sequence.var(axis=-1) for sequence in values]),
-        std32=np.stack([sequence.std(axis=-1) for sequence in values]),
+        mean32=mean32,
+        var32=var32,
+        std32=np.sqrt(var32),
     )
+
+
+@compiled(reorder=True)
+def make_units(values, unit, mean, norm):
+    """Centre sequences and scale them to norm 1.
+
+    Args:
+        values: float32 (n, C, T).
+        unit: float64 (n, C, T), filled.
+        mean: float64 (n, C), filled.
+        norm: float64 (n, C), filled: of the centred sequence. The sum of equal float32 values is
+            exact in float64, so that constant means exactly 0.
+    """
+    frames = values.shape[2]
+    for n in range(values.shape[0]):
+        for c in range(values.shape[1]):
+            source, target = values[n, c], unit[n, c]
+            total = 0.0
+            for t in range(frames):
+                total += source[t]
+            centre = total / frames
+            squares = 0.0
+            for t in range(frames):
+                difference = source[t] - centre
+                target[t] = difference
+                squares += difference * difference
+            mean[n, c], norm[n, c] = centre, math.sqrt(squares)
+            if squares > 0.0:
+                scale = 1.0 / norm[n, c]
+                for t in range(frames):
+                    target[t] *= scale
+
+
+def gather_moments(clips: Iterable[np.ndarray], count: int) -> Moments:
+    """Moments of sequences that come one at a time, float32 (T, 25) each.
+
+    Args:
+        clips: The sequences.
+        count: How many there are.
+    """
+    gathered: Moments | None = None
+    for row, clip in enumerate(clips):
+        one = moments(np.ascontiguousarray(clip.T)[None])
+        if gathered is None:
+            gathered = Moments(
+                **{
+                    name: np.empty((count, *values.shape[1:]), values.dtype)
+                    for name, values in vars(one).items()
+                }
+            )
+        for name, values in vars(one).items():
+            getattr(gathered, name)[row] = values[0]
+    return gathered
 
 
 def correlation(first: Moments, second: Moments) -> np.ndarray:
@@ -206,7 +258,7 @@ def frcorr(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRCo
     clips, _, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     neighbours = appropriate_clips(matrix, clips)
-    prepared = moments(channel_major(truth, "ground truth"))
+    prepared = gather_moments(read_clips(truth, "ground truth"), clips)
     best = [
         best_concordance(clip, prepared, found)
         for clip, found in zip(read_clips(predictions, "predictions"), neighbours, strict=True)

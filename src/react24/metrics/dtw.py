@@ -2,8 +2,9 @@
 
 Distance of two sequences: square root of the smallest sum of squared Euclidean distances along a
 path with steps (1, 0), (0, 1), (1, 1) from the first pair of frames to the last; no
-normalisation by length. Float64. The same definition, and
-the same numbers to the last digits, as tslearn's ``dtw``, which the official code calls.
+normalisation by length. Float64. The same definition, and the same numbers to the last digits, as
+tslearn's ``dtw``, which the official code calls. FRDist finds its smallest distances sooner with
+``react24.metrics.dtw_lanes``.
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ from react24.metrics.jit import compiled
 
 AUS, AFFECT, ALL = 15, 17, 25
 WEIGHT_AU, WEIGHT_AFFECT, WEIGHT_EXPRESSION = 1 / 15, 1.0, 1 / 8
-SLACK = 1.0 + 1e-9
-"""Abandoning compares lower bounds with distances; this is room for their rounding."""
 
 
 @compiled
-def block_dtw(x, y, band, limit):
+def block_dtw(x, y, band):
     """Three independent DTW distances: AUs, valence/arousal, expressions.
 
     Args:
@@ -29,10 +28,9 @@ def block_dtw(x, y, band, limit):
         y: float64 (25, Ty), channel-major, so that a row of costs is computed in vectors.
         band: Frames by which the path may leave the diagonal (Sakoe-Chiba); max(Tx, Ty) for the
             full window.
-        limit: Give up as soon as the weighted distance is certain to exceed this; inf for never.
 
     Returns:
-        The three distances; all inf if given up.
+        The three distances.
     """
     rows, columns = x.shape[0], y.shape[1]
     cost = np.empty((3, columns))
@@ -43,8 +41,6 @@ def block_dtw(x, y, band, limit):
     for i in range(rows):
         start, stop = max(0, i - band), min(columns, i + band + 1)
         row_costs(x[i], y, start, stop, cost)
-        # Every path crosses row i, so the smallest entry of the row bounds the result from below.
-        low0 = low1 = low2 = np.inf
         left0 = left1 = left2 = np.inf
         corner0, corner1, corner2 = last0[start], last1[start], last2[start]
         # Nothing lies left of the band, and the virtual start serves the first row only.
@@ -60,11 +56,6 @@ def block_dtw(x, y, band, limit):
             left2 = cost[2, j] + (left2 if left2 < best2 else best2)
             last0[j + 1], last1[j + 1], last2[j + 1] = left0, left1, left2
             corner0, corner1, corner2 = up0, up1, up2
-            low0 = left0 if left0 < low0 else low0
-            low1 = left1 if left1 < low1 else low1
-            low2 = left2 if left2 < low2 else low2
-        if weighted(math.sqrt(low0), math.sqrt(low1), math.sqrt(low2)) > limit:
-            return np.inf, np.inf, np.inf
     return math.sqrt(last0[columns]), math.sqrt(last1[columns]), math.sqrt(last2[columns])
 
 
@@ -97,49 +88,6 @@ def weighted(au, affect, expression):
 
 
 @compiled
-def lockstep(x, y):
-    """Weighted distance frame by frame: a path of DTW, hence never below it. Tx = Ty."""
-    sums = np.zeros(3)
-    for channel in range(ALL):
-        block = 0 if channel < AUS else (1 if channel < AFFECT else 2)
-        for t in range(x.shape[0]):
-            difference = x[t, channel] - y[channel, t]
-            sums[block] += difference * difference
-    return weighted(math.sqrt(sums[0]), math.sqrt(sums[1]), math.sqrt(sums[2]))
-
-
-@compiled
-def nearest_reactions(clip, truth, appropriate, out):
-    """Smallest weighted DTW distance of each sample to any appropriate reaction; exact.
-
-    Candidates are tried in the order of their lockstep distance, and each is given up once it
-    cannot win any more, which changes the time and not the result.
-
-    Args:
-        clip: float64 (S, T, 25).
-        truth: float32 (N, 25, T).
-        appropriate: int (K,), rows of ``truth``.
-        out: float64 (S,), filled.
-    """
-    count = appropriate.shape[0]
-    bounds = np.empty(count)
-    for s in range(clip.shape[0]):
-        for k in range(count):
-            bounds[k] = lockstep(clip[s], truth[appropriate[k]])
-        order = np.argsort(bounds)
-        limit = bounds[order[0]] * SLACK
-        best = np.inf
-        for k in order:
-            y = truth[appropriate[k]].astype(np.float64)
-            au, affect, expression = block_dtw(clip[s], y, y.shape[1], limit)
-            distance = weighted(au, affect, expression)
-            if distance < best:
-                best = distance
-                limit = min(limit, best * SLACK)
-        out[s] = best
-
-
-@compiled
 def banded_distances(sequences, i, band, out):
     """Weighted DTW distances of sequence i to all later ones, warped by at most ``band`` frames.
 
@@ -151,5 +99,5 @@ def banded_distances(sequences, i, band, out):
     """
     x = sequences[i].T.copy()
     for j in range(i + 1, sequences.shape[0]):
-        au, affect, expression = block_dtw(x, sequences[j], band, np.inf)
+        au, affect, expression = block_dtw(x, sequences[j], band)
         out[j] = weighted(au, affect, expression)

@@ -14,14 +14,21 @@ from react24.log import progress
 from react24.metrics.arrays import (
     ClipArray,
     appropriate_clips,
-    channel_major,
     check_behaviour,
     check_predictions,
+    clips_per_group,
     finite_clip,
+    hold_clips,
     read_clips,
 )
-from react24.metrics.correlation import FRCorr, best_concordance, moments, summarize_frcorr
-from react24.metrics.distance import FRDist, smallest_distance, summarize_frdist
+from react24.metrics.correlation import (
+    FRCorr,
+    best_concordance,
+    gather_moments,
+    summarize_frcorr,
+)
+from react24.metrics.distance import FRDist, smallest_distances, summarize_frdist
+from react24.metrics.nearest import prepare
 from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
 from react24.metrics.synchrony import TLCC, ClipOffsets, check_frames, clip_offsets, summarize_tlcc
 from react24.metrics.variance import (
@@ -76,6 +83,15 @@ class _ClipScores:
     offsets: ClipOffsets
 
 
+@dataclass(frozen=True)
+class _Task:
+    """One clip: its row, reactions (S, T, 25), and the speaker's behaviour (T, 25)."""
+
+    row: int
+    clip: np.ndarray
+    said: np.ndarray
+
+
 def evaluate(
     predictions: ClipArray,
     truth: ClipArray,
@@ -87,7 +103,8 @@ def evaluate(
 ) -> Scores:
     """Every metric, reading the predictions once, clip by clip.
 
-    In memory: the ground truth (float32, and float64 for FRCorr), and 4 clips per thread.
+    In memory: the ground truth (float32, and float64 for FRCorr), and per thread the clips that are
+    compared side by side (6 MB of 750 frames).
 
     Args:
         predictions: P (N, S, T, 25), N ≥ 2, T ≥ 51.
@@ -100,44 +117,53 @@ def evaluate(
     Raises:
         InputError: Shapes that do not fit, NaN, a row of M without a 1, fewer than 2 clips.
     """
-    clips, _, frames = check_predictions(predictions)
+    clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     check_behaviour(speaker, clips, frames, "speaker behaviour")
     check_frames(frames)
     neighbours = appropriate_clips(matrix, clips)
-    sequences = channel_major(truth, "ground truth")
-    prepared = moments(sequences)
+    sequences = prepare(hold_clips(truth, "ground truth"))
+    prepared = gather_moments(sequences.values, clips)
 
-    def score(row: int, clip: np.ndarray, said: np.ndarray) -> _ClipScores:
-        official, exact = best_concordance(clip, prepared, neighbours[row])
-        return _ClipScores(
-            concordance=official,
-            concordance_exact=exact,
-            distance=smallest_distance(clip, sequences, neighbours[row]),
-            variance=clip_variance(clip),
-            diversity=clip_diversity(clip),
-            offsets=clip_offsets(clip, said),
-        )
+    def score(tasks: list[_Task]) -> list[_ClipScores]:
+        found = [neighbours[task.row] for task in tasks]
+        distances = smallest_distances(np.stack([task.clip for task in tasks]), sequences, found)
+        scores = []
+        for task, appropriate, distance in zip(tasks, found, distances, strict=True):
+            official, exact = best_concordance(task.clip, prepared, appropriate)
+            scores.append(
+                _ClipScores(
+                    concordance=official,
+                    concordance_exact=exact,
+                    distance=distance,
+                    variance=clip_variance(task.clip),
+                    diversity=clip_diversity(task.clip),
+                    offsets=clip_offsets(task.clip, task.said),
+                )
+            )
+        return scores
 
     between = BetweenClips()
     results: list[_ClipScores] = []
-    rows = _rows(predictions, speaker, name)
-    shown = iter(progress(rows, what="scoring", unit="clip", total=clips))
+    tasks = _read(predictions, speaker, name)
+    shown = iter(progress(tasks, what="scoring", unit="clip", total=clips))
+    size = clips_per_group(samples)
     with ThreadPoolExecutor(threads) as pool:
         # Reading and FRDvs stay in this thread and in order; only a few clips are alive at once.
-        while batch := list(islice(shown, 4 * threads)):
-            results.extend(pool.map(lambda task: score(*task), batch))
-            for _, clip, _ in batch:
-                between.add(clip)
+        while batch := list(islice(shown, size * threads)):
+            groups = [batch[start : start + size] for start in range(0, len(batch), size)]
+            scored = pool.map(score, groups)
+            for task in batch:
+                between.add(task.clip)
+            for scores in scored:
+                results.extend(scores)
     return _summarize(results, between)
 
 
-def _rows(
-    predictions: ClipArray, speaker: ClipArray, name: str
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def _read(predictions: ClipArray, speaker: ClipArray, name: str) -> Iterator[_Task]:
     said = read_clips(speaker, "speaker behaviour")
     for row in range(predictions.shape[0]):
-        yield row, finite_clip(predictions[row], row, name), next(said)
+        yield _Task(row, finite_clip(predictions[row], row, name), next(said))
 
 
 def _summarize(results: list[_ClipScores], between: BetweenClips) -> Scores:
