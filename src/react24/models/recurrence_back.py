@@ -41,7 +41,10 @@ class BackThroughCell:
         self.input_weight = cell.input.new_zeros(cell.input.T.shape)  # (D, 3H): faster this way
 
     def step(self, t: int) -> None:
-        """From the gradient of the state after step ``t`` to that of the state before it."""
+        """From the gradient of the state after step ``t`` to that of the state before it.
+
+        Not before step 0, which begins with zeros.
+        """
         trace, after, spare = self.trace, self.state, self.spare
         state, new, keep = trace.states[t], trace.new[t], trace.keep[t]
         of_recurrent, of_reset, of_keep, of_new = self.parts
@@ -54,10 +57,13 @@ class BackThroughCell:
         _sigmoid_back(of_reset, trace.reset[t], of_reset)
         self.total.add_(self.sums[self.first :])
         self.state, self.spare = spare, after
+        if self.weights:
+            self.input_weight.addmm_(trace.inputs[t], self.of_input_sums.T)
+        if t == 0:
+            return
         self.state.addmm_(self.from_state.T, self.of_state_sums)
         if self.weights:
             self.state_weight.addmm_(self.of_state_sums, state.T)
-            self.input_weight.addmm_(trace.inputs[t], self.of_input_sums.T)
 
     def of_input(self, out: Tensor) -> None:
         """Gradient (D, N) of the input of the step just done."""
