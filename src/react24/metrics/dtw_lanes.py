@@ -108,14 +108,12 @@ def warp(x, y, channels, limit, edge, row):
     edge[LANES:] = np.inf
     edge[:LANES] = 0.0
     first, last = 0, -1  # rows of the edge from which a path may enter the strip
-    stop = rows
     for start in range(0, columns, STRIP):
         count = min(STRIP, columns - start)
         for k in range(count):
             store(row, k * LANES, infinite)
         corner = load(edge, first * LANES)
-        written = stop
-        new_first, new_last, stop = -1, -1, rows
+        new_first, new_last = -1, -1
         for i in range(first, rows):
             entering = load(edge, (i + 1) * LANES)
             left, diagonal = entering, corner
@@ -135,13 +133,9 @@ def warp(x, y, channels, limit, edge, row):
                 for j in range(1, count):
                     lowest = minimum(lowest, load(row, j * LANES))
                 if not any_within(lowest, bound):
-                    stop = i + 1
-                    break
+                    break  # what the edge holds further down is above the limit already
         if new_first < 0:
             return False
-        # Rows below were not reached: what they hold belongs to an earlier strip.
-        for i in range(stop, written):
-            store(edge, (i + 1) * LANES, infinite)
         # Only the first row of the first strip may start from nothing.
         store(edge, 0, infinite)
         first, last = new_first, new_last

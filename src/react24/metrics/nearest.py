@@ -83,8 +83,12 @@ class Sequences:
 def prepare(values: np.ndarray) -> Sequences:
     """Sequences, (n, T, 25), with what is needed of them more than once."""
     values = np.ascontiguousarray(values, np.float32)
-    boxes = np.empty((len(values), 2, TURN), np.float32)
-    find_boxes(values.reshape(len(values), -1), boxes)
+    found = np.full((len(values), 2, TURN), np.inf, np.float32)
+    found[:, 1] = -np.inf
+    extremes(values.reshape(len(values), -1), found)
+    low, high = (side.reshape(-1, TURN // ALL, ALL) for side in (found[:, 0], found[:, 1]))
+    boxes = np.stack([low.min(axis=1), high.max(axis=1)], axis=1)
+    boxes = np.tile(boxes, TURN // ALL)  # (n, 2, TURN)
     return Sequences(values, boxes)
 
 
@@ -158,13 +162,20 @@ class _Search:
         self._drop()
 
     def _first_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        sums = np.empty((len(self.owner), 2, len(BLOCKS)))
+        """Of every part of every pair, float64 (P, 3) each.
+
+        Above: frame by frame is a path. Below: every frame meets some frame of the other sequence,
+        and none of those is nearer than the box of all of them.
+        """
+        sums = np.zeros((len(self.owner), 3, TURN), np.float32)
         samples, truth = self._samples, self._truth
-        simple_bounds(
+        simple_sums(
             samples.flat, truth.flat, self.owner, self.target, samples.boxes, truth.boxes, sums
         )
-        bounds = np.sqrt(sums) * WEIGHTS
-        return bounds[:, 0] * (1 - SCREENING_ERROR), bounds[:, 1]
+        by_channel = sums.reshape(-1, 3, TURN // ALL, ALL).sum(axis=2, dtype=np.float64)
+        starts = [block.first for block in BLOCKS]
+        bounds = np.sqrt(np.add.reduceat(by_channel, starts, axis=-1)) * WEIGHTS
+        return bounds[:, 1:].max(axis=1) * (1 - SCREENING_ERROR), bounds[:, 0]
 
     @staticmethod
     def _slack(distances: np.ndarray) -> np.ndarray:
@@ -254,25 +265,21 @@ def _packs(order: np.ndarray) -> Iterator[np.ndarray]:
 
 
 @compiled
-def find_boxes(sequences, out):
-    """Smallest and largest value of each channel.
+def extremes(sequences, out):
+    """Smallest and largest numbers, ``TURN`` columns at a time.
 
     Args:
         sequences: float32 (n, T * 25).
-        out: float32 (n, 2, TURN), filled; every 25 numbers the same.
+        out: float32 (n, 2, TURN), may be narrowed.
     """
     size = sequences.shape[1]
-    for n in range(len(sequences)):
+    for n in range(sequences.shape[0]):
         low, high = out[n, 0], out[n, 1]
-        low[:], high[:] = np.inf, -np.inf
         for start in range(0, size, TURN):
             part = sequences[n, start : min(start + TURN, size)]
             for k in range(len(part)):
                 low[k] = min(low[k], part[k])
                 high[k] = max(high[k], part[k])
-        for c in range(ALL):
-            low[c::ALL] = low[c::ALL].min()
-            high[c::ALL] = high[c::ALL].max()
 
 
 @compiled
@@ -283,19 +290,15 @@ def _add_gaps(x, y, sums):
 
 
 @compiled
-def _add_gaps_to_box(x, box, sums):
-    low, high = box[0], box[1]
+def _add_gaps_to_box(x, low, high, sums):
     for k in range(len(x)):
         gap = max(max(low[k] - x[k], x[k] - high[k]), np.float32(0.0))
         sums[k] += gap * gap
 
 
 @compiled
-def simple_bounds(samples, truth, owner, target, sample_boxes, truth_boxes, out):
-    """Bounds of the sums of squares that need one look at each frame.
-
-    Above: frame by frame is a path. Below: every frame meets some frame of the other sequence, and
-    none of those is nearer than the box of all of them.
+def simple_sums(samples, truth, owner, target, sample_boxes, truth_boxes, out):
+    """Sums of squares that need one look at each frame, ``TURN`` columns at a time.
 
     Args:
         samples: float32 (M, T * 25).
@@ -304,26 +307,15 @@ def simple_bounds(samples, truth, owner, target, sample_boxes, truth_boxes, out)
         target: int64 (P,), rows of ``truth``.
         sample_boxes: float32 (M, 2, TURN), smallest and largest value of each channel, repeated.
         truth_boxes: float32 (N, 2, TURN).
-        out: float64 (P, 2, 3), filled: pair, below or above, block.
+        out: float32 (P, 3, TURN), added to: between frames of the same time, from the sample to
+            the box of the truth, and from the truth to the box of the sample.
     """
     size = samples.shape[1]
-    sums = np.empty((3, TURN), np.float32)
     for p in range(len(owner)):
-        x, y = samples[owner[p]], truth[target[p]]
-        x_box, y_box = sample_boxes[owner[p]], truth_boxes[target[p]]
-        sums[:] = 0.0
+        n, m = owner[p], target[p]
         for start in range(0, size, TURN):  # several frames at a time make long inner loops
             stop = min(start + TURN, size)
-            _add_gaps(x[start:stop], y[start:stop], sums[0])
-            _add_gaps_to_box(x[start:stop], y_box, sums[1])
-            _add_gaps_to_box(y[start:stop], x_box, sums[2])
-        out[p] = 0.0
-        for start in range(0, TURN, ALL):
-            for block, (first, stop) in enumerate(((0, AUS), (AUS, AFFECT), (AFFECT, ALL))):
-                out[p, 1, block] += sums[0, start + first : start + stop].sum()
-        for block, (first, stop) in enumerate(((0, AUS), (AUS, AFFECT), (AFFECT, ALL))):
-            below = np.zeros(2)
-            for start in range(0, TURN, ALL):
-                for side in range(2):
-                    below[side] += sums[1 + side, start + first : start + stop].sum()
-            out[p, 0, block] = below.max()
+            x, y = samples[n, start:stop], truth[m, start:stop]
+            _add_gaps(x, y, out[p, 0])
+            _add_gaps_to_box(x, truth_boxes[m, 0], truth_boxes[m, 1], out[p, 1])
+            _add_gaps_to_box(y, sample_boxes[n, 0], sample_boxes[n, 1], out[p, 2])

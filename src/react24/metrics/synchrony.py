@@ -60,17 +60,17 @@ class ClipOffsets:
 
 
 @compiled
-def window_correlation(x, y):
-    """Pearson's r of two sequences (T,), neither constant, by two passes in float64."""
+def window_correlation(x, from_x, y, from_y, width):
+    """Pearson's r of two windows, neither constant, by two passes in float64."""
     mean_x = mean_y = 0.0
-    for t in range(len(x)):
-        mean_x += x[t]
-        mean_y += y[t]
-    mean_x /= len(x)
-    mean_y /= len(y)
+    for t in range(width):
+        mean_x += x[from_x + t]
+        mean_y += y[from_y + t]
+    mean_x /= width
+    mean_y /= width
     xx = yy = xy = 0.0
-    for t in range(len(x)):
-        dx, dy = x[t] - mean_x, y[t] - mean_y
+    for t in range(width):
+        dx, dy = x[from_x + t] - mean_x, y[from_y + t] - mean_y
         xx += dx * dx
         yy += dy * dy
         xy += dx * dy
@@ -132,10 +132,14 @@ def lagged_correlation(predictions, speaker, count, padded, beside, products, ou
             window_correlations(
                 by_lag[k], sums_x[k], sums_y[LAGS - 1 - k], width, out[k, start : start + LANES]
             )
-        used = slice(start, min(start + LANES, count))
-        correct_quiet_windows(
-            predictions[:, used], speaker[:, used], sums_x[:, 1], sums_y[:, 1], out[:, used]
-        )
+        for lane in range(min(LANES, count - start)):
+            correct_quiet_windows(
+                predictions[:, start + lane],
+                speaker[:, start + lane],
+                sums_x[:, 1, lane],
+                sums_y[:, 1, lane],
+                out[:, start + lane],
+            )
 
 
 @compiled
@@ -211,48 +215,40 @@ def window_sums(values, out):
 
 
 @compiled
-def correct_quiet_windows(predictions, speaker, squares_x, squares_y, out):
+def correct_quiet_windows(x, y, squares_x, squares_y, out):
     """Replace what was computed imprecisely: NaN where a window is constant.
 
     Args:
-        predictions: float32 (T, n), n up to ``LANES``.
-        speaker: float32 (T, n).
-        squares_x: float64 (LAGS, LANES) sums of squares of the windows of all lags.
+        x: float32 (T,), reaction.
+        y: float32 (T,), speaker.
+        squares_x: float64 (LAGS,) sums of squares of the windows of all lags.
         squares_y: Likewise for the speaker, with the lags in reverse.
-        out: float32 (LAGS, n).
+        out: float32 (LAGS,).
     """
-    frames = predictions.shape[0]
-    for lane in range(predictions.shape[1]):
-        x, y = predictions[:, lane], speaker[:, lane]
-        least_x = LEAST_SHARE * squares_x[MAX_LAG, lane]
-        least_y = LEAST_SHARE * squares_y[MAX_LAG, lane]
-        runs_known = False
-        head_x = tail_x = head_y = tail_y = 0
-        for k in range(LAGS):
-            if squares_x[k, lane] > least_x and squares_y[LAGS - 1 - k, lane] > least_y:
-                continue
-            if not runs_known:
-                head_x, tail_x = constant_frames(x, 1), constant_frames(x, -1)
-                head_y, tail_y = constant_frames(y, 1), constant_frames(y, -1)
-                runs_known = True
-            lag = k - MAX_LAG
-            width = frames - abs(lag)
-            # The window touches the end of one sequence and the start of the other.
-            if (tail_x if lag > 0 else head_x) >= width or (head_y if lag > 0 else tail_y) >= width:
-                out[k, lane] = np.nan
-            else:
-                from_x, from_y = max(lag, 0), max(-lag, 0)
-                out[k, lane] = window_correlation(
-                    x[from_x : from_x + width], y[from_y : from_y + width]
-                )
+    least_x, least_y = LEAST_SHARE * squares_x[MAX_LAG], LEAST_SHARE * squares_y[MAX_LAG]
+    runs_known = False
+    head_x = tail_x = head_y = tail_y = 0
+    for k in range(LAGS):
+        if squares_x[k] > least_x and squares_y[LAGS - 1 - k] > least_y:
+            continue
+        if not runs_known:
+            head_x, tail_x = constant_frames(x), constant_frames(x[::-1])
+            head_y, tail_y = constant_frames(y), constant_frames(y[::-1])
+            runs_known = True
+        lag = k - MAX_LAG
+        width = len(x) - abs(lag)
+        # The window touches the end of one sequence and the start of the other.
+        if (tail_x if lag > 0 else head_x) >= width or (head_y if lag > 0 else tail_y) >= width:
+            out[k] = np.nan
+        else:
+            out[k] = window_correlation(x, max(lag, 0), y, max(-lag, 0), width)
 
 
 @compiled
-def constant_frames(values, step):
-    """Length of the run of equal values at the start (step 1) or end (step -1) of (T,)."""
-    start = 0 if step > 0 else len(values) - 1
+def constant_frames(values):
+    """Length of the run of equal values at the start of (T,)."""
     run = 1
-    while run < len(values) and values[start + step * run] == values[start]:
+    while run < len(values) and values[run] == values[0]:
         run += 1
     return run
 

@@ -42,7 +42,7 @@ class FRDvs:
 def clip_variance(clip: np.ndarray) -> float:
     """Unbiased variance over time of one clip (S, T, 25), mean over samples and channels."""
     samples, frames, channels = clip.shape
-    total = sum(squares_around_mean(sample) for sample in clip)
+    total = sum(_squares_around_mean(sample) for sample in clip)
     return total / (frames - 1) / (samples * channels)
 
 
@@ -56,32 +56,37 @@ def clip_diversity(clip: np.ndarray) -> float:
     if samples < 2:
         return 0.0
     flat = clip.reshape(samples, -1)
-    return 2.0 * squares_around_mean(flat) / (samples - 1) / flat.shape[1]
+    return 2.0 * _squares_around_mean(flat) / (samples - 1) / flat.shape[1]
 
 
-@compiled(reorder=True)
-def squares_around_mean(values):
-    """Sum of squared deviations of each column from its mean, over all columns.
+def _squares_around_mean(values: np.ndarray) -> float:
+    """Sum of squared deviations of the columns of (n, columns) from their means."""
+    work = np.zeros((2, values.shape[1]))
+    add_squares(np.ascontiguousarray(values, np.float32), *work)
+    return float(work[1].sum())
+
+
+@compiled
+def add_squares(values, mean, squares):
+    """Mean and sum of squared deviations of each column.
 
     Args:
-        values: float32 (n, columns), C-contiguous.
-
-    Returns:
-        float64.
+        values: float32 (n, columns).
+        mean: float64 (columns,), 0 at first.
+        squares: float64 (columns,), 0 at first.
     """
-    mean = np.zeros(values.shape[1])
-    squares = np.zeros(values.shape[1])
-    for row in range(values.shape[0]):
+    rows, columns = values.shape
+    for row in range(rows):
         source = values[row]
-        for c in range(len(mean)):
+        for c in range(columns):
             mean[c] += source[c]
-    mean /= values.shape[0]
-    for row in range(values.shape[0]):
+    for c in range(columns):
+        mean[c] /= rows
+    for row in range(rows):
         source = values[row]
-        for c in range(len(mean)):
+        for c in range(columns):
             deviation = source[c] - mean[c]
             squares[c] += deviation * deviation
-    return squares.sum()
 
 
 @compiled
