@@ -51,7 +51,26 @@ def test_frcorr(name):
     np.testing.assert_allclose(found.per_clip, expected["FRC_per_clip_sum"], rtol=1e-9)
 
 
-def test_ccc_of_every_pair_and_channel(name):
+def test_frcorr_with_the_matrix_the_other_way_round(name):
+    d = data(name)
+    found = frcorr(d.predictions, d.truth, d.matrix.T).official
+    np.testing.assert_allclose(found, reference(name)["FRC_transposed"], rtol=1e-9)
+
+
+def test_ccc_of_every_channel(name):
+    d = data(name)
+    # One channel at a time: the others constant, so that they contribute 0.
+    truth, prediction = np.zeros((2, 25, *d.truth.shape[1:]), np.float32)
+    for channel in range(25):
+        truth[channel, :, channel] = d.truth[0, :, channel]
+        prediction[channel, :, channel] = d.predictions[0, 0, :, channel]
+    first, second = prepare(truth), prepare(prediction)
+    found = 25 * np.diagonal(concordance_official(first, second, correlation(first, second)))
+    expected = reference(name)["ccc_first_pair_per_column"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
+
+
+def test_ccc_of_every_pair(name):
     d, expected = data(name), reference(name)
     truth = prepare(d.truth)
     for n, pairs in enumerate(expected["ccc_pairs_first3samples"]):
@@ -101,6 +120,13 @@ def test_tlcc_curves(name):
     for n, curve in enumerate(reference(name)["tlcc_curves_clips0_1_2_sample0"]):
         found = correlation_by_lag(d.predictions[n, :1], d.speaker[n])[0].mean(axis=1)
         np.testing.assert_allclose(found, curve, atol=3e-7)  # NaN where NaN is expected, too
+
+
+def test_correlation_without_a_lag(name):
+    d = data(name)
+    for n, expected in enumerate(reference(name)["tlcc_center"]):
+        found = correlation_by_lag(d.predictions[n], d.speaker[n])[:, 49].mean(axis=1)
+        np.testing.assert_allclose(found, expected, atol=3e-7)
 
 
 def test_one_pass_gives_the_same_as_each_function(name):
