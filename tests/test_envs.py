@@ -170,7 +170,12 @@ def test_channels_and_python(env):
     assert content["dependencies"][:2] == ["python=3.11", "pip"]
 
 
-NOT_REACHED = {"sample_baseline": {"torch"}, "extract_mfcc": {"torch"}}
+NOT_REACHED = {
+    "sample_baseline": {"torch"},
+    "extract_mfcc": {"torch"},
+    "appropriate_reactions": {"torch"},
+    "score_reactions": {"torch"},
+}
 """Imports inside functions that a rule's script never calls; a test below holds this."""
 
 

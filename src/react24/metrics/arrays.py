@@ -15,6 +15,9 @@ CHANNELS = 25
 GROUP_SAMPLES = 80
 """Samples compared side by side by FRDist: several times its vectors; 6 MB of 750 frames."""
 
+GROUP_SAMPLES_ON_DEVICE = 2000
+"""The same on a device that needs many pairs at once to be busy; 150 MB."""
+
 
 class ClipArray(Protocol):
     """A NumPy array, a torch tensor or an HDF5 dataset whose first axis is the clip."""
@@ -89,13 +92,13 @@ def read_clips(values: ClipArray, name: str) -> Iterator[np.ndarray]:
         yield finite_clip(values[row], row, name)
 
 
-def read_groups(values: ClipArray, name: str, samples: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield clips in groups that hold about ``GROUP_SAMPLES`` samples.
+def read_groups(values: ClipArray, name: str, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield several clips at a time.
 
     Args:
         values: (N, S, T, 25).
         name: What it is, for the message.
-        samples: S.
+        size: How many, see ``clips_per_group``.
 
     Yields:
         The rows, and finite float32 (rows, S, T, 25).
@@ -103,16 +106,15 @@ def read_groups(values: ClipArray, name: str, samples: int) -> Iterator[tuple[sl
     Raises:
         InputError: NaN or inf.
     """
-    size = clips_per_group(samples)
     for start in range(0, values.shape[0], size):
         rows = range(start, min(start + size, values.shape[0]))
         clips = [finite_clip(values[row], row, name) for row in rows]
         yield slice(rows.start, rows.stop), np.stack(clips)
 
 
-def clips_per_group(samples: int) -> int:
+def clips_per_group(samples: int, device: str | None = None) -> int:
     """How many clips of S samples are compared side by side."""
-    return max(1, round(GROUP_SAMPLES / samples))
+    return max(1, round((GROUP_SAMPLES_ON_DEVICE if device else GROUP_SAMPLES) / samples))
 
 
 def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:

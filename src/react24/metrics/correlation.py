@@ -6,8 +6,9 @@ Official source: ``metric/FRC.py`` of baseline_react2024, reproduced to 1e-6 rel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +17,14 @@ from react24.metrics.arrays import (
     appropriate_clips,
     check_behaviour,
     check_predictions,
+    clips_per_group,
     read_clips,
+    read_groups,
 )
 from react24.metrics.jit import compiled
+
+if TYPE_CHECKING:
+    from react24.metrics.on_device import DeviceMoments
 
 OFFICIAL_EPSILON = np.float32(1e-8)
 """Added to the official denominator; it shrinks channels with a standard deviation near 1e-4."""
@@ -223,6 +229,47 @@ def best_concordance(
     return official, exact
 
 
+def move_moments(truth: Moments, device: str | None) -> DeviceMoments | None:
+    """The moments of the ground truth on a device of torch; None where none is asked for.
+
+    Raises:
+        InputError: The device cannot be used.
+    """
+    if device is None:
+        return None
+    from react24.metrics import on_device  # torch is needed for this only
+
+    return on_device.DeviceMoments(truth, on_device.choose_device(device))
+
+
+def best_concordances(
+    clips: np.ndarray,
+    truth: Moments,
+    appropriate: Sequence[np.ndarray],
+    moved: DeviceMoments | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """``best_concordance`` of several clips.
+
+    Args:
+        clips: float32 (n, S, T, 25).
+        truth: Moments of all N ground-truth sequences.
+        appropriate: For each clip the indices of the appropriate ones.
+        moved: ``move_moments(truth, ...)``.
+
+    Returns:
+        Official and exact CCC, float64 (n, S) each.
+    """
+    if moved is None:
+        pairs = zip(clips, appropriate, strict=True)
+        best = [best_concordance(clip, truth, found) for clip, found in pairs]
+        return np.stack([b[0] for b in best]), np.stack([b[1] for b in best])
+    count, samples, frames, channels = clips.shape
+    flat = clips.transpose(0, 1, 3, 2).reshape(count * samples, channels, frames)
+    rows = [found for found in appropriate for _ in range(samples)]
+    official, exact = moved.best_concordance(moments(np.ascontiguousarray(flat)), rows)
+    return official.reshape(count, samples), exact.reshape(count, samples)
+
+
 def summarize_frcorr(official: np.ndarray, exact: np.ndarray) -> FRCorr:
     """Average the best CCC of every clip and sample.
 
@@ -242,7 +289,9 @@ def summarize_frcorr(official: np.ndarray, exact: np.ndarray) -> FRCorr:
     )
 
 
-def frcorr(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRCorr:
+def frcorr(
+    predictions: ClipArray, truth: ClipArray, matrix: np.ndarray, *, device: str | None = None
+) -> FRCorr:
     """Facial reaction correlation.
 
     ``official = (1/N) Σ_n Σ_s max_{j: M[n, j] = 1} CCC(G[j], P[n, s])``: it grows with S.
@@ -251,16 +300,19 @@ def frcorr(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRCo
         predictions: P (N, S, T, 25).
         truth: G (N, T, 25).
         matrix: M (N, N).
+        device: A device of torch such as ``cuda``; None computes on the processor, without torch.
 
     Raises:
-        InputError: Shapes that do not fit, NaN, a row of M without a 1.
+        InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
+            used.
     """
-    clips, _, frames = check_predictions(predictions)
+    clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     neighbours = appropriate_clips(matrix, clips)
     prepared = gather_moments(read_clips(truth, "ground truth"), clips)
-    best = [
-        best_concordance(clip, prepared, found)
-        for clip, found in zip(read_clips(predictions, "predictions"), neighbours, strict=True)
-    ]
-    return summarize_frcorr(np.stack([b[0] for b in best]), np.stack([b[1] for b in best]))
+    moved = move_moments(prepared, device)
+    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
+    best = [best_concordances(group, prepared, neighbours[rows], moved) for rows, group in groups]
+    return summarize_frcorr(
+        np.concatenate([b[0] for b in best]), np.concatenate([b[1] for b in best])
+    )

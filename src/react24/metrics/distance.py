@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +17,15 @@ from react24.metrics.arrays import (
     appropriate_clips,
     check_behaviour,
     check_predictions,
+    clips_per_group,
     hold_clips,
     read_groups,
 )
 from react24.metrics.dtw import block_dtw
 from react24.metrics.nearest import Sequences, nearest_distances, prepare
+
+if TYPE_CHECKING:
+    from react24.metrics.on_device import DeviceTruth
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,24 @@ def block_distances(first: np.ndarray, second: np.ndarray) -> BlockDistances:
     return BlockDistances(*block_dtw(x, y, max(len(x), y.shape[1])))
 
 
+def move_sequences(truth: Sequences, device: str | None) -> DeviceTruth | None:
+    """The ground truth on a device of torch; None where none is asked for.
+
+    Raises:
+        InputError: The device cannot be used.
+    """
+    if device is None:
+        return None
+    from react24.metrics import on_device  # torch is needed for this only
+
+    return on_device.DeviceTruth(truth, on_device.choose_device(device))
+
+
 def smallest_distances(
-    clips: np.ndarray, truth: Sequences, appropriate: Sequence[np.ndarray]
+    clips: np.ndarray,
+    truth: Sequences,
+    appropriate: Sequence[np.ndarray],
+    moved: DeviceTruth | None = None,
 ) -> np.ndarray:
     """Distance of each sample of some clips to the nearest appropriate reaction.
 
@@ -70,6 +91,7 @@ def smallest_distances(
         clips: float32 (n, S, T, 25).
         truth: All ground-truth sequences.
         appropriate: For each clip the indices of the appropriate ones.
+        moved: ``move_sequences(truth, ...)``.
 
     Returns:
         float64 (n, S).
@@ -77,7 +99,8 @@ def smallest_distances(
     samples = clips.shape[1]
     flat = prepare(clips.reshape(-1, *clips.shape[2:]))  # (n S, T, 25)
     candidates = [found for found in appropriate for _ in range(samples)]
-    return nearest_distances(flat, truth, candidates).reshape(-1, samples)
+    warper = moved.warper(flat) if moved else None
+    return nearest_distances(flat, truth, candidates, warper).reshape(-1, samples)
 
 
 def summarize_frdist(distances: np.ndarray) -> FRDist:
@@ -88,7 +111,9 @@ def summarize_frdist(distances: np.ndarray) -> FRDist:
     return FRDist(official=official, mean=official / samples, per_clip=per_clip, samples=samples)
 
 
-def frdist(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRDist:
+def frdist(
+    predictions: ClipArray, truth: ClipArray, matrix: np.ndarray, *, device: str | None = None
+) -> FRDist:
     """Facial reaction distance.
 
     ``official = (1/N) Σ_n Σ_s min_{j: M[n, j] = 1} d(P[n, s], G[j])`` with ``d = DTW(AUs) / 15 +
@@ -98,19 +123,20 @@ def frdist(predictions: ClipArray, truth: ClipArray, matrix: np.ndarray) -> FRDi
         predictions: P (N, S, T, 25).
         truth: G (N, T, 25).
         matrix: M (N, N).
+        device: A device of torch such as ``cuda``; None computes on the processor, without torch.
 
     Raises:
-        InputError: Shapes that do not fit, NaN, a row of M without a 1.
+        InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
+            used.
     """
     clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     neighbours = appropriate_clips(matrix, clips)
     prepared = prepare(hold_clips(truth, "ground truth"))
+    moved = move_sequences(prepared, device)
+    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
     return summarize_frdist(
         np.concatenate(
-            [
-                smallest_distances(group, prepared, neighbours[rows])
-                for rows, group in read_groups(predictions, "predictions", samples)
-            ]
+            [smallest_distances(clips, prepared, neighbours[rows], moved) for rows, clips in groups]
         )
     )

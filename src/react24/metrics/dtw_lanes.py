@@ -49,6 +49,55 @@ class Work:
     row: np.ndarray
 
 
+class LaneWarper:
+    """DTW of chosen pairs of two sets of sequences, on the processor.
+
+    Args:
+        samples: float32 (M, T, 25).
+        truth: float32 (N, T, 25).
+    """
+
+    def __init__(self, samples: np.ndarray, truth: np.ndarray):
+        self._samples, self._truth = samples, truth
+        self._work: dict[tuple[type, int], Work] = {}
+
+    def sums(
+        self,
+        pairs: np.ndarray,
+        channels: slice,
+        limits: np.ndarray,
+        dtype: type,
+    ) -> np.ndarray:
+        """Smallest sum of squared distances along a path, per pair.
+
+        Args:
+            pairs: int64 (2, P), rows of the samples and of the truth. Neighbours are computed
+                together, and should be likely to be given up at about the same place.
+            channels: Which.
+            limits: float64 (P,); a sum above may be given up.
+            dtype: float64, or float32 to be quicker and right to ``SCREENING_ERROR``.
+
+        Returns:
+            float64 (P,); anything above the limit where it was given up.
+        """
+        out = np.full(pairs.shape[1], np.inf)
+        count = channels.stop - channels.start
+        key = (dtype, count)
+        if key not in self._work:
+            self._work[key] = make_work(self._truth.shape[1], count, dtype)
+        work = self._work[key]
+        for start in range(0, pairs.shape[1], LANES):
+            part = slice(start, start + LANES)
+            used = len(limits[part])
+            pack(self._samples, pairs[0, part], channels.start, count, work.x)
+            pack(self._truth, pairs[1, part], channels.start, count, work.y)
+            limit = np.full(LANES, -np.inf, dtype)
+            limit[:used] = limits[part]
+            if warp(work.x, work.y, (0,) * count, limit, work.edge, work.row):
+                out[part] = work.edge[-LANES:][:used]
+        return out
+
+
 def make_work(frames: int, channels: int, dtype: type) -> Work:
     """Work arrays for sequences of ``frames`` frames and ``channels`` channels."""
     return Work(

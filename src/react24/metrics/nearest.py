@@ -9,8 +9,9 @@ result is the smallest distance, whatever was dropped on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -23,9 +24,8 @@ from react24.metrics.dtw import (
     WEIGHT_EXPRESSION,
     block_dtw,
 )
-from react24.metrics.dtw_lanes import SCREENING_ERROR, Work, make_work, pack, warp
+from react24.metrics.dtw_lanes import SCREENING_ERROR, LaneWarper
 from react24.metrics.jit import compiled
-from react24.metrics.lanes import LANES
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,20 @@ class Block:
     """Channels that are aligned together.
 
     Attributes:
-        first: First channel.
-        channels: How many.
+        channels: Which.
         weight: Of the distance in the sum.
         effort: Time of the kernel, in units of one block's.
     """
 
-    first: int
-    channels: int
+    channels: slice
     weight: float
     effort: float
 
 
 BLOCKS = (
-    Block(0, AUS, WEIGHT_AU, 4.0),
-    Block(AUS, AFFECT - AUS, WEIGHT_AFFECT, 1.0),
-    Block(AFFECT, ALL - AFFECT, WEIGHT_EXPRESSION, 2.3),
+    Block(slice(0, AUS), WEIGHT_AU, 4.0),
+    Block(slice(AUS, AFFECT), WEIGHT_AFFECT, 1.0),
+    Block(slice(AFFECT, ALL), WEIGHT_EXPRESSION, 2.3),
 )
 WEIGHTS = np.array([block.weight for block in BLOCKS])
 CHEAPEST = 1
@@ -57,6 +55,9 @@ CHEAPEST = 1
 
 TURN = 8 * ALL
 """Numbers in a handful of frames: long enough to be worked through in vectors."""
+
+PAIRS_AT_ONCE = 4096
+"""Pairs whose first bounds are computed together: 10 MB of sums."""
 
 LARGEST = 1e15
 """Beyond this, squares in float32 might overflow; such values are compared one pair at a time."""
@@ -92,8 +93,21 @@ def prepare(values: np.ndarray) -> Sequences:
     return Sequences(values, boxes)
 
 
+class Warper(Protocol):
+    """Whatever computes DTW of chosen pairs; see ``LaneWarper.sums``."""
+
+    def sums(
+        self, pairs: np.ndarray, channels: slice, limits: np.ndarray, dtype: type
+    ) -> np.ndarray:
+        """Smallest sums of squared distances of some pairs."""
+        ...
+
+
 def nearest_distances(
-    samples: Sequences, truth: Sequences, candidates: Sequence[np.ndarray]
+    samples: Sequences,
+    truth: Sequences,
+    candidates: Sequence[np.ndarray],
+    warper: Warper | None = None,
 ) -> np.ndarray:
     """Distance of each sample to the nearest of its candidates.
 
@@ -104,13 +118,15 @@ def nearest_distances(
         samples: M sequences.
         truth: N sequences of the same length.
         candidates: For each sample the rows of ``truth``, at least one.
+        warper: Computes DTW of these samples with this truth; None for the processor.
 
     Returns:
         float64 (M,), to about 1e-8 relative (never worse than 4e-7).
     """
     if max(np.abs(samples.boxes).max(), np.abs(truth.boxes).max()) > LARGEST:
         return _one_by_one(samples, truth, candidates)
-    search = _Search(samples, truth, candidates)
+    warper = warper or LaneWarper(samples.values, truth.values)
+    search = _Search(samples, truth, candidates, warper)
     search.screen(CHEAPEST, search.select_contested())
     size = 1
     search.confirm(search.select_promising(size))
@@ -148,8 +164,14 @@ class _Search:
         best: float64 (M,) smallest confirmed distance.
     """
 
-    def __init__(self, samples: Sequences, truth: Sequences, candidates: Sequence[np.ndarray]):
-        self._samples, self._truth = samples, truth
+    def __init__(
+        self,
+        samples: Sequences,
+        truth: Sequences,
+        candidates: Sequence[np.ndarray],
+        warper: Warper,
+    ):
+        self._samples, self._truth, self._warper = samples, truth, warper
         count = len(candidates)
         self.owner = np.repeat(np.arange(count), [len(found) for found in candidates])
         self.target = np.concatenate(candidates).astype(np.int64)
@@ -158,7 +180,6 @@ class _Search:
         self.limit = np.full(count, np.inf)
         self.best = np.full(count, np.inf)
         np.minimum.at(self.limit, self.owner, self._slack(self.upper.sum(axis=1)))
-        self._work: dict[tuple[type, int], Work] = {}
         self._drop()
 
     def _first_bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -167,14 +188,16 @@ class _Search:
         Above: frame by frame is a path. Below: every frame meets some frame of the other sequence,
         and none of those is nearer than the box of all of them.
         """
-        sums = np.zeros((len(self.owner), 3, TURN), np.float32)
         samples, truth = self._samples, self._truth
-        simple_sums(
-            samples.flat, truth.flat, self.owner, self.target, samples.boxes, truth.boxes, sums
-        )
-        by_channel = sums.reshape(-1, 3, TURN // ALL, ALL).sum(axis=2, dtype=np.float64)
-        starts = [block.first for block in BLOCKS]
-        bounds = np.sqrt(np.add.reduceat(by_channel, starts, axis=-1)) * WEIGHTS
+        starts = [block.channels.start for block in BLOCKS]
+        bounds = np.empty((len(self.owner), 3, len(BLOCKS)))
+        for start in range(0, len(bounds), PAIRS_AT_ONCE):
+            part = slice(start, start + PAIRS_AT_ONCE)
+            owner, target = self.owner[part], self.target[part]
+            sums = np.zeros((len(owner), 3, TURN), np.float32)
+            simple_sums(samples.flat, truth.flat, owner, target, samples.boxes, truth.boxes, sums)
+            by_channel = sums.reshape(-1, 3, TURN // ALL, ALL).sum(axis=2, dtype=np.float64)
+            bounds[part] = np.sqrt(np.add.reduceat(by_channel, starts, axis=-1)) * WEIGHTS
         return bounds[:, 1:].max(axis=1) * (1 - SCREENING_ERROR), bounds[:, 0]
 
     @staticmethod
@@ -233,35 +256,15 @@ class _Search:
         """
         rest = self.lower[pairs].sum(axis=1) - self.lower[pairs, block]
         most = np.minimum(self.limit[self.owner[pairs]] - rest, self.upper[pairs, block])
-        weight = BLOCKS[block].weight
+        weight, channels = BLOCKS[block].weight, BLOCKS[block].channels
         limits = (np.maximum(self._slack(most), 0.0) / weight) ** 2
-        out = np.full(len(pairs), np.inf)
-        # Pairs that are given up at about the same place share a vector.
+        # Pairs that are given up at about the same place are computed together.
         reach = most / np.maximum(self.upper[pairs, block], np.finfo(float).tiny)
-        for chosen in _packs(np.argsort(-reach)):
-            sums = self._warp(block, pairs[chosen], limits[chosen], dtype)
-            out[chosen] = np.where(sums <= limits[chosen], np.sqrt(sums) * weight, np.inf)
-        return out
-
-    def _warp(self, block: int, pairs: np.ndarray, limits: np.ndarray, dtype: type) -> np.ndarray:
-        """Sums of one part of up to ``LANES`` pairs, float64; inf if none came through."""
-        first, channels = BLOCKS[block].first, BLOCKS[block].channels
-        key = (dtype, channels)
-        if key not in self._work:
-            self._work[key] = make_work(self._truth.values.shape[1], channels, dtype)
-        work = self._work[key]
-        pack(self._samples.values, self.owner[pairs], first, channels, work.x)
-        pack(self._truth.values, self.target[pairs], first, channels, work.y)
-        limit = np.full(LANES, -np.inf, dtype)
-        limit[: len(pairs)] = limits
-        if not warp(work.x, work.y, (0,) * channels, limit, work.edge, work.row):
-            return np.full(len(pairs), np.inf)
-        return work.edge[-LANES:][: len(pairs)].astype(np.float64)
-
-
-def _packs(order: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(order), LANES):
-        yield order[start : start + LANES]
+        order = np.argsort(-reach)
+        rows = np.stack([self.owner[pairs[order]], self.target[pairs[order]]])
+        sums = np.empty(len(pairs))
+        sums[order] = self._warper.sums(rows, channels, limits[order], dtype)
+        return np.where(sums <= limits, np.sqrt(sums) * weight, np.inf)
 
 
 @compiled

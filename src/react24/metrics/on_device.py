@@ -1,0 +1,178 @@
+"""FRCorr and FRDist on a GPU (or any device of torch), with the results of the processor.
+
+Imported only where a device is asked for: the metrics do not need torch otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from react24.errors import InputError
+from react24.metrics.correlation import OFFICIAL_EPSILON, Moments
+from react24.metrics.nearest import Sequences
+
+NUMBERS_AT_ONCE = 2**27
+"""Numbers of the sequences that are warped side by side: half a gigabyte in float32."""
+
+CHECK_EVERY = 64
+"""Diagonals after which pairs that are certain to be given up are left out."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name such as ``cuda``.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r} cannot be used: {error}") from error
+    return device
+
+
+class DeviceTruth:
+    """Ground truth kept on a device.
+
+    Args:
+        truth: The sequences.
+        device: Where.
+    """
+
+    def __init__(self, truth: Sequences, device: torch.device):
+        self.device = device
+        self.values = torch.from_numpy(truth.values).to(device)
+
+    def warper(self, samples: Sequences) -> DeviceWarper:
+        """What compares some samples with it."""
+        return DeviceWarper(torch.from_numpy(samples.values).to(self.device), self.values)
+
+
+class DeviceWarper:
+    """DTW of chosen pairs of two sets of sequences, like ``LaneWarper``.
+
+    Args:
+        samples: float32 (M, T, 25).
+        truth: float32 (N, T, 25), on the same device.
+    """
+
+    def __init__(self, samples: torch.Tensor, truth: torch.Tensor):
+        self._samples, self._truth = samples, truth
+
+    def sums(
+        self, pairs: np.ndarray, channels: slice, limits: np.ndarray, dtype: type
+    ) -> np.ndarray:
+        """See ``LaneWarper.sums``."""
+        device = self._samples.device
+        x, y = self._samples[..., channels], self._truth[..., channels]
+        kind = torch.float64 if dtype is np.float64 else torch.float32
+        size = max(1, NUMBERS_AT_ONCE // (x.shape[1] * x.shape[2]))
+        out = np.empty(pairs.shape[1])
+        for start in range(0, pairs.shape[1], size):
+            part = slice(start, start + size)
+            owner, target = torch.from_numpy(pairs[:, part]).to(device)
+            limit = torch.from_numpy(limits[part]).to(device, kind)
+            out[part] = warp_diagonals(x[owner], y[target], limit).cpu()
+        return out
+
+
+def warp_diagonals(x: torch.Tensor, y: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
+    """Smallest sums of squared distances along a path, one diagonal after the other.
+
+    The cells of a diagonal do not wait for each other. Costs are float32, sums of the limits' type.
+
+    Args:
+        x: float32 (P, T1, C), rows.
+        y: float32 (P, T2, C), columns.
+        limit: (P,); a sum above it may be given up.
+
+    Returns:
+        (P,); inf where it was given up.
+    """
+    count, rows, _ = x.shape
+    columns = y.shape[1]
+    backwards = y.flip(1)  # a diagonal is then a stretch of both
+    out = limit.new_full((count,), torch.inf)
+    kept = torch.arange(count, device=x.device)
+    # Sums on the last diagonals; entry i + 1 is row i, entry 0 lies above the first row.
+    before, last, new = limit.new_full((3, count, rows + 1), torch.inf)
+    before[:, 0] = 0.0
+    for diagonal in range(rows + columns - 1):
+        first, stop = max(0, diagonal - columns + 1), min(rows, diagonal + 1)
+        shift = columns - 1 - diagonal
+        gaps = x[:, first:stop] - backwards[:, shift + first : shift + stop]
+        cost = gaps.square_().sum(dim=-1)
+        best = torch.minimum(last[:, first:stop], last[:, first + 1 : stop + 1])
+        best = torch.minimum(best, before[:, first:stop])
+        new[:, first] = torch.inf  # beyond the last column
+        torch.add(best, cost, out=new[:, first + 1 : stop + 1])
+        before, last, new = last, new, before
+        if diagonal % CHECK_EVERY == CHECK_EVERY - 1:
+            # Every path has a cell on one of two neighbouring diagonals.
+            alive = torch.minimum(before, last).amin(dim=1) <= limit[kept]
+            if int(alive.sum()) < 0.75 * len(kept):
+                x, backwards, kept = x[alive], backwards[alive], kept[alive]
+                before, last, new = before[alive], last[alive], new[alive]
+                if not len(kept):
+                    return out
+    out[kept] = last[:, rows]
+    return out
+
+
+class DeviceMoments:
+    """Ground truth prepared for CCC, on a device.
+
+    Args:
+        truth: N sequences.
+        device: Where.
+    """
+
+    def __init__(self, truth: Moments, device: torch.device):
+        self._device = device
+        self._truth = self._move(truth)
+
+    def _move(self, values: Moments) -> dict[str, torch.Tensor]:
+        return {
+            name: torch.from_numpy(array).to(self._device) for name, array in vars(values).items()
+        }
+
+    def best_concordance(
+        self, prediction: Moments, appropriate: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Highest CCC of each sample with any appropriate reaction, as ``best_concordance``.
+
+        Args:
+            prediction: M sequences.
+            appropriate: For each the rows of the truth.
+
+        Returns:
+            Official and exact CCC, float64 (M,) each.
+        """
+        x, y = self._move(prediction), self._truth
+        mask = torch.zeros(len(appropriate), len(y["mean"]), dtype=torch.bool)
+        for row, found in enumerate(appropriate):
+            mask[row, torch.from_numpy(found)] = True
+        mask = mask.to(self._device)
+        official = exact = 0.0
+        channels = x["mean"].shape[1]
+        for c in range(channels):  # one (M, N) matrix at a time
+            r = (x["unit"][:, c] @ y["unit"][:, c].T).clamp(-1.0, 1.0)
+            a = {name: values[:, c, None] for name, values in x.items() if name != "unit"}
+            b = {name: values[None, :, c] for name, values in y.items() if name != "unit"}
+            spread = a["var32"] + b["var32"] + (a["mean32"] - b["mean32"]) ** 2
+            official = official + 2.0 * r * a["std32"] * b["std32"] / (
+                spread + float(OFFICIAL_EPSILON)
+            )
+            spread = a["std"] ** 2 + b["std"] ** 2 + (a["mean"] - b["mean"]) ** 2
+            equal = spread == 0.0
+            ccc = 2.0 * r * a["std"] * b["std"] / spread.masked_fill(equal, 1.0)
+            exact = exact + ccc.masked_fill(equal, 1.0)
+        best = [
+            (total / channels).masked_fill(~mask, -torch.inf).amax(dim=1)
+            for total in (official, exact)
+        ]
+        return best[0].cpu().numpy(), best[1].cpu().numpy()
