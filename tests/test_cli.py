@@ -92,6 +92,7 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
         ("graphau", "react24.extractors.from_faces.extract_from_faces"),
         ("wav2vec2", "react24.extractors.from_sound.extract_from_sound"),
         ("mfcc", "react24.extractors.from_sound.extract_from_sound"),
+        ("logmel", "react24.extractors.from_sound.extract_from_sound"),
     ],
 )
 def test_extract_chooses_by_stream(project, called, stream, target):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 FACE_STREAMS = ("graphau", "faceverse")
-SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc")
+SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
 PICTURE_STREAMS = ("swin",)
 
 

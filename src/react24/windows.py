@@ -23,7 +23,7 @@ from react24.store import CLIP_FRAMES, ROLES, StoreError
 
 logger = logging.getLogger(__name__)
 
-NATIVE_STREAMS = ("graphau", "faceverse", "vggish", "swin", "mfcc")
+NATIVE_STREAMS = ("graphau", "faceverse", "vggish", "swin", "mfcc", "logmel")
 """Streams whose native values are kept beside the z-scores: they are targets, are scored, or are
 what a published model reads as they are."""
 

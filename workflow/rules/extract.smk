@@ -155,3 +155,28 @@ rule extract_mfcc:
         "Extracting the cepstra of session {wildcards.session}"
     script:
         "../scripts/extract_mfcc.py"
+
+
+rule extract_logmel:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+    output:
+        features=ensure("results/features/logmel/{session}.h5", non_empty=True),
+    log:
+        "logs/extract_logmel/{session}.log",
+    benchmark:
+        "benchmarks_out/extract_logmel/{session}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=without(SETTINGS["streams"]["logmel"], "enabled"),
+        code=code_digest("react24.extractors.from_sound", "react24.extractors.logmel"),
+    message:
+        "Extracting the log-mel spectrum of session {wildcards.session}"
+    script:
+        "../scripts/extract_logmel.py"

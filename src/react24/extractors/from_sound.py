@@ -13,6 +13,7 @@ from react24.extractors.session import write_session
 from react24.store import FPS
 
 SOUND_EXTRACTORS = {
+    "logmel": ("react24.extractors.logmel", "LogMel"),
     "mfcc": ("react24.extractors.mfcc", "MFCC"),
     "vggish": ("react24.extractors.vggish", "VGGish"),
     "wav2vec2": ("react24.extractors.wav2vec2", "Wav2Vec2"),
