@@ -91,6 +91,15 @@ def symmetric_input(tag: str, shape: tuple[int, ...]) -> np.ndarray:
     return (2.0 * stream(f"input:{tag}").random(shape) - 1.0).astype(np.float32)
 
 
+def smooth_input(tag: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Random walks along axis 1 of a tag: (N, T, D), each about of variance 1."""
+    rng = stream(f"input:{tag}")
+    walk = np.cumsum(rng.standard_normal(shape), axis=1)
+    walk -= walk.mean(axis=1, keepdims=True)
+    walk /= walk.std(axis=1, keepdims=True)
+    return (walk + 0.3 * rng.standard_normal((shape[0], 1, *shape[2:]))).astype(np.float32)
+
+
 def read(name: str) -> dict[str, np.ndarray]:
     """The arrays of a reference file of this folder."""
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:

@@ -63,6 +63,18 @@ use rule train_stage as train_regnn with:
 
 
 # Its memory is that of 4 x 256 pictures of 224 pixels on a CPU.
+use rule train_stage as train_tranvae_codebook with:
+    wildcard_constraints:
+        model=any_of(trained_models("tranvae")),
+        stage="codebook",
+
+
+use rule train_stage as train_tranvae_predictor with:
+    wildcard_constraints:
+        model=any_of(trained_models("tranvae")),
+        stage="predictor",
+
+
 use rule train_stage as train_transvae with:
     wildcard_constraints:
         model=any_of(trained_models("transvae")),

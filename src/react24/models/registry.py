@@ -28,6 +28,7 @@ SAMPLING = "sampling"
 BUILT_IN = {
     "belfusion": "react24.models.belfusion_settings:MODEL",
     "regnn": "react24.models.regnn_settings:MODEL",
+    "tranvae": "react24.models.tranvae_settings:MODEL",
     "transvae": "react24.models.transvae_settings:MODEL",
 }
 """Type -> where its ``ModelType`` is. Settings modules import no torch."""
