@@ -67,12 +67,18 @@ def test_defaults_and_examples_keep_to_the_schema():
 
 
 def test_defaults_are_those_of_the_working_configuration():
-    """Deleting a line of config/config.yaml changes nothing, but for what shortens the demo."""
+    """Deleting a line of config/config.yaml changes nothing but the models and their demo."""
     written = read_config(CONFIG)
+    assert {"belfusion", "tranvae", "regnn_vggish", "regnn_w2v2"} == written["models"].keys()
     for entry in written["models"].values():
         del entry["overrides"], entry["settings"]
     del written["streams"]["wav2vec2"]["window"]  # fits the length of the demo sessions
-    assert load_settings(written, REPOSITORY).values == load_settings({}, REPOSITORY).values
+    models = dict.fromkeys(written["models"], {})
+    expected = load_settings({"models": models}, REPOSITORY)
+    assert load_settings(written, REPOSITORY).values == expected.values
+    assert load_settings({}, REPOSITORY).values == expected.values | {
+        "models": {"belfusion": expected["models"]["belfusion"]}
+    }
 
 
 TYPES = {"integer": "whole number", "array": "list", "boolean": "true/false"}
