@@ -73,7 +73,7 @@ def test_defaults_are_those_of_the_working_configuration():
     for entry in written["models"].values():
         del entry["overrides"], entry["settings"]
     del written["streams"]["wav2vec2"]["window"]  # fits the length of the demo sessions
-    models = dict.fromkeys(written["models"], {})
+    models = {name: {} for name in written["models"]}
     expected = load_settings({"models": models}, REPOSITORY)
     assert load_settings(written, REPOSITORY).values == expected.values
     assert load_settings({}, REPOSITORY).values == expected.values | {
