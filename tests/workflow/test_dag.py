@@ -34,8 +34,8 @@ def test_table_is_made_from_the_videos(finished):
     rows = [row for row in finished.rows() if row["source"] == "react24"]
     assert [row["model"] for row in rows] == [
         "belfusion",
-        "tranvae",
         "regnn_w2v2",
+        "tranvae",
         "GT",
         "Random",
         "Mime",
