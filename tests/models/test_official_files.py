@@ -95,6 +95,14 @@ def test_archives_and_places_that_are_no_files(tmp_path):
             read_official(tmp_path / name)
 
 
+def test_arrays_of_other_things_than_numbers_are_refused(tmp_path):
+    np.savez(tmp_path / "f.npz", a=np.ones(2), b=np.array(["one"]))
+    np.save(tmp_path / "f.npy", np.array([1j]))
+    for name, said in (("f.npz", "b holds <U3"), ("f.npy", "the array holds complex128")):
+        with pytest.raises(InputError, match=f"{name}: {said} and not numbers"):
+            read_official(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_known_networks_are_recognised(name):
     state = network_state(name)

@@ -140,7 +140,7 @@ def _read(path: Path, start: bytes) -> Any:
     if start.startswith(b"PK\x03\x04"):
         return _read_archive(path)
     if start.startswith(b"\x93NUMPY"):
-        return np.load(path, allow_pickle=False)
+        return _numeric(path, "the array", np.load(path, allow_pickle=False))
     if start.startswith(b"\x80"):  # a pickle: torch before 1.6
         return load_plain(path)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
@@ -158,7 +158,7 @@ def _read_archive(path: Path) -> Any:
         raise InputError(f"{path}: this is a TorchScript archive, a compiled network")
     if names and all(name.endswith(".npy") for name in names):
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            return {name: _numeric(path, name, arrays[name]) for name in arrays.files}
     if len(pickles) != 1:
         raise InputError(f"{path}: this is a ZIP archive of {', '.join(names[:3]) or 'nothing'}")
     try:
@@ -169,6 +169,12 @@ def _read_archive(path: Path) -> Any:
         if _NETWORK not in head:
             raise
     return read_whole_module(path)
+
+
+def _numeric(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{path}: {name} holds {array.dtype} and not numbers")
+    return array
 
 
 def _guess(start: bytes) -> str:

@@ -83,7 +83,7 @@ class Standardiser(nn.Module):
             InputError: They are missing or of another size.
         """
         for target, part in ((self.mean, "mean"), (self.std, "std")):
-            key = f"body_{part}_{name}" if name != "audio" else f"body_{part}_audio"
+            key = f"body_{part}_{name}"
             if key not in arrays:
                 raise InputError(
                     f"official statistics: {key} is missing; found {', '.join(arrays) or 'nothing'}"
