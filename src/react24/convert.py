@@ -6,7 +6,6 @@ What each model takes is said by its ``Conversion`` in the registry. Files are r
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -60,7 +59,7 @@ def convert_checkpoint(
     """
     torch.set_num_threads(threads)
     kind = registry.get(settings["type"])
-    checked = json.loads(json.dumps(kind.read_settings(settings, kind.name)))
+    checked = kind.read_settings(settings, kind.name)
     conversion = find_conversion(kind)
     problems = conversion.find_problems(files, checked)
     if problems:

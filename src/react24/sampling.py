@@ -8,7 +8,6 @@ are drawn depends neither on the other clips nor on how many samples are drawn a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -177,7 +176,7 @@ def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Pa
     missing = [name for name in kind.stage_names if name not in weights]
     if missing:
         raise InputError(f"model {kind.name}: weights of stage {', '.join(missing)} are missing")
-    asked = json.loads(json.dumps(kind.read_settings(settings, kind.name)))
+    asked = kind.read_settings(settings, kind.name)
     descriptions, tensors = {}, {}
     for stage in kind.stage_names:
         folder = Path(weights[stage])

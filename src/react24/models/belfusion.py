@@ -18,7 +18,7 @@ from react24.errors import InputError
 from react24.models.belfusion_denoiser import LatentDiffusion
 from react24.models.belfusion_settings import BelfusionSettings, LDMConfig, read_settings
 from react24.models.belfusion_vae import BehaviourVAE, cut_windows
-from react24.models.reactions import Reactions
+from react24.models.reactions import Reactions, load_stage
 
 
 @dataclass(frozen=True)
@@ -283,10 +283,5 @@ def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]
     resolved = read_settings(settings)
     model = Belfusion(BehaviourVAE(resolved.vae), LatentDiffusion(resolved.ldm), resolved)
     for stage, module in (("vae", model.vae), ("ldm", model.ldm)):
-        try:
-            module.load_state_dict(dict(weights[stage]))
-        except RuntimeError as error:
-            raise InputError(
-                f"the weights of stage {stage} do not fit the settings of the model: {error}"
-            ) from error
+        load_stage(module, weights, stage)
     return model

@@ -193,17 +193,10 @@ def read_settings(values: Mapping[str, Any], where: str = "belfusion") -> Belfus
     """
     known = ("type", "variant", "speaker_space", "vae", "ldm", "training")
     reading.check_keys(values, known, where)
-    training = values.get("training") or {}
-    if not isinstance(training, Mapping):
-        raise InputError(f"{where}.training: expected a mapping of settings, found {training!r}")
-    if values.get("type", "belfusion") != "belfusion":
-        raise InputError(f"{where}.type: expected belfusion, found {values['type']!r}")
-    variant = values.get("variant") or "official"
-    if variant not in VARIANTS:
-        raise InputError(f"{where}.variant: {variant!r} is not one of {', '.join(VARIANTS)}")
-    space = values.get("speaker_space") or "native"
-    if space not in ("native", "zscored"):
-        raise InputError(f"{where}.speaker_space: {space!r} is not one of native, zscored")
+    reading.choose(values, "type", ("belfusion",), where)
+    variant = reading.choose(values, "variant", VARIANTS, where)
+    space = reading.choose(values, "speaker_space", ("native", "zscored"), where)
+    training = reading.loop_section(values, where)
     vae_values = reading.follow_variant(values.get("vae"), VARIANTS[variant]["vae"])
     ldm_values = reading.follow_variant(values.get("ldm"), VARIANTS[variant]["ldm"])
     vae = reading.build(VAEConfig, vae_values, f"{where}.vae")
@@ -217,7 +210,7 @@ def read_settings(values: Mapping[str, Any], where: str = "belfusion") -> Belfus
                 f"{getattr(ldm, name)}; they must be equal"
             )
     return BelfusionSettings(
-        variant=variant, speaker_space=space, vae=vae, ldm=ldm, training=dict(training)
+        variant=variant, speaker_space=space, vae=vae, ldm=ldm, training=training
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from react24.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,22 @@ class ReactionModel(Protocol):
                 sample, so that its reactions do not depend on the clips beside it.
         """
         ...
+
+
+def load_stage(module: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], stage: str) -> None:
+    """Give a module the weights of a trained stage.
+
+    Args:
+        module: Made with the settings of the model.
+        weights: Stage -> tensors, as they were saved.
+        stage: Which of them.
+
+    Raises:
+        InputError: They are not those of a module of these settings.
+    """
+    try:
+        module.load_state_dict(dict(weights[stage]))
+    except RuntimeError as error:
+        raise InputError(
+            f"the weights of stage {stage} do not fit the settings of the model: {error}"
+        ) from error

@@ -9,6 +9,7 @@ settings file is a name of ``BUILT_IN``, or the path of a Python file that defin
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -217,12 +218,12 @@ class ModelType:
         )
 
     def read_settings(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Checked settings with all defaults, as a mapping.
+        """Checked settings with all defaults, as JSON has them: tuples become lists.
 
         Raises:
             InputError: What is wrong with ``values``, called ``where``.
         """
-        return resolve(self.settings)(values, where).as_dict()
+        return json.loads(json.dumps(resolve(self.settings)(values, where).as_dict()))
 
     def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
         """What a stage, or ``sampling``, reads under these settings."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from react24.errors import InputError
-from react24.models.reactions import Reactions
+from react24.models.reactions import Reactions, load_stage
 from react24.models.regnn_graph import CognitiveProcessor, MotorProcessor
 from react24.models.regnn_perception import PerceptualProcessor
 from react24.models.regnn_settings import (
@@ -347,10 +347,5 @@ def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]
     """
     resolved = read_settings(settings)
     network = RegnnNetwork.of(resolved)
-    try:
-        network.load_state_dict(dict(weights["generator"]))
-    except RuntimeError as error:
-        raise InputError(
-            f"the weights of stage generator do not fit the settings of the model: {error}"
-        ) from error
+    load_stage(network, weights, "generator")
     return Regnn(network, resolved)

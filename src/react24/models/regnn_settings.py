@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from react24.errors import InputError
 from react24.models import settings as reading
 from react24.models.registry import SAMPLING, Conversion, ModelType, Stage, StageInputs
 
@@ -235,11 +234,8 @@ def read_settings(values: Mapping[str, Any], where: str = "regnn") -> RegnnSetti
     """
     known = ("type", "variant", "visual", "sound", "speaker_space", *_SECTIONS, "training")
     reading.check_keys(values, known, where)
-    training = values.get("training") or {}
-    if not isinstance(training, Mapping):
-        raise InputError(f"{where}.training: expected a mapping of settings, found {training!r}")
-    _choose(values, "type", ("regnn",), where)
-    variant = _choose(values, "variant", tuple(VARIANTS), where)
+    reading.choose(values, "type", ("regnn",), where)
+    variant = reading.choose(values, "variant", VARIANTS, where)
     defaults = VARIANTS[variant]
     sections = {
         name: reading.build(
@@ -249,26 +245,14 @@ def read_settings(values: Mapping[str, Any], where: str = "regnn") -> RegnnSetti
     }
     return RegnnSettings(
         variant=variant,
-        visual=_choose(values, "visual", tuple(VISUAL_WIDTHS), where),
-        sound=_choose(values, "sound", tuple(SOUND_WIDTHS), where),
-        speaker_space=_choose(values, "speaker_space", SPACES, where, defaults["speaker_space"]),
-        training=dict(training),
+        visual=reading.choose(values, "visual", VISUAL_WIDTHS, where),
+        sound=reading.choose(values, "sound", SOUND_WIDTHS, where),
+        speaker_space=reading.choose(
+            values, "speaker_space", SPACES, where, defaults["speaker_space"]
+        ),
+        training=reading.loop_section(values, where),
         **sections,
     )
-
-
-def _choose(
-    values: Mapping[str, Any],
-    key: str,
-    accepted: tuple[str, ...],
-    where: str,
-    default: str | None = None,
-) -> str:
-    """One of the accepted values; where none is given the default, or the first of them."""
-    value = values.get(key) or default or accepted[0]
-    if value not in accepted:
-        raise InputError(f"{where}.{key}: {value!r} is not one of {', '.join(accepted)}")
-    return value
 
 
 def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:

@@ -69,6 +69,39 @@ def check_keys(values: Mapping[str, Any], known: typing.Iterable[str], where: st
             raise InputError(f"{where}: unknown key {key!r}{hint} Known: {', '.join(known)}")
 
 
+def choose(
+    values: Mapping[str, Any],
+    key: str,
+    accepted: typing.Iterable[str],
+    where: str,
+    default: str | None = None,
+) -> Any:
+    """One of the accepted values; where none is given the default, or the first of them.
+
+    Raises:
+        InputError: Another value.
+    """
+    accepted = tuple(accepted)
+    value = values.get(key) or default or accepted[0]
+    if value not in accepted:
+        if len(accepted) == 1:
+            raise InputError(f"{where}.{key}: expected {accepted[0]}, found {value!r}")
+        raise InputError(f"{where}.{key}: {value!r} is not one of {', '.join(accepted)}")
+    return value
+
+
+def loop_section(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The section ``training``, which the loop checks itself; empty where there is none.
+
+    Raises:
+        InputError: It is no mapping.
+    """
+    section = values.get("training") or {}
+    if not isinstance(section, Mapping):
+        raise InputError(f"{where}.training: expected a mapping of settings, found {section!r}")
+    return dict(section)
+
+
 def follow_variant(values: Any, defaults: Mapping[str, Any]) -> Any:
     """A section of the settings with everything that is None, or left out, as the variant has it.
 

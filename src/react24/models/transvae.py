@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from react24.errors import InputError
-from react24.models.reactions import Reactions
+from react24.models.reactions import Reactions, load_stage
 from react24.models.transvae_decoder import DecoderLayer, LatentEncoder, MotionWriter
 from react24.models.transvae_encoder import SpeakerEncoder
 from react24.models.transvae_settings import EXPRESSION_DIM, TransVAEConfig, read_settings
@@ -340,10 +340,5 @@ def load(
         InputError: The weights do not belong to a model of these settings.
     """
     model = TransVAE(read_settings(settings).transvae)
-    try:
-        model.load_state_dict(dict(weights["transvae"]))
-    except RuntimeError as error:
-        raise InputError(
-            f"the weights of stage transvae do not fit the settings of the model: {error}"
-        ) from error
+    load_stage(model, weights, "transvae")
     return TransVAEReactions(model)

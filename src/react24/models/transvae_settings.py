@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from react24.errors import InputError
 from react24.models import settings as reading
 from react24.models.registry import SAMPLING, Conversion, ModelType, Stage, StageInputs
 
@@ -215,24 +214,17 @@ def read_settings(values: Mapping[str, Any], where: str = "transvae") -> TransVA
     """
     known = ("type", "variant", "speaker_space", "transvae", "training")
     reading.check_keys(values, known, where)
-    training = values.get("training") or {}
-    if not isinstance(training, Mapping):
-        raise InputError(f"{where}.training: expected a mapping of settings, found {training!r}")
-    if values.get("type", "transvae") != "transvae":
-        raise InputError(f"{where}.type: expected transvae, found {values['type']!r}")
-    variant = values.get("variant") or "official"
-    if variant not in VARIANTS:
-        raise InputError(f"{where}.variant: {variant!r} is not one of {', '.join(VARIANTS)}")
-    space = values.get("speaker_space") or "native"
-    if space not in ("native", "zscored"):
-        raise InputError(f"{where}.speaker_space: {space!r} is not one of native, zscored")
+    reading.choose(values, "type", ("transvae",), where)
+    variant = reading.choose(values, "variant", VARIANTS, where)
+    space = reading.choose(values, "speaker_space", ("native", "zscored"), where)
+    training = reading.loop_section(values, where)
     section = values.get("transvae")
     given = reading.build(TransVAEConfig, section or {}, f"{where}.transvae")
     defaults = {"evaluation_window": given.window, **VARIANTS[variant]}
     config = reading.build(
         TransVAEConfig, reading.follow_variant(section, defaults), f"{where}.transvae"
     )
-    return TransVAESettings(variant, space, config, dict(training))
+    return TransVAESettings(variant, space, config, training)
 
 
 def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:

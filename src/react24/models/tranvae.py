@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from react24.errors import InputError
-from react24.models.reactions import Reactions
+from react24.models.reactions import Reactions, load_stage
 from react24.models.tranvae_codebook import MotionCodebook
 from react24.models.tranvae_motion import smooth_motion
 from react24.models.tranvae_predictor import CodePredictor, nucleus
@@ -219,12 +219,7 @@ def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]
     codebook = MotionCodebook(resolved.codebook, resolved.emotion)
     predictor = make_predictor(resolved)
     for stage, module in (("codebook", codebook), ("predictor", predictor)):
-        try:
-            module.load_state_dict(dict(weights[stage]))
-        except RuntimeError as error:
-            raise InputError(
-                f"the weights of stage {stage} do not fit the settings of the model: {error}"
-            ) from error
+        load_stage(module, weights, stage)
     return Tranvae(codebook, predictor, resolved)
 
 

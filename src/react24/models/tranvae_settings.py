@@ -334,12 +334,9 @@ def read_settings(values: Mapping[str, Any], where: str = "tranvae") -> TranvaeS
     """
     plain = ("type", "variant", "sound", "sound_dim", "sound_rate", "speaker_space", "smooth")
     reading.check_keys(values, (*plain, *_SECTIONS, "training"), where)
-    training = values.get("training") or {}
-    if not isinstance(training, Mapping):
-        raise InputError(f"{where}.training: expected a mapping of settings, found {training!r}")
-    variant = _one_of(values, "variant", tuple(VARIANTS), where)
-    _one_of(values, "type", ("tranvae",), where)
-    sound = _one_of(values, "sound", get_args(Sound), where)
+    variant = reading.choose(values, "variant", VARIANTS, where)
+    reading.choose(values, "type", ("tranvae",), where)
+    sound = reading.choose(values, "sound", get_args(Sound), where)
     sections = {
         name: reading.build(
             kind,
@@ -353,10 +350,10 @@ def read_settings(values: Mapping[str, Any], where: str = "tranvae") -> TranvaeS
         sound=sound,
         sound_dim=_count(values, "sound_dim", SOUND_SHAPES[sound][0], where),
         sound_rate=_count(values, "sound_rate", SOUND_SHAPES[sound][1], where),
-        speaker_space=_one_of(values, "speaker_space", get_args(Space), where),
+        speaker_space=reading.choose(values, "speaker_space", get_args(Space), where),
         smooth=_flag(values, "smooth", where),
         **sections,
-        training=dict(training),
+        training=reading.loop_section(values, where),
     )
 
 
@@ -385,13 +382,6 @@ def official_problem(settings: Mapping[str, Any]) -> str | None:
     if not wrong:
         return None
     return f"official weights do not go with these settings: {', '.join(wrong)}"
-
-
-def _one_of(values: Mapping[str, Any], key: str, options: tuple[str, ...], where: str) -> Any:
-    value = values.get(key) or options[0]
-    if value not in options:
-        raise InputError(f"{where}.{key}: {value!r} is not one of {', '.join(options)}")
-    return value
 
 
 def _count(values: Mapping[str, Any], key: str, default: int, where: str) -> int:

@@ -6,7 +6,6 @@ the same for all and is here.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -98,7 +97,7 @@ def train_stage(
     kind = registry.get(settings["type"])
     job = kind.stage(stage)
     processes = usable_devices(device, devices)
-    checked = _plain(kind.read_settings(settings, kind.name))
+    checked = kind.read_settings(settings, kind.name)
     config = job.settings(checked)
     loop = _loop_settings(checked, job)
     inputs = kind.stage_inputs(checked, stage)
@@ -264,8 +263,3 @@ def _digests(splits: Mapping[str, SplitFiles], inputs: StageInputs) -> dict[str,
             for name, session in part.sessions.items():
                 files |= {f"media_{name}": session.media, f"faces_{name}": session.faces}
     return store.digest_inputs(**files)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has it: tuples become lists."""
-    return json.loads(json.dumps(values))
