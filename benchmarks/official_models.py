@@ -15,6 +15,7 @@ import of torch included.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import resource
 import subprocess
@@ -104,6 +105,8 @@ def main() -> None:
         print(describe(case, theirs, ours, options.threads))
         agreement = "" if difference is None else f"they differ by {difference:.1e}: "
         print(f"    {agreement}{sides.note}", flush=True)
+        del sides
+        gc.collect()  # or the tensors of one case stay through the next
 
 
 if __name__ == "__main__":
