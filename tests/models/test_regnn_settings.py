@@ -115,7 +115,7 @@ def test_official_weights_want_official_settings():
         ({"sound": "mfcc"}, r"sound: 'mfcc' is not one of vggish, wav2vec2"),
         ({"variant": "best"}, r"variant: 'best' is not one of official, fixed"),
         ({"speaker_space": "raw"}, r"speaker_space: 'raw' is not one of native, zscored"),
-        ({"type": "belfusion"}, r"type: 'belfusion' is not one of regnn"),
+        ({"type": "belfusion"}, r"type: expected regnn, found 'belfusion'"),
         ({"network": {"width": 127}}, r"network: width must be even and a multiple of heads"),
         ({"network": {"edge_neighbours": 26}}, r"edge_neighbours must be 1 to 25"),
         ({"network": {"stride": 30}}, r"windows of 50 frames every 30 do not cover a clip"),
