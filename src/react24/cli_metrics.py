@@ -86,6 +86,11 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, default=_cores(), help="clips scored side by side (%(default)s)"
     )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu or cuda; auto takes a GPU for the network of FRRea only (%(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here, too")
 
 
@@ -108,9 +113,6 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
         default="fid-inception",
         metavar="NAME",
         help="weights of the network, or their path (%(default)s, fetched where it is missing)",
-    )
-    parser.add_argument(
-        "--device", default="auto", help="of the network: auto, cpu, cuda (%(default)s)"
     )
 
 
@@ -195,6 +197,7 @@ def _scoring(options: argparse.Namespace) -> ScoreOptions:
         samples=options.samples,
         any_range=options.any_range,
         threads=options.threads,
+        device=None if options.device in ("auto", "cpu") else options.device,
     )
 
 

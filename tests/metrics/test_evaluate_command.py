@@ -10,8 +10,16 @@ import torch
 
 from react24 import cli
 from react24.errors import InputError
-from react24.metrics import evaluate
-from react24.metrics.evaluation import Resampling, choose_metrics
+from react24.metrics import evaluate, on_device
+from react24.metrics.evaluation import (
+    METRICS,
+    Resampling,
+    ScoreOptions,
+    choose_metrics,
+    evaluate_files,
+)
+
+REAL = on_device.DeviceTruth
 
 OFFICIAL = ["FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC"]
 
@@ -153,6 +161,8 @@ def test_comparison_of_metrics_files(tmp_path, capsys):
         (["--split", "test"], "folder with test.csv"),
         (["--predictions", "nowhere"], "nowhere: no such file"),
         (["--confidence", "95"], "confidence level 95"),
+        (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
+        (["--device", "cuda:99", "--metrics", "FRDist"], "device 'cuda:99' cannot be used"),
     ],
 )
 def test_bad_requests_are_refused(data, capsys, words, message):
@@ -161,6 +171,20 @@ def test_bad_requests_are_refused(data, capsys, words, message):
     status, said = run([*start, "--split", "val", *words], capsys)
     assert status == 1
     assert message in said.err
+
+
+@pytest.mark.parametrize("metrics", [METRICS, ("FRCorr", "FRDist")])
+def test_a_device_gives_the_same_numbers(data, metrics, monkeypatch):
+    folder, *_ = data
+    files = folder / "a.npy", folder / "data", "val"
+    plain = evaluate_files(*files, options=ScoreOptions(metrics))
+    moved = []
+    monkeypatch.setattr(
+        on_device, "DeviceTruth", lambda *given: moved.append(given) or REAL(*given)
+    )
+    found = evaluate_files(*files, options=ScoreOptions(metrics, device="cpu"))
+    assert len(moved) == 1
+    assert found.official == pytest.approx(plain.official, rel=1e-7)
 
 
 def test_names_of_metrics():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from react24.metrics import evaluate, frdist, frdiv, frdvs, frvar, tlcc
 from react24.metrics.distance import block_distances
 from react24.metrics.dtw import weighted
-from react24.metrics.dtw_lanes import SCREENING_ERROR, make_work, pack, warp
+from react24.metrics.dtw_lanes import LaneWarper
 from react24.metrics.lanes import LANES
 from react24.metrics.nearest import nearest_distances, prepare
 from react24.metrics.synchrony import correlation_by_lag
@@ -46,42 +46,54 @@ def plain_dtw(x, y):
     return total[-1, -1]
 
 
-def warp_lanes(x, y, first, channels, dtype, limit):
-    """Sums of LANES pairs of sequences."""
-    rows, columns = make_work(x.shape[1], channels, dtype), make_work(y.shape[1], channels, dtype)
-    everything = np.arange(LANES)
-    pack(x, everything, first, channels, rows.x)
-    pack(y, everything, first, channels, columns.y)
-    came_through = warp(rows.x, columns.y, (0,) * channels, limit, rows.edge, rows.row)
-    return rows.edge[-LANES:].copy() if came_through else np.full(LANES, np.inf, dtype)
+def make_warper(x, y):
+    together = np.concatenate([side.reshape(-1, 25) for side in (x, y)])
+    return LaneWarper(x, y, together.min(axis=0), together.max(axis=0))
 
 
 @examples
 @given(
     seed=st.integers(0, 2**32 - 1),
     kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)),
-    lengths=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    block=st.sampled_from([(0, 15), (15, 2), (17, 8)]),
-    wide=st.booleans(),
+    lengths=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    block=st.sampled_from([slice(0, 15), slice(15, 17), slice(17, 25)]),
+    count=st.integers(1, LANES + 3),
     share=st.floats(0.2, 1.5),
 )
-def test_sixteen_at_once_against_one_by_one(seed, kinds, lengths, block, wide, share):
-    first, channels = block
-    x = draw_sequences(seed, kinds[0], LANES, lengths[0], 25)
-    y = draw_sequences(seed + 1, kinds[1], LANES, lengths[1], 25)
-    part = slice(first, first + channels)
-    expected = np.array([plain_dtw(a[:, part], b[:, part]) for a, b in zip(x, y, strict=True)])
-    dtype, tolerance = (np.float64, 8e-7) if wide else (np.float32, SCREENING_ERROR)
-    never = np.full(LANES, np.inf, dtype)
-    found = warp_lanes(x, y, first, channels, dtype, never)
-    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=1e-12)
+def test_sixteen_at_once_against_one_by_one(seed, kinds, lengths, block, count, share):
+    x = draw_sequences(seed, kinds[0], count, lengths[0], 25)
+    y = draw_sequences(seed + 1, kinds[1], count, lengths[1], 25)
+    y[::3, : lengths[0]] = x[::3, : lengths[1]]  # some are equal as far as they go
+    pairs = np.stack([np.arange(count)] * 2)
+    sums = [plain_dtw(a[:, block], b[:, block]) for a, b in zip(x, y, strict=True)]
+    expected = np.sqrt(sums)
+    warper = make_warper(x, y)
+    low, high = warper.screen(pairs, block, np.full(count, np.inf))
+    assert (low <= expected * (1 + 1e-12)).all()
+    assert (expected <= high * (1 + 1e-12)).all()
+    found = warper.confirm(pairs, block, np.full(count, np.inf))
+    np.testing.assert_allclose(found, expected, rtol=4e-7, atol=1e-6 * np.abs(x).max())
     # Half of the pairs may be given up; the others must not be touched by that.
-    limit = found.copy()
-    limit[::2] *= dtype(share)
-    limited = warp_lanes(x, y, first, channels, dtype, limit)
-    kept = found <= limit
-    np.testing.assert_array_equal(limited[kept], found[kept])
-    assert (limited[~kept] > limit[~kept]).all()
+    limits = found * (1 + 1e-9)
+    limits[::2] *= share
+    kept = found <= limits
+    limited = warper.confirm(pairs, block, limits)
+    np.testing.assert_array_equal(limited, np.where(kept, found, np.inf))
+    low_limited, high_limited = warper.screen(pairs, block, limits)
+    np.testing.assert_array_equal(low_limited[kept], low[kept])
+    np.testing.assert_array_equal(high_limited[kept], high[kept])
+    given_up = np.isinf(low_limited)
+    assert (low[given_up] >= limits[given_up] * (1 - 1e-6)).all()
+
+
+@pytest.mark.parametrize(("kind", "block"), [("noise", slice(0, 15)), ("smooth", slice(17, 25))])
+def test_bounds_are_close(kind, block):
+    x, y = draw_sequences(0, kind, 2, 20, 300, 25)
+    warper = make_warper(x, y)
+    never = np.full(20, np.inf)
+    pairs = np.stack([np.arange(20)] * 2)
+    low, high = warper.screen(pairs, block, never)
+    assert ((high - low) / warper.confirm(pairs, block, never)).max() < 0.01
 
 
 @examples
@@ -185,7 +197,7 @@ def test_order_of_clips_changes_nothing():
 
 def test_threads_and_groups_change_nothing():
     truth, speaker = draw_sequences(3, "smooth", 2, 9, 60, 25)
-    predictions = draw_sequences(4, "smooth", 9, 40, 60, 25)  # 2 clips a group
+    predictions = draw_sequences(4, "smooth", 9, 80, 60, 25)  # 2 clips a group
     matrix = np.ones((9, 9))
     one = evaluate(predictions, truth, speaker, matrix)
     three = evaluate(predictions, truth, speaker, matrix, threads=3)

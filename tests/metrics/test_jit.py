@@ -12,10 +12,10 @@ from react24.metrics import jit
 def test_without_a_folder_for_the_cache_it_still_compiles(monkeypatch, caplog):
     njit = numba.njit
 
-    def refusing(*, cache=False, **options):
+    def refusing(*function, cache=False, **options):
         if cache:
             raise RuntimeError("cannot cache function 'double': no locator available")
-        return njit(**options)
+        return njit(*function, **options)
 
     monkeypatch.setattr(numba, "njit", refusing)
 
@@ -31,10 +31,11 @@ def test_without_a_folder_for_the_cache_it_still_compiles(monkeypatch, caplog):
 def test_a_second_process_finds_the_compiled_kernels(tmp_path):
     script = (
         "import numpy as np\n"
-        "from react24.metrics.dtw_lanes import make_work, warp\n"
-        "work = make_work(2, 2, np.float32)\n"
-        "limit = np.zeros(16, np.float32)\n"
-        "assert warp(work.x, work.y, (0, 0), limit, work.edge, work.row)\n"
+        "from react24.metrics.dtw_lanes import LaneWarper, warp\n"
+        "zeros = np.zeros((1, 2, 25), np.float32)\n"
+        "warper = LaneWarper(zeros, zeros, zeros[0, 0], zeros[0, 0])\n"
+        "pair = np.zeros((2, 1), np.int64)\n"
+        "assert warper.screen(pair, slice(15, 17), np.ones(1))[0] == 0\n"
         "print(sum(warp.stats.cache_hits.values()))\n"
     )
     source = Path(jit.__file__).parents[2]

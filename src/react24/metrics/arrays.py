@@ -12,8 +12,8 @@ from react24.errors import InputError
 CHANNELS = 25
 """15 AUs, valence and arousal, 8 expression probabilities."""
 
-GROUP_SAMPLES = 80
-"""Samples compared side by side by FRDist: several times its vectors; 6 MB of 750 frames."""
+GROUP_SAMPLES = 160
+"""Samples compared side by side by FRDist: ten of its vectors; 12 MB of 750 frames."""
 
 GROUP_SAMPLES_ON_DEVICE = 2000
 """The same on a device that needs many pairs at once to be busy; 150 MB."""

@@ -192,6 +192,7 @@ def compute_metrics(
     metrics: Sequence[str] = METRICS,
     *,
     threads: int = 1,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Results by official name: all of them in one pass, some of them one by one.
 
@@ -200,13 +201,15 @@ def compute_metrics(
         truth: The clips.
         metrics: Which.
         threads: Clips scored side by side where all are asked for.
+        device: Of torch, for FRCorr and FRDist; None for the processor, without torch.
     """
     listener, speaker, matrix = truth.listener, truth.speaker, truth.matrix
     if set(metrics) == set(METRICS):
-        return evaluate(predictions, listener, speaker, matrix, threads=threads).results
+        scores = evaluate(predictions, listener, speaker, matrix, threads=threads, device=device)
+        return scores.results
     functions: dict[str, Callable[[ClipArray], Any]] = {
-        "FRCorr": lambda p: frcorr(p, listener, matrix),
-        "FRDist": lambda p: frdist(p, listener, matrix),
+        "FRCorr": lambda p: frcorr(p, listener, matrix, device=device),
+        "FRDist": lambda p: frdist(p, listener, matrix, device=device),
         "FRDiv": frdiv,
         "FRVar": frvar,
         "FRDvs": frdvs,
@@ -232,12 +235,14 @@ class ScoreOptions:
         samples: Score the first so many samples of each clip; None for all.
         any_range: Accept values far outside the released ranges.
         threads: Clips scored side by side; the result does not depend on it.
+        device: Of torch, such as ``cuda``, for FRCorr and FRDist; None for the processor.
     """
 
     metrics: tuple[str, ...] = METRICS
     samples: int | None = None
     any_range: bool = False
     threads: int = 1
+    device: str | None = None
 
 
 def score_predictions(
@@ -253,7 +258,9 @@ def score_predictions(
         predictions, truth, samples=options.samples, any_range=options.any_range
     ) as opened:
         _, count, frames, _ = opened.shape
-        results = compute_metrics(opened, truth, options.metrics, threads=options.threads)
+        results = compute_metrics(
+            opened, truth, options.metrics, threads=options.threads, device=options.device
+        )
         parts = frdvs_terms(opened) if resampling and "FRDvs" in results else None
     return Evaluation(
         predictions=str(predictions),

@@ -43,7 +43,9 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, kind, _vector(kind.dtype))
 
 
-def _vector(dtype: types.Float) -> ir.VectorType:
+def _vector(dtype: types.Number) -> ir.VectorType:
+    if dtype == types.int16:
+        return ir.VectorType(ir.IntType(16), 2 * LANES)
     element = ir.DoubleType() if dtype == types.float64 else ir.FloatType()
     return ir.VectorType(element, LANES)
 
@@ -112,6 +114,16 @@ def add(typing, first, second):
 
 
 @intrinsic
+def multiply(typing, first, second):
+    """Product, lane by lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fmul(*arguments)
+
+    return first(first, first), generate
+
+
+@intrinsic
 def widen(typing, value):
     """float64 of float32."""
     wide = Lanes(types.float64)
@@ -144,43 +156,69 @@ def any_within(typing, value, limit):
 
 
 @intrinsic
-def squared_distance(typing, x, at_x, y, at_y, channels, like):
+def squared_distance(typing, x, at_x, y, at_y, vectors, like):
     """Squared Euclidean distance of two packed frames, lane by lane.
 
-    Computed in float32 and returned in the type of ``like``. Neither array may be written to by
-    the kernel that calls this: only then is a frame of ``x`` read once for a whole row of ``y``.
+    Neither array may be written to by the kernel that calls this: only then is a frame read once
+    for a whole row or column. A frame of float32 has a vector per channel, and is compared in
+    float32. A frame of int16 has vectors of ``2 * LANES`` numbers, two channels of a lane side by
+    side, and is compared exactly; differences must fit int16, the result int32.
 
     Args:
         typing: numba's, not passed by the caller.
-        x: float32, flat; channel c of the frame is the vector at ``at_x + c * LANES``.
+        x: float32 or int16, flat; the frame's vectors begin at ``at_x``, one after the other.
         at_x: Offset.
         y: Likewise.
         at_y: Offset.
-        channels: A tuple with one entry per channel, so that the count is known when compiling.
-        like: float32 or float64 array.
+        vectors: A tuple with one entry per vector of a frame, so that the count is known when
+            compiling.
+        like: float32 or float64 array, of whose type the result is.
     """
+    sum_up, width = (_exact, 2 * LANES) if x.dtype == types.int16 else (_rounded, LANES)
 
     def generate(context, builder, signature, arguments):
         x_array, x_offset, y_array, y_offset, _, _ = arguments
-        # Two short chains of sums wait less than one long one; a few channels need no second.
-        chains = 2 if channels.count > 8 else 1
-        sums = [None] * chains
-        for c in range(channels.count):
-            step = ir.Constant(x_offset.type, c * LANES)
+
+        def read(vector):
+            step = ir.Constant(x_offset.type, vector * width)
             here = _read(context, builder, x, x_array, builder.add(x_offset, step), constant=True)
             there = _read(context, builder, y, y_array, builder.add(y_offset, step), constant=True)
-            gap = builder.fsub(here, there, flags=_FINITE)
-            square = builder.fmul(gap, gap, flags=_FINITE)
-            if c >= chains:
-                square = builder.fadd(sums[c % chains], square, flags=_FINITE)
-            sums[c % chains] = square
-        total = sums[0] if chains == 1 else builder.fadd(*sums)
+            return here, there
+
+        total = sum_up(builder, read, vectors.count)
         if like.dtype == types.float64:
             total = builder.fpext(total, _vector(types.float64))
         return total
 
-    argument_types = (x, types.intp, y, types.intp, channels, like)
+    argument_types = (x, types.intp, y, types.intp, vectors, like)
     return Lanes(like.dtype)(*argument_types), generate
+
+
+def _rounded(builder, read, vectors):
+    # Two short chains of sums wait less than one long one; a few channels need no second.
+    chains = 2 if vectors > 8 else 1
+    sums = [None] * chains
+    for k in range(vectors):
+        gap = builder.fsub(*read(k), flags=_FINITE)
+        square = builder.fmul(gap, gap, flags=_FINITE)
+        if k >= chains:
+            square = builder.fadd(sums[k % chains], square, flags=_FINITE)
+        sums[k % chains] = square
+    return sums[0] if chains == 1 else builder.fadd(*sums)
+
+
+def _exact(builder, read, vectors):
+    """Squares and their sums become one instruction where there is one."""
+    narrow, wide = (ir.VectorType(ir.IntType(32), size) for size in (LANES, 2 * LANES))
+    undefined = ir.Constant(wide, ir.Undefined)
+    even, odd = (ir.Constant(narrow, list(range(first, 2 * LANES, 2))) for first in (0, 1))
+    total = ir.Constant(narrow, None)
+    for k in range(vectors):
+        gap = builder.sext(builder.sub(*read(k)), wide)
+        square = builder.mul(gap, gap)
+        halves = (builder.shuffle_vector(square, undefined, half) for half in (even, odd))
+        total = builder.add(total, builder.add(*halves))
+    return builder.sitofp(total, _vector(types.float32))
 
 
 @intrinsic

@@ -3,7 +3,7 @@
 Only the smallest distance of each sequence to its candidates counts. Every pair has a lower and an
 upper bound of each of its three parts; a pair whose lower bounds exceed the best distance known is
 dropped, and a kernel that computes a part gives up once the part is certain to be too large. Parts
-are first computed in float32; what could still be the smallest is computed again in float64. The
+are first screened, which brackets them quickly; what could still be the smallest is confirmed. The
 result is the smallest distance, whatever was dropped on the way.
 """
 
@@ -24,7 +24,7 @@ from react24.metrics.dtw import (
     WEIGHT_EXPRESSION,
     block_dtw,
 )
-from react24.metrics.dtw_lanes import SCREENING_ERROR, LaneWarper
+from react24.metrics.dtw_lanes import LaneWarper
 from react24.metrics.jit import compiled
 
 
@@ -58,6 +58,10 @@ TURN = 8 * ALL
 
 PAIRS_AT_ONCE = 4096
 """Pairs whose first bounds are computed together: 10 MB of sums."""
+
+SLACK = 2e-4
+"""Room for what float32 does to a distance, relative: a sum of thousands of squares is right to
+less."""
 
 LARGEST = 1e15
 """Beyond this, squares in float32 might overflow; such values are compared one pair at a time."""
@@ -94,12 +98,16 @@ def prepare(values: np.ndarray) -> Sequences:
 
 
 class Warper(Protocol):
-    """Whatever computes DTW of chosen pairs; see ``LaneWarper.sums``."""
+    """Whatever computes DTW of chosen pairs; see ``LaneWarper``."""
 
-    def sums(
-        self, pairs: np.ndarray, channels: slice, limits: np.ndarray, dtype: type
-    ) -> np.ndarray:
-        """Smallest sums of squared distances of some pairs."""
+    def screen(
+        self, pairs: np.ndarray, channels: slice, limits: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the distances of some pairs."""
+        ...
+
+    def confirm(self, pairs: np.ndarray, channels: slice, limits: np.ndarray) -> np.ndarray:
+        """Distances of some pairs."""
         ...
 
 
@@ -125,7 +133,11 @@ def nearest_distances(
     """
     if max(np.abs(samples.boxes).max(), np.abs(truth.boxes).max()) > LARGEST:
         return _one_by_one(samples, truth, candidates)
-    warper = warper or LaneWarper(samples.values, truth.values)
+    if warper is None:
+        extremes_of = [side.boxes[..., :ALL] for side in (samples, truth)]
+        low = np.minimum(*(found[:, 0].min(axis=0) for found in extremes_of))
+        high = np.maximum(*(found[:, 1].max(axis=0) for found in extremes_of))
+        warper = LaneWarper(samples.values, truth.values, low, high)
     search = _Search(samples, truth, candidates, warper)
     search.screen(CHEAPEST, search.select_contested())
     size = 1
@@ -134,8 +146,10 @@ def nearest_distances(
         for block in search.order_blocks(pairs):
             search.screen(block, pairs)
             pairs = pairs[search.is_open[pairs]]
-        search.confirm(pairs)
+        search.is_screened[pairs] = True
         size *= 2
+    while len(pairs := search.select_unconfirmed()):
+        search.confirm(pairs)
     return search.best
 
 
@@ -160,6 +174,7 @@ class _Search:
         lower: float64 (P, 3) weighted distance of each part is at least this.
         upper: float64 (P, 3) at most this, up to the rounding of float32.
         is_open: bool (P,) neither dropped nor confirmed.
+        is_screened: bool (P,) all parts were screened.
         limit: float64 (M,) the smallest distance is at most this.
         best: float64 (M,) smallest confirmed distance.
     """
@@ -177,10 +192,10 @@ class _Search:
         self.target = np.concatenate(candidates).astype(np.int64)
         self.lower, self.upper = self._first_bounds()
         self.is_open = np.ones(len(self.owner), bool)
+        self.is_screened = np.zeros(len(self.owner), bool)
         self.limit = np.full(count, np.inf)
         self.best = np.full(count, np.inf)
-        np.minimum.at(self.limit, self.owner, self._slack(self.upper.sum(axis=1)))
-        self._drop()
+        self._drop(np.arange(len(self.owner)))
 
     def _first_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Of every part of every pair, float64 (P, 3) each.
@@ -198,14 +213,17 @@ class _Search:
             simple_sums(samples.flat, truth.flat, owner, target, samples.boxes, truth.boxes, sums)
             by_channel = sums.reshape(-1, 3, TURN // ALL, ALL).sum(axis=2, dtype=np.float64)
             bounds[part] = np.sqrt(np.add.reduceat(by_channel, starts, axis=-1)) * WEIGHTS
-        return bounds[:, 1:].max(axis=1) * (1 - SCREENING_ERROR), bounds[:, 0]
+        return bounds[:, 1:].max(axis=1) * (1 - SLACK), bounds[:, 0]
 
     @staticmethod
     def _slack(distances: np.ndarray) -> np.ndarray:
         """Room for what float32 did to a distance."""
-        return distances * (1 + SCREENING_ERROR)
+        return distances * (1 + SLACK)
 
-    def _drop(self) -> None:
+    def _drop(self, pairs: np.ndarray) -> None:
+        """Leave out what is certain to lose, now that more is known of some pairs."""
+        most = self._slack(self.upper[pairs].sum(axis=1))
+        np.minimum.at(self.limit, self.owner[pairs], most)
         self.is_open &= self.lower.sum(axis=1) <= self.limit[self.owner]
 
     def select_contested(self) -> np.ndarray:
@@ -214,8 +232,15 @@ class _Search:
         return np.flatnonzero(self.is_open & (count > 1)[self.owner])
 
     def select_promising(self, size: int) -> np.ndarray:
-        """Of every sample up to ``size`` open pairs that promise most, as indices."""
-        pairs = np.flatnonzero(self.is_open)
+        """Of every contested sample up to ``size`` pairs not yet screened that promise most."""
+        contested = self.select_contested()
+        return self._most_promising(contested[~self.is_screened[contested]], size)
+
+    def select_unconfirmed(self) -> np.ndarray:
+        """Of every sample the open pair that promises most, as indices."""
+        return self._most_promising(np.flatnonzero(self.is_open), 1)
+
+    def _most_promising(self, pairs: np.ndarray, size: int) -> np.ndarray:
         promise = self.lower[pairs].sum(axis=1) + self.upper[pairs].sum(axis=1)
         pairs = pairs[np.lexsort((promise, self.owner[pairs]))]
         owners = self.owner[pairs]
@@ -230,41 +255,44 @@ class _Search:
 
     def screen(self, block: int, pairs: np.ndarray) -> None:
         """Narrow the bounds of one part of some pairs, and drop those that cannot win."""
-        found = self._measure(block, pairs, np.float32)
-        came_through = np.isfinite(found)
+        order, limits = self._limits(block, pairs)
+        pairs, weight = pairs[order], BLOCKS[block].weight
+        low, high = self._warper.screen(self._rows(pairs), BLOCKS[block].channels, limits)
+        came_through = np.isfinite(low)
         self.is_open[pairs[~came_through]] = False
-        pairs, found = pairs[came_through], found[came_through]
-        self.lower[pairs, block] = found * (1 - SCREENING_ERROR)
-        self.upper[pairs, block] = np.minimum(self.upper[pairs, block], self._slack(found))
-        self._drop()
+        pairs, low, high = pairs[came_through], low[came_through], high[came_through]
+        self.lower[pairs, block] = np.maximum(self.lower[pairs, block], low * weight)
+        self.upper[pairs, block] = np.minimum(self.upper[pairs, block], high * weight)
+        self._drop(pairs)
 
     def confirm(self, pairs: np.ndarray) -> None:
-        """Compute some pairs in float64, and learn from the smallest."""
-        total = np.zeros(len(pairs))
-        for block in range(len(BLOCKS)):
-            total += self._measure(block, pairs, np.float64)
+        """Compute some pairs, and learn from the smallest."""
+        total = np.zeros(len(self.owner))
+        for block, (channels, weight) in enumerate((b.channels, b.weight) for b in BLOCKS):
+            order, limits = self._limits(block, pairs)
+            pairs = pairs[order]
+            found = self._warper.confirm(self._rows(pairs), channels, limits)
+            total[pairs] += found * weight
         self.is_open[pairs] = False
-        np.minimum.at(self.best, self.owner[pairs], total)
+        np.minimum.at(self.best, self.owner[pairs], total[pairs])
         self.limit = np.minimum(self.limit, self.best)
-        self._drop()
+        self._drop(pairs[:0])
 
-    def _measure(self, block: int, pairs: np.ndarray, dtype: type) -> np.ndarray:
-        """Weighted distances of one part; inf where the pair is certain to lose.
+    def _rows(self, pairs: np.ndarray) -> np.ndarray:
+        return np.stack([self.owner[pairs], self.target[pairs]])
+
+    def _limits(self, block: int, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far one part may be before the pair is certain to lose.
 
         Returns:
-            float64 (len(pairs),).
+            The order in which to work on the pairs, so that those that are given up at about the
+            same place are neighbours; and the limits in that order, unweighted, float64.
         """
         rest = self.lower[pairs].sum(axis=1) - self.lower[pairs, block]
         most = np.minimum(self.limit[self.owner[pairs]] - rest, self.upper[pairs, block])
-        weight, channels = BLOCKS[block].weight, BLOCKS[block].channels
-        limits = (np.maximum(self._slack(most), 0.0) / weight) ** 2
-        # Pairs that are given up at about the same place are computed together.
         reach = most / np.maximum(self.upper[pairs, block], np.finfo(float).tiny)
         order = np.argsort(-reach)
-        rows = np.stack([self.owner[pairs[order]], self.target[pairs[order]]])
-        sums = np.empty(len(pairs))
-        sums[order] = self._warper.sums(rows, channels, limits[order], dtype)
-        return np.where(sums <= limits, np.sqrt(sums) * weight, np.inf)
+        return order, np.maximum(self._slack(most), 0.0)[order] / BLOCKS[block].weight
 
 
 @compiled

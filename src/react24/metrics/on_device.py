@@ -12,6 +12,7 @@ import torch
 
 from react24.errors import InputError
 from react24.metrics.correlation import OFFICIAL_EPSILON, Moments
+from react24.metrics.dtw_lanes import rounding_error
 from react24.metrics.nearest import Sequences
 
 NUMBERS_AT_ONCE = 2**27
@@ -63,21 +64,31 @@ class DeviceWarper:
     def __init__(self, samples: torch.Tensor, truth: torch.Tensor):
         self._samples, self._truth = samples, truth
 
-    def sums(
-        self, pairs: np.ndarray, channels: slice, limits: np.ndarray, dtype: type
+    def screen(
+        self, pairs: np.ndarray, channels: slice, limits: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See ``LaneWarper.screen``."""
+        error = rounding_error(self._samples.shape[1] + self._truth.shape[1])
+        found = self._warp(pairs, channels, limits * (1 + error), torch.float32)
+        return found * (1 - error), found * (1 + error)
+
+    def confirm(self, pairs: np.ndarray, channels: slice, limits: np.ndarray) -> np.ndarray:
+        """See ``LaneWarper.confirm``."""
+        return self._warp(pairs, channels, limits, torch.float64)
+
+    def _warp(
+        self, pairs: np.ndarray, channels: slice, limits: np.ndarray, kind: torch.dtype
     ) -> np.ndarray:
-        """See ``LaneWarper.sums``."""
         device = self._samples.device
         x, y = self._samples[..., channels], self._truth[..., channels]
-        kind = torch.float64 if dtype is np.float64 else torch.float32
         size = max(1, NUMBERS_AT_ONCE // (x.shape[1] * x.shape[2]))
-        out = np.empty(pairs.shape[1])
+        sums, most = np.empty(pairs.shape[1]), limits**2
         for start in range(0, pairs.shape[1], size):
             part = slice(start, start + size)
             owner, target = torch.from_numpy(pairs[:, part]).to(device)
-            limit = torch.from_numpy(limits[part]).to(device, kind)
-            out[part] = warp_diagonals(x[owner], y[target], limit).cpu()
-        return out
+            limit = torch.from_numpy(most[part]).to(device, kind)
+            sums[part] = warp_diagonals(x[owner], y[target], limit).cpu()
+        return np.where(sums <= most, np.sqrt(sums), np.inf)
 
 
 def warp_diagonals(x: torch.Tensor, y: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
