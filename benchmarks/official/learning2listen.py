@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from official.checkouts import drawn, gradient_difference, import_from, relative, replaced
 from official.measure import Case, Sides
-from react24.models.tranvae import Tranvae, sample_codes, speaker_steps
+from react24.models.tranvae import Windows, sample_codes, speaker_steps, write
 from react24.models.tranvae_codebook import codebook_losses
 from react24.models.tranvae_official import load_official_codebook, load_official_predictor
 from react24.models.tranvae_predictor import official_visible, predictor_loss
@@ -129,8 +130,14 @@ def make_codebook(checkout: Path) -> Sides:
     return Sides(official, mine, "loss and norm of the gradients of a step", compare)
 
 
-def make_predictor(checkout: Path) -> Sides:
-    """A step of stage 2, with the encoding of the listener's past and future."""
+def make_predictor(checkout: Path, *, fixed: bool = True) -> Sides:
+    """A step of stage 2.
+
+    Args:
+        checkout: Of their code, which encodes the listener's past and future in each step.
+        fixed: Sequences lie where they lie in every epoch, as theirs do; ours are then encoded
+            before the first step.
+    """
     theirs = make_official(checkout)
     codebook, (network, optimizer) = theirs.codebook[0], theirs.predictor
     codebook.requires_grad_(False).eval()
@@ -162,11 +169,16 @@ def make_predictor(checkout: Path) -> Sides:
         loss.detach().item()
         return loss
 
+    def encode() -> Tensor:
+        windows = listener.unflatten(1, (2, -1)).flatten(0, 1)
+        return our_codebook.indices(windows).unflatten(0, (-1, 2))  # (n, 2, 4)
+
+    known = encode() if fixed else None
+
     def mine(number: int | None = None, optimize: bool = True) -> Tensor:
         number = next(numbers) if number is None else number
         our_optimizer.zero_grad(set_to_none=True)
-        windows = listener.unflatten(1, (2, -1)).flatten(0, 1)
-        codes = our_codebook.indices(windows).unflatten(0, (-1, 2))  # (n, 2, 4)
+        codes = encode() if known is None else known
         features = ours.speaker_features(speaker[:, : ours.frames], sound[:, : 4 * ours.frames])
         visible = official_visible(number)
         loss = predictor_loss(ours(features, codes[:, 0], visible, rows=4), codes[:, 1])
@@ -180,7 +192,10 @@ def make_predictor(checkout: Path) -> Sides:
         difference = relative(mine(0, optimize=False), official(optimize=False))
         return max(difference, gradient_difference(network, ours))
 
-    return Sides(official, mine, "loss and norm of the gradients of a step", compare)
+    note = "loss and norm of the gradients of a step"
+    if fixed:
+        note += "; ours encodes the sequences once for all epochs, theirs in each step"
+    return Sides(official, mine, note, compare)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -193,11 +208,8 @@ def make_sampling(checkout: Path) -> Sides:
     theirs = make_official(checkout)
     codebook, predictor = theirs.codebook[0].eval(), theirs.predictor[0].eval()
     settings = read_settings({"type": "tranvae", "variant": "official", "sound": "logmel"})
-    model = Tranvae(
-        load_official_codebook(codebook.state_dict()),
-        load_official_predictor(predictor.state_dict()),
-        settings,
-    )
+    our_codebook = load_official_codebook(codebook.state_dict()).eval()
+    our_predictor = load_official_predictor(predictor.state_dict()).eval()
     speaker, listener = motion(1, FRAMES, seed=5), motion(1, FRAMES, seed=6).numpy()
     sound, generator = drawn(1, 4 * FRAMES, SOUND, seed=7), torch.Generator()
     options = SimpleNamespace(sample_idx=None)
@@ -216,13 +228,16 @@ def make_sampling(checkout: Path) -> Sides:
 
     def mine(chance: bool = True) -> Tensor:
         config, reactions = settings.sampling, 10 if chance else 1
-        features = speaker_steps(model.predictor, speaker, sound, config)
+        features, windows = (
+            speaker_steps(our_predictor, speaker, sound, config),
+            Windows(our_codebook),
+        )
         uniform = None
         if chance:
             shape = (reactions, features.shape[1])
             uniform = torch.rand(shape, generator=generator.manual_seed(0))
-        codes = sample_codes(model.codebook, model.predictor, features, config, uniform, reactions)
-        return model.write(codes)
+        codes = sample_codes(windows, our_predictor, features, config, uniform, reactions)
+        return write(windows, codes)
 
     def compare() -> float:
         def likeliest(probabilities: Tensor, num_samples: int) -> Tensor:
@@ -243,6 +258,10 @@ def make_sampling(checkout: Path) -> Sides:
 CASES = (
     Case("l2l_codebook", "Learning2Listen codebook, step of 32 x 32 frames", 1.2, make_codebook),
     Case("l2l_predictor", "Learning2Listen predictor, step of 32", 1.2, make_predictor),
+    Case(
+        "l2l_predictor_anew", "the same, sequences drawn anew", None,
+        partial(make_predictor, fixed=False),
+    ),
     Case(
         "l2l_sampling", f"Learning2Listen, 10 reactions to {FRAMES} frames", 5.0, make_sampling,
         False,

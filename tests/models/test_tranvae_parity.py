@@ -5,7 +5,7 @@ import pytest
 import torch
 from parity import recipes
 
-from react24.models.tranvae import Tranvae, sample_codes, speaker_steps
+from react24.models.tranvae import Windows, sample_codes, speaker_steps, write
 from react24.models.tranvae_codebook import MotionCodebook, codebook_losses
 from react24.models.tranvae_official import (
     codebook_names,
@@ -23,7 +23,7 @@ from react24.models.tranvae_predictor import (
     official_visible,
     predictor_loss,
 )
-from react24.models.tranvae_settings import CodebookConfig, SamplingConfig, read_settings
+from react24.models.tranvae_settings import CodebookConfig, SamplingConfig
 from react24.training.tranvae_tasks import scheduled_rate
 
 NETWORK = 2e-5
@@ -212,12 +212,12 @@ class TestPredictor:
         sound = tensor(recipes.normal_input(f"{tag}/audio_long", (3, 256, 128)))
         features = speaker_steps(predictor, motion, sound, SAMPLING)
         trace = []
-        codes = sample_codes(codebook, predictor, features, SAMPLING, None, trace=trace)
+        windows = Windows(codebook)
+        codes = sample_codes(windows, predictor, features, SAMPLING, None, trace=trace)
         assert np.array_equal(codes[:, 4:], reference["out_ar_codes"][:, 4:])
         best = torch.stack(trace, dim=1).topk(2, dim=-1).values
         check(best[..., 0] - best[..., 1], reference, "ar_code_prob_gap")
-        settings = read_settings({"sound": "logmel", "codebook": {"parts": [50, 3, 3]}})
-        written = Tranvae(codebook, predictor, settings).write(codes)
+        written = write(windows, codes)
         face = torch.zeros(3, 32, 56)
         check(torch.cat([face, written], dim=1), reference, "ar_prediction")
 

@@ -51,24 +51,34 @@ def speaker_steps(
     return features.unflatten(0, seen.shape[:2])
 
 
-class Requantiser:
-    """Decodes codes and encodes the motion again, as the official sampler does at each step.
+class Windows:
+    """What a codebook makes of windows of codes; each is decoded once, however often it is met.
 
-    The result is a function of the 4 codes alone, so what was met before is looked up.
+    The official sampler decodes the last codes at each step and encodes the motion again; every
+    fourth time they are a window of the reaction, too.
     """
 
     def __init__(self, codebook: MotionCodebook):
         self.codebook = codebook
-        self.known: dict[tuple[int, ...], list[int]] = {}
+        self._motion: dict[tuple[int, ...], Tensor] = {}
+        self._codes: dict[tuple[int, ...], list[int]] = {}
 
-    def __call__(self, codes: Tensor) -> Tensor:
-        """int64 (N, 4) -> int64 (N, 4)."""
+    def decode(self, codes: Tensor) -> Tensor:
+        """Motion, standardised: int64 (N, 4) -> (N, 32, D)."""
         rows = [tuple(row) for row in codes.tolist()]
-        new = list(dict.fromkeys(row for row in rows if row not in self.known))
+        new = list(dict.fromkeys(row for row in rows if row not in self._motion))
         if new:
-            fresh = self.codebook.indices(self.codebook.decode(codes.new_tensor(new)))
-            self.known |= zip(new, fresh.tolist(), strict=True)
-        return codes.new_tensor([self.known[row] for row in rows])
+            self._motion |= zip(new, self.codebook.decode(codes.new_tensor(new)), strict=True)
+        return torch.stack([self._motion[row] for row in rows])
+
+    def requantise(self, codes: Tensor) -> Tensor:
+        """Codes of the motion that codes stand for: int64 (N, 4) -> int64 (N, 4)."""
+        rows = [tuple(row) for row in codes.tolist()]
+        new = list(dict.fromkeys(row for row in rows if row not in self._codes))
+        if new:
+            fresh = self.codebook.indices(self.decode(codes.new_tensor(new)))
+            self._codes |= zip(new, fresh.tolist(), strict=True)
+        return codes.new_tensor([self._codes[row] for row in rows])
 
 
 def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
@@ -80,7 +90,7 @@ def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sample_codes(
-    codebook: MotionCodebook,
+    windows: Windows,
     predictor: CodePredictor,
     features: Tensor,
     config: SamplingConfig,
@@ -93,7 +103,7 @@ def sample_codes(
     The first four steps see only the codes drawn so far; before them lies the mean face.
 
     Args:
-        codebook: Stage 1.
+        windows: Of stage 1.
         predictor: Stage 2.
         features: (B, steps, 5, 200) of ``speaker_steps``.
         config: Temperature, top-p, re-encoding.
@@ -104,15 +114,14 @@ def sample_codes(
     Returns:
         int64 (B * S, 4 + steps); the first 4 are the codes of the mean face.
     """
-    tokens, steps = predictor.tokens, features.shape[1]
+    tokens, steps, codebook = predictor.tokens, features.shape[1], windows.codebook
     face = torch.zeros(1, codebook.config.window, codebook.config.channels, device=features.device)
     codes = codebook.indices(face).expand(len(features) * n_samples, tokens)
     codes = functional.pad(codes, (0, steps))
-    requantise = Requantiser(codebook)
     for step in range(steps):
         past = codes[:, step : step + tokens]
         if step and config.reencode:
-            past = requantise(past)
+            past = windows.requantise(past)
         speaker = features[:, step].repeat_interleave(n_samples, dim=0)
         logits = predictor(speaker, past, step, rows=1)[:, 0]
         found = nucleus(logits, config.temperature, config.top_p).probabilities
@@ -128,6 +137,13 @@ def pad_frames(sequence: Tensor, before: int, after: int) -> Tensor:
     return functional.pad(sequence.transpose(1, 2), (before, after), mode="replicate").transpose(
         1, 2
     )
+
+
+def write(windows: Windows, codes: Tensor) -> Tensor:
+    """Motion of what ``sample_codes`` drew, standardised: (N, 4 + steps) -> (N, 8 steps, D)."""
+    tokens = windows.codebook.config.tokens_per_window
+    motion = windows.decode(codes[:, tokens:].reshape(-1, tokens))
+    return motion.reshape(len(codes), -1, motion.shape[-1])
 
 
 class Tranvae:
@@ -174,21 +190,16 @@ class Tranvae:
         features = speaker_steps(self.predictor, motion, rows, self.settings.sampling)
         shape = (n_samples, features.shape[1])
         uniform = torch.cat([torch.rand(shape, generator=g) for g in generators])
+        windows = Windows(self.codebook)
         codes = sample_codes(
-            self.codebook, self.predictor, features, self.settings.sampling, uniform, n_samples
+            windows, self.predictor, features, self.settings.sampling, uniform, n_samples
         )
-        written = functional.pad(self.write(codes), (0, 0, lead, 0))[:, :frames]
+        written = functional.pad(write(windows, codes), (0, 0, lead, 0))[:, :frames]
         coefficients = self.codebook.units.to_native(written)
         emotion = self.codebook.behaviour(written)
         return Reactions(
             emotion.unflatten(0, (clips, n_samples)), coefficients.unflatten(0, (clips, n_samples))
         )
-
-    def write(self, codes: Tensor) -> Tensor:
-        """Motion of what ``sample_codes`` drew, standardised: (N, 4 + steps) -> (N, 8 steps, D)."""
-        tokens = self.predictor.tokens
-        windows = self.codebook.decode(codes[:, tokens:].reshape(-1, tokens))
-        return windows.reshape(len(codes), -1, windows.shape[-1])
 
     def _standardise(self, motion: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
         predictor = self.predictor

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from react24.models.cpu_layers import gelu, linear, linear_of, self_attention
+from react24.models.cpu_layers import gelu, linear, linear_of
 
 SLOPE = 0.2
 """Of the leaky ReLUs."""
@@ -38,7 +38,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int):
         super().__init__()
-        self.heads, self.scale = heads, width**-0.5
+        self.heads = heads
         self.norm = nn.LayerNorm(width)
         self.to_qkv = nn.Linear(width, 3 * width, bias=False)
         self.to_out = nn.Linear(width, width)
@@ -55,12 +55,12 @@ class SelfAttention(nn.Module):
             (N, T or rows, C).
         """
         normed = self.norm(h)
-        if mask is None and rows is None:
-            found = self_attention(linear(normed, self.to_qkv), self.heads, self.scale)
-            return h + linear(found, self.to_out)
-        width, weight = h.shape[-1], self.to_qkv.weight
-        query = linear_of(normed[:, :rows], weight[:width])
-        key, value = linear_of(normed, weight[width:]).chunk(2, dim=-1)
+        if rows is None:
+            query, key, value = linear(normed, self.to_qkv).chunk(3, dim=-1)
+        else:
+            width, weight = h.shape[-1], self.to_qkv.weight
+            query = linear_of(normed[:, :rows], weight[:width])
+            key, value = linear_of(normed, weight[width:]).chunk(2, dim=-1)
         found = attend(query, key, value, self.heads, mask)
         return h[:, :rows] + linear(found, self.to_out)
 

@@ -31,6 +31,9 @@ BETAS, EPSILON = (0.9, 0.98), 1e-9
 CLIPS_AT_ONCE = 64
 """Clips whose statistics are taken together."""
 
+WINDOWS_AT_ONCE = 1024
+"""Windows encoded together."""
+
 RESTART_UNTIL = 0.8
 """Share of the training after which codes are left where they are."""
 
@@ -98,10 +101,16 @@ class _TranvaeTask(StageTask):
         """Smoothed motion, where the settings say so: (n, 64, D)."""
         return smooth_motion(motion) if self.settings.smooth else motion
 
-    def sequences(self, name: str) -> Iterator[Tensor]:
-        """All training sequences end to end, in batches (n, 64, D); motion smoothed."""
-        for rows in torch.arange(self.train.rows).split(CLIPS_AT_ONCE):
-            values = self.train.take(name, rows)[:, : CLIP_FRAMES // self.length * self.length]
+    def sequences(self, name: str, clips: SplitClips | None = None) -> Iterator[Tensor]:
+        """All training sequences end to end, in batches (n, 64, D); motion smoothed.
+
+        Args:
+            name: Of the stream.
+            clips: Others than those of training.
+        """
+        clips = clips or self.train
+        for rows in torch.arange(clips.rows).split(CLIPS_AT_ONCE):
+            values = clips.take(name, rows)[:, : CLIP_FRAMES // self.length * self.length]
             cut = values.reshape(-1, self.length, values.shape[-1])
             yield cut if name == "sound" else self.smooth(cut)
 
@@ -209,14 +218,29 @@ class PredictorTask(_TranvaeTask):
         check_columns(self.train, "sound", settings.sound_dim * settings.sound_rate)
         self.module = module
         self.codebook = codebook.eval().requires_grad_(False)
+        self.train_codes = self.val_codes = None
         kind = self.config.statistics
         module.speaker_units.set(measure(self.sequences("speaker"), kind))
         rows = (self._rows(sound) for sound in self.sequences("sound"))
         module.sound_units.set(measure(rows, kind))
 
     def to(self, device: torch.device) -> None:
-        """Move the codebook."""
+        """Move the codebook, and encode what is asked for again and again: it is frozen."""
         self.codebook.to(device)
+        self.val_codes = self._encode_all(self.val, device) if self.val else None
+        if not self.feed.anywhere:
+            self.train_codes = self._encode_all(self.train, device)
+
+    def _encode_all(self, clips: SplitClips, device: torch.device) -> Tensor:
+        """Codes of all sequences end to end, int64 (rows, sequences of a clip, 2, 4)."""
+        found = [self._encode(part.to(device)).cpu() for part in self.sequences("motion", clips)]
+        return torch.cat(found).unflatten(0, (clips.rows, -1))
+
+    def _encode(self, motion: Tensor) -> Tensor:
+        """Codes of both windows of sequences: (n, 64, D) -> int64 (n, 2, 4)."""
+        windows = self.codebook.units(motion).unflatten(1, (2, -1)).flatten(0, 1)
+        codes = [self.codebook.indices(part) for part in windows.split(WINDOWS_AT_ONCE)]
+        return torch.cat(codes).unflatten(0, (-1, 2))
 
     def configure_optimizer(self) -> torch.optim.Optimizer:
         """Adam without weight decay; the rate is set at each step."""
@@ -227,13 +251,15 @@ class PredictorTask(_TranvaeTask):
         """Sequences of both, and how many past codes of each are seen."""
         pieces = self.feed.batch(step, order)
         number = epoch * self.steps_per_epoch + step
-        return self._read(self.train, pieces, self._visible(len(pieces), number, order, step))
+        visible = self._visible(len(pieces), number, order, step)
+        return self._read(self.train, self.train_codes, pieces, visible)
 
     def make_validation_batch(self, step: int) -> Batch:
         """All sequences end to end; the same codes are hidden at every validation."""
         pieces = self.feed.validation_batch(step)
         chance = generator(self.stage, "validation", "visible")
-        return self._read(self.val, pieces, self._visible(len(pieces), step, chance, step))
+        visible = self._visible(len(pieces), step, chance, step)
+        return self._read(self.val, self.val_codes, pieces, visible)
 
     def _visible(self, count: int, number: int, chance: torch.Generator, step: int) -> Tensor:
         """How many past codes are seen, int64 (count,): one draw for all, or one for each."""
@@ -243,25 +269,31 @@ class PredictorTask(_TranvaeTask):
         drawn = torch.randint(5 * tokens + 1, (step + 1, self.config.batch_size), generator=chance)
         return drawn[step, :count]
 
-    def _read(self, clips: SplitClips, pieces: Pieces, visible: Tensor) -> Batch:
+    def _read(
+        self, clips: SplitClips, codes: Tensor | None, pieces: Pieces, visible: Tensor
+    ) -> Batch:
+        """A batch; the listener's codes where they are known, his motion where they are not."""
         listeners, starts = pieces.listeners, pieces.starts
         speakers = (listeners + clips.pairs) % clips.rows
         # Codes of frames before the clip's first cannot be seen.
         there = (starts + self.codebook.config.window) // self.codebook.config.patch
         frames = self.module.frames
-        return {
-            "motion": take_sequences(clips, "motion", listeners, starts, self.length),
+        batch = {
             "speaker": take_sequences(clips, "speaker", speakers, starts, self.length),
             "sound": take_sequences(clips, "sound", speakers, starts, frames),
             "visible": torch.minimum(visible, there),
         }
+        if codes is None:
+            batch["motion"] = take_sequences(clips, "motion", listeners, starts, self.length)
+        else:
+            batch["codes"] = codes[listeners, starts // self.length]
+        return batch
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
         """``loss`` (the cross-entropy) and ``accuracy`` (share of codes that are the likeliest)."""
-        predictor, codebook = self.module, self.codebook
-        motion = codebook.units(self.smooth(batch["motion"]))
-        windows = motion.unflatten(1, (2, -1)).flatten(0, 1)  # (2 n, 32, D)
-        codes = codebook.indices(windows).unflatten(0, (-1, 2))  # (n, 2, 4)
+        predictor = self.module
+        known = "codes" in batch
+        codes = batch["codes"] if known else self._encode(self.smooth(batch["motion"]))
         speaker = predictor.speaker_units(self.smooth(batch["speaker"])[:, : predictor.frames])
         sound = predictor.sound_units(self._rows(batch["sound"]))
         features = predictor.speaker_features(speaker, sound)
