@@ -25,6 +25,7 @@ from react24.log import progress
 from react24.models import registry
 from react24.models.reactions import ReactionModel
 from react24.models.registry import SAMPLING, ModelType, StageInputs
+from react24.processor import prepare_processor
 from react24.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
 from react24.training import export
 from react24.training.data import SessionFiles, Source, SplitClips
@@ -97,7 +98,7 @@ def sample_reactions(
     """
     if task.samples < 1:
         raise InputError(f"samples must be at least 1, found {task.samples}")
-    torch.set_num_threads(threads)
+    prepare_processor(threads)
     kind = registry.get(settings["type"])
     trained = _load(kind, settings, weights)
     trained.model.to(torch.device(resolve_device(device)))

@@ -222,6 +222,18 @@ class TestPredictor:
         check(torch.cat([face, written], dim=1), reference, "ar_prediction")
 
     @torch.no_grad()
+    def test_windows_are_decoded_once(self, codebook, monkeypatch):
+        codes = torch.tensor([[1, 2, 3, 4], [9, 8, 7, 6], [1, 2, 3, 4]])
+        motion, again = codebook.decode(codes), codebook.indices(codebook.decode(codes))
+        windows, decoded = Windows(codebook), []
+        real = codebook.decode
+        monkeypatch.setattr(codebook, "decode", lambda new: decoded.append(len(new)) or real(new))
+        assert torch.equal(windows.requantise(codes), again)
+        assert torch.equal(windows.requantise(codes[1:]), again[1:])
+        torch.testing.assert_close(windows.decode(codes), motion, rtol=0, atol=1e-5)
+        assert decoded == [2]
+
+    @torch.no_grad()
     def test_decoded_listener(self, codebook, reference):
         motion = tensor(recipes.smooth_input("l2l_predictor/public/listener_long", (3, 64, 56)))
         motion[:, :32] = 0  # as the official sampler leaves it

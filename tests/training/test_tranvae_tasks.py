@@ -6,6 +6,7 @@ import clips_factory
 import numpy as np
 import pytest
 import stages
+import torch
 from safetensors.torch import load_file
 
 from react24 import store
@@ -139,6 +140,27 @@ def test_the_official_variant_trains_and_samples(clips, tmp_path):
     np.testing.assert_allclose(face, np.broadcast_to(face[:1, :1, :1], face.shape), atol=1e-5)
     dead = [n for n in load_file(folders["predictor"] / "model.safetensors") if "past" in n]
     assert dead
+
+
+@pytest.mark.parametrize(
+    ("variant", "splits"), [("official", {"train", "val"}), ("fixed", {"val"})]
+)
+def test_known_codes_are_those_of_the_motion(clips, tmp_path, monkeypatch, variant, splits):
+    read, known = tranvae_tasks.PredictorTask._read, []
+
+    def checked(self, split, codes, pieces, visible):
+        batch = read(self, split, codes, pieces, visible)
+        if codes is not None:
+            motion = read(self, split, None, pieces, visible)["motion"]
+            assert torch.equal(batch["codes"], self._encode(self.smooth(motion)))
+            known.append("train" if split is self.train else "val")
+        return batch
+
+    monkeypatch.setattr(tranvae_tasks.PredictorTask, "_read", checked)
+    settings = merged(codebook={"epochs": 1}, training={"keep_best": None})
+    settings["variant"] = variant
+    train_both(tmp_path, clips, settings)
+    assert set(known) == splits
 
 
 def test_another_codebook_or_sound_is_refused(trained, clips, tmp_path):

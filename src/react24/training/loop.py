@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from react24.processor import prepare_processor
 from react24.training.average import WeightAverage
 from react24.training.best import BestWeights
 from react24.training.checkpoint import CheckpointFolder
@@ -102,7 +103,7 @@ def fit(
         TrainingDivergedError: The loss became NaN or infinite.
         InputError: The device or precision is not to be had, or ``keep_best`` names no loss term.
     """
-    torch.set_num_threads(threads)
+    prepare_processor(threads)
     identity = {
         "stage": task.stage,
         "seed": seed,

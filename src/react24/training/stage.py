@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from react24 import store
 from react24.errors import InputError
 from react24.models import registry
 from react24.models.registry import ModelType, Stage, StageInputs
+from react24.processor import prepare_processor
 from react24.training import export
 from react24.training.data import SessionFiles, Source, SplitClips
 from react24.training.engine import resolve_device, usable_devices
@@ -112,7 +112,7 @@ def train_stage(
             needed={name: part.tensors for name, part in earlier.items()},
             seed=seed,
         )
-        torch.set_num_threads(threads)  # what a task computes beforehand must not vary either
+        prepare_processor(threads)  # what a task computes beforehand must not vary either
         task = registry.resolve(job.task)(context)
         digests = _digests(splits, inputs)
         digests |= {name: part.description["weights_sha256"] for name, part in earlier.items()}
