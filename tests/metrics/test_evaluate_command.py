@@ -124,6 +124,7 @@ def write_metrics(path, values, samples=3, space="native"):
         file.create_group("corrected")
         clips = file.create_group("clips")
         clips["FRDist"] = values
+        clips["FRDvs"] = 2 * values
         clips["TLCC_offset"] = np.full((6, samples), -3)
         clips["TLCC_defined_offset"] = np.full((6, samples), -3)
         clips["TLCC_is_defined"] = np.ones((6, samples), bool)
@@ -140,6 +141,7 @@ def test_comparison_of_metrics_files(tmp_path, capsys):
     found = json.loads((tmp_path / "out.json").read_text())["differences"]
     assert found["FRDist"]["difference"] == pytest.approx(-2)
     assert found["FRDist_mean"]["difference"] == pytest.approx(-2 / 3)
+    assert found["FRDvs"]["difference"] == pytest.approx(-4)
     assert (found["TLCC"]["difference"], found["TLCC"]["p"]) == (0, 1)
     write_metrics(b, values, samples=2)
     _, said = run(words, capsys)

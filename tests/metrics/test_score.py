@@ -98,7 +98,9 @@ def test_the_file_holds_what_the_arrays_give(files):
         assert corrected["TLCC_defined"] == tlcc(emotion, native).defined
         assert clips["TLCC_offset"].shape == (4, SAMPLES)
         np.testing.assert_array_equal(file["index"][:], make_index())
-        assert clips["FRDist"][:].mean() == pytest.approx(official["FRDist"])
+        for name in ("FRDist", "FRDvs"):
+            assert clips[name].shape == (4,)
+            assert clips[name][:].mean() == pytest.approx(official[name])
 
 
 def test_truth_as_prediction(files):

@@ -26,7 +26,7 @@ from react24.metrics.evaluation import (
     warn_few,
 )
 from react24.metrics.readers import open_ground_truth
-from react24.metrics.uncertainty import Difference, clip_terms, paired_difference
+from react24.metrics.uncertainty import Difference, clip_terms, mean_terms, paired_difference
 from react24.store import CLIP_FRAMES
 
 logger = logging.getLogger(__name__)
@@ -133,8 +133,6 @@ def compare_files(
 def compare_metrics_files(first: Path, second: Path, resampling: Resampling) -> Comparison:
     """Compare two metrics files of the workflow, without scoring anything again.
 
-    FRDvs is left out: the files hold no values of it per clip.
-
     Raises:
         InputError: Not the same clips or space, or different numbers of samples.
         StoreError: Not metrics files.
@@ -159,6 +157,8 @@ def _read_metrics_file(file: h5py.File, path: Path, resampling: Resampling) -> E
         raise InputError(f"{path}: does not say of which clips it is; rerun score_reactions")
     index, samples = file["index"][:], int(file.attrs["samples"])
     half = len(index) // 2
+    per_clip = {name: values[:] for name, values in file["clips"].items()}
+    parts = mean_terms(per_clip["FRDvs"]) if "FRDvs" in per_clip else None
     if resampling.by == "session":
         groups = tuple(row["session"].decode() for row in index)
     else:
@@ -174,6 +174,6 @@ def _read_metrics_file(file: h5py.File, path: Path, resampling: Resampling) -> E
         official=dict(file["official"].attrs),
         corrected=dict(file["corrected"].attrs),
         groups=groups,
-        terms=clip_terms({n: d[:] for n, d in file["clips"].items()}, samples, None),
+        terms=clip_terms(per_clip, samples, parts),
         resampling=resampling,
     )

@@ -31,7 +31,6 @@ from react24.metrics.levels import make_grid, make_levels, quantise, uncertainty
 STRIP = 16
 """Columns computed before going on to the next rows: as many as stay in the fastest cache."""
 
-
 ALL_LANES = np.arange(LANES)
 
 

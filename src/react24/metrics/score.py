@@ -14,6 +14,7 @@ from react24.appropriate_file import read_appropriate
 from react24.errors import InputError
 from react24.metrics.arrays import CHANNELS, Rows
 from react24.metrics.evaluate import Scores, evaluate
+from react24.metrics.uncertainty import frdvs_terms
 from react24.normalize import CONSTANT_BELOW
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def score_reactions(
             threads=threads,
             name=f"{samples_path}, emotion",
         )
+        parts = frdvs_terms(reactions).numerator
         carried = {
             k: samples.attrs[k] for k in ("model", "seed", "split", "variant") if k in samples.attrs
         }
@@ -91,7 +93,8 @@ def score_reactions(
             "appropriate_source": appropriate.source,
         }
     paths = {"samples": samples_path, "clips": clips_graphau_path, "appropriate": appropriate_path}
-    write_scores(output, scores, attributes, digests or store.digest_inputs(**paths), index)
+    digests = digests or store.digest_inputs(**paths)
+    write_scores(output, scores, parts, attributes, digests, index)
     logger.info("scored %s", ", ".join(f"{k} {v:.5g}" for k, v in scores.official.items()))
     return scores
 
@@ -99,6 +102,7 @@ def score_reactions(
 def write_scores(
     output: Path,
     scores: Scores,
+    parts: np.ndarray,
     attributes: Mapping[str, object],
     digests: Mapping[str, str],
     index: np.ndarray,
@@ -108,6 +112,7 @@ def write_scores(
     Args:
         output: Final name.
         scores: What ``evaluate`` returned.
+        parts: Each clip's part in FRDvs (N,), see ``frdvs_terms``.
         attributes: Root attributes: model, seed, split, samples, clips, space, pretrained, ...
         digests: Name -> sha256 of the inputs.
         index: Of the clips.
@@ -125,6 +130,7 @@ def write_scores(
         group = file.create_group("clips")
         for name, values in scores.per_clip.items():
             group.create_dataset(name, data=values)
+        group.create_dataset("FRDvs", data=parts)
         file.create_dataset("FRDvs_per_sample", data=scores.frdvs.per_sample)
         file.create_dataset("index", data=index)
 
