@@ -28,7 +28,7 @@ from react24.models.registry import SAMPLING, ModelType, StageInputs
 from react24.processor import prepare_processor
 from react24.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
 from react24.training import export
-from react24.training.data import SessionFiles, Source, SplitClips
+from react24.training.data import SessionFiles, Source, SplitClips, name_files
 from react24.training.engine import resolve_device
 from react24.training.seeding import generator
 from react24.training.stage import differences, read_stage
@@ -105,6 +105,8 @@ def sample_reactions(
     reads = kind.stage_inputs(trained.settings, SAMPLING)
     inputs = {name: Path(clips[name]) for name in reads.streams if name in clips}
     inputs |= {stage: Path(folder) / export.WEIGHTS for stage, folder in weights.items()}
+    if reads.frames and sessions:
+        inputs |= name_files(sessions)
     with ExitStack() as stack:
         opened = stack.enter_context(_open(reads, clips, task.split, sessions))
         writer = stack.enter_context(

@@ -10,6 +10,7 @@ from faces_factory import write_session
 from media_factory import noisy, read_number
 from safetensors.torch import load_file
 
+from react24 import store
 from react24.errors import InputError
 from react24.models import registry
 from react24.sampling import Sampling, sample_reactions
@@ -201,6 +202,8 @@ def test_online_trains_and_samples(clips, tmp_path, variant):
     )  # fmt: skip
     with h5py.File(output) as samples:
         emotion, face = samples["emotion"][:], samples["coefficients"][:]
+        inputs = store.read_json(samples, "inputs")
+    assert set(inputs) == {"mfcc", "transvae", "media_session00", "faces_session00"}
     assert emotion.shape == (2, 2, 750, 25)
     assert face.shape == (2, 2, 750, 58)
     assert (np.abs(emotion[:, 0] - emotion[:, 1]).max((1, 2)) > 0).all()

@@ -52,6 +52,14 @@ def session_files(media: Iterable[str], faces: Iterable[str]) -> dict[str, Sessi
     return {one.stem: SessionFiles(one, two) for one, two in pairs}
 
 
+def name_files(sessions: Mapping[str, SessionFiles]) -> dict[str, Path]:
+    """The files of sessions by names of their own, for the list of inputs in a result."""
+    files: dict[str, Path] = {}
+    for name, session in sessions.items():
+        files |= {f"media_{name}": session.media, f"faces_{name}": session.faces}
+    return files
+
+
 @dataclass(frozen=True)
 class Directions:
     """Speaker and listener row of each item of an epoch, int64 (n,) each."""

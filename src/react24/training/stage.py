@@ -21,7 +21,7 @@ from react24.models import registry
 from react24.models.registry import ModelType, Stage, StageInputs
 from react24.processor import prepare_processor
 from react24.training import export
-from react24.training.data import SessionFiles, Source, SplitClips
+from react24.training.data import SessionFiles, Source, SplitClips, name_files
 from react24.training.engine import resolve_device, usable_devices
 from react24.training.loop import fit
 from react24.training.settings import LoopSettings, read_loop_settings
@@ -260,6 +260,5 @@ def _digests(splits: Mapping[str, SplitFiles], inputs: StageInputs) -> dict[str,
         if inputs.appropriate and part.appropriate is not None:
             files[f"{split}_appropriate"] = part.appropriate
         if inputs.frames:
-            for name, session in part.sessions.items():
-                files |= {f"media_{name}": session.media, f"faces_{name}": session.faces}
+            files |= name_files(part.sessions)
     return store.digest_inputs(**files)
