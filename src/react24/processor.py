@@ -1,4 +1,4 @@
-"""How networks use the processor: so many threads, and memory that is not returned in between."""
+"""How models are trained and sampled on a processor: so many threads, memory kept in between."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def prepare_processor(threads: int) -> None:
     """Set the threads of torch, and keep freed memory for the next layer.
 
     By itself glibc gives every large buffer back to the kernel, which hands it out again page by
-    page, cleared. Networks with large activations lose a tenth to a quarter of their time to that,
-    for a peak that is a fifth lower at most. Other C libraries are left alone.
+    page, cleared. Training steps with large activations (Trans-VAE's) lose a quarter of their time
+    to that, for a peak that is a fifth lower. Other C libraries are left alone.
 
     Args:
         threads: Of one operation of torch.

@@ -43,11 +43,12 @@ def extract_from_pictures(
         DamagedFileError: A video is unreadable somewhere; names file and second.
         InputError: Weights that cannot be found, or files of different sessions.
     """
+    import torch
+
     from react24.extractors.picture_source import PictureSource
     from react24.faces.crop import VIEW, face_crops
-    from react24.processor import prepare_processor
 
-    prepare_processor(threads)
+    torch.set_num_threads(threads)
     module, name = PICTURE_EXTRACTORS[stream]
     chosen = {key: value for key, value in settings.items() if key != "enabled"}
     known = _read_valid(media_path, faces_path)

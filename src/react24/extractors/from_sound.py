@@ -65,9 +65,9 @@ def extract_from_sound(
 
     chosen = {key: value for key, value in settings.items() if key != "enabled"}
     if stream in NETWORKS:
-        from react24.processor import prepare_processor
+        import torch
 
-        prepare_processor(threads)
+        torch.set_num_threads(threads)
         chosen["device"] = device
     module, name = SOUND_EXTRACTORS[stream]
     extractor = getattr(import_module(module), name)(**chosen)
