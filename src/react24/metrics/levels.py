@@ -1,4 +1,4 @@
-"""Sequences in 16-bit levels, whose distances take half the time of float32.
+"""Sequences in 16-bit levels, whose distances take two thirds of the time of float32.
 
 Rounding to levels moves a frame by a known amount at most, and so a distance: close enough to tell
 which reaction may be the nearest, not to say how far it is.
