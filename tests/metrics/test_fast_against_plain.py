@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from react24.errors import InputError
 from react24.metrics import evaluate, frdist, frdiv, frdvs, frvar, tlcc
 from react24.metrics.distance import block_distances
 from react24.metrics.dtw import weighted
@@ -193,6 +194,29 @@ def test_order_of_clips_changes_nothing():
     np.testing.assert_array_equal(after.tlcc.offsets, before.tlcc.offsets[order])
     for name, value in before.official.items():
         assert after.official[name] == pytest.approx(value, rel=1e-12), name
+
+
+@pytest.mark.parametrize("names", [("FRDvs",), ("FRDiv", "FRCorr"), ("TLCC", "FRDist", "FRVar")])
+def test_some_metrics_are_what_they_are_among_all(names):
+    truth, speaker = draw_sequences(5, "smooth", 2, 4, 60, 25)
+    predictions = draw_sequences(6, "smooth", 4, 3, 60, 25)
+    arrays = predictions, truth, speaker, np.ones((4, 4))
+    everything, some = evaluate(*arrays), evaluate(*arrays, metrics=names, threads=2)
+    assert set(some.results) == set(names)
+    assert some.official == {name: everything.official[name] for name in some.official}
+    for name, value in some.corrected.items():
+        assert value == everything.corrected[name], name
+
+
+def test_only_what_is_asked_for_must_be_possible():
+    one = draw_sequences(7, "smooth", 1, 2, 30, 25)  # one clip, too short for TLCC
+    arrays = one, one[:, 0], one[:, 0], np.ones((1, 1))
+    assert evaluate(*arrays, metrics=["FRDist"]).frdist.official >= 0
+    for name, message in (("FRDvs", "at least 2"), ("TLCC", "frames")):
+        with pytest.raises(InputError, match=message):
+            evaluate(*arrays, metrics=[name])
+    with pytest.raises(InputError, match="at least 2 frames"):
+        evaluate(*(array[..., :1, :] for array in arrays[:3]), arrays[3], metrics=["FRVar"])
 
 
 def test_threads_and_groups_change_nothing():

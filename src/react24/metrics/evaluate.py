@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -36,32 +36,47 @@ from react24.metrics.distance import (
 )
 from react24.metrics.nearest import prepare
 from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
-from react24.metrics.synchrony import TLCC, ClipOffsets, check_frames, clip_offsets, summarize_tlcc
+from react24.metrics.synchrony import TLCC, check_frames, clip_offsets, summarize_tlcc
 from react24.metrics.variance import (
     BetweenClips,
     FRDiv,
     FRDvs,
     FRVar,
+    check_time,
     clip_diversity,
     clip_variance,
+    summarize_frdiv,
+    summarize_frvar,
 )
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The result of every metric; per-clip arrays are inside."""
+    """The results of the metrics; per-clip arrays are inside.
 
-    frcorr: FRCorr
-    frdist: FRDist
-    frdiv: FRDiv
-    frvar: FRVar
-    frdvs: FRDvs
-    tlcc: TLCC
+    Attributes:
+        samples: S.
+        frcorr: Result of the function of that name; None where it was not asked for.
+        frdist: Likewise.
+        frdiv: Likewise.
+        frvar: Likewise.
+        frdvs: Likewise.
+        tlcc: Likewise.
+    """
+
+    samples: int
+    frcorr: FRCorr | None = None
+    frdist: FRDist | None = None
+    frdiv: FRDiv | None = None
+    frvar: FRVar | None = None
+    frdvs: FRDvs | None = None
+    tlcc: TLCC | None = None
 
     @property
     def results(self) -> dict[str, Any]:
-        """Official name -> result."""
-        return {name: getattr(self, name.lower()) for name in METRICS}
+        """Official name -> result, of those that were asked for."""
+        found = {name: getattr(self, name.lower()) for name in METRICS}
+        return {name: result for name, result in found.items() if result is not None}
 
     @property
     def official(self) -> dict[str, float]:
@@ -71,22 +86,12 @@ class Scores:
     @property
     def corrected(self) -> dict[str, float]:
         """What the official numbers were meant to say; ``docs/metrics.md`` explains each."""
-        return corrected_values(self.results, self.frcorr.samples)
+        return corrected_values(self.results, self.samples)
 
     @property
     def per_clip(self) -> dict[str, np.ndarray]:
         """Arrays whose first axis is the clip; TLCC's are (N, S)."""
         return clip_values(self.results)
-
-
-@dataclass(frozen=True)
-class _ClipScores:
-    concordance: np.ndarray
-    concordance_exact: np.ndarray
-    distance: np.ndarray
-    variance: float
-    diversity: float
-    offsets: ClipOffsets
 
 
 @dataclass(frozen=True)
@@ -104,20 +109,22 @@ def evaluate(
     speaker: ClipArray,
     matrix: np.ndarray,
     *,
+    metrics: Collection[str] = METRICS,
     threads: int = 1,
     device: str | None = None,
     name: str = "predictions",
 ) -> Scores:
-    """Every metric, reading the predictions once, clip by clip.
+    """All metrics or some, reading the predictions once, clip by clip.
 
     In memory: the ground truth (float32, and float64 for FRCorr), and per thread the clips that are
-    compared side by side (6 MB of 750 frames, 150 MB with a device).
+    compared side by side (12 MB of 750 frames, 150 MB with a device).
 
     Args:
-        predictions: P (N, S, T, 25), N ≥ 2, T ≥ 51.
+        predictions: P (N, S, T, 25); N ≥ 2 for FRDvs, T ≥ 51 for TLCC.
         truth: G (N, T, 25).
         speaker: Q (N, T, 25).
         matrix: M (N, N).
+        metrics: Official names.
         threads: Clips scored side by side; the result does not depend on it.
         device: A device of torch such as ``cuda`` for FRCorr and FRDist; None computes on the
             processor, without torch.
@@ -130,32 +137,14 @@ def evaluate(
     clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     check_behaviour(speaker, clips, frames, "speaker behaviour")
-    check_frames(frames)
+    if "TLCC" in metrics:
+        check_frames(frames)
+    if "FRVar" in metrics:
+        check_time(frames)
     neighbours = appropriate_clips(matrix, clips)
-    sequences = prepare(hold_clips(truth, "ground truth"))
-    prepared = gather_moments(sequences.values, clips)
-
-    moved = move_moments(prepared, device), move_sequences(sequences, device)
-
-    def score(tasks: list[_Task]) -> list[_ClipScores]:
-        together = np.stack([task.clip for task in tasks])
-        found = [neighbours[task.row] for task in tasks]
-        official, exact = best_concordances(together, prepared, found, moved[0])
-        distances = smallest_distances(together, sequences, found, moved[1])
-        return [
-            _ClipScores(
-                concordance=official[i],
-                concordance_exact=exact[i],
-                distance=distances[i],
-                variance=clip_variance(task.clip),
-                diversity=clip_diversity(task.clip),
-                offsets=clip_offsets(task.clip, task.said),
-            )
-            for i, task in enumerate(tasks)
-        ]
-
+    score = _Scorer(hold_clips(truth, "ground truth"), neighbours, metrics, device)
     between = BetweenClips()
-    results: list[_ClipScores] = []
+    parts: dict[str, list[Any]] = {}
     tasks = _read(predictions, speaker, name)
     shown = iter(progress(tasks, what="scoring", unit="clip", total=clips))
     size = clips_per_group(samples, device)
@@ -164,30 +153,79 @@ def evaluate(
         while batch := list(islice(shown, size * threads)):
             groups = [batch[start : start + size] for start in range(0, len(batch), size)]
             scored = pool.map(score, groups)
-            for task in batch:
-                between.add(task.clip)
-            for scores in scored:
-                results.extend(scores)
-    return _summarize(results, between)
+            if "FRDvs" in metrics:
+                for task in batch:
+                    between.add(task.clip)
+            for found in scored:
+                for metric, values in found.items():
+                    parts.setdefault(metric, []).extend(values)
+    results = {metric: SUMMARIES[metric](values) for metric, values in parts.items()}
+    if "FRDvs" in metrics:
+        results["FRDvs"] = between.result()
+    return Scores(samples, **{metric.lower(): result for metric, result in results.items()})
+
+
+class _Scorer:
+    """Scores some clips; may be called from several threads.
+
+    Args:
+        truth: float32 (N, T, 25).
+        neighbours: Appropriate reactions of each clip.
+        metrics: Official names.
+        device: Of torch; None for the processor.
+    """
+
+    def __init__(
+        self,
+        truth: np.ndarray,
+        neighbours: Sequence[np.ndarray],
+        metrics: Collection[str],
+        device: str | None,
+    ):
+        self._neighbours, self._metrics = neighbours, metrics
+        if "FRCorr" in metrics:
+            self._moments = gather_moments(truth, len(truth))
+            self._moved_moments = move_moments(self._moments, device)
+        if "FRDist" in metrics:
+            self._sequences = prepare(truth)
+            self._moved_sequences = move_sequences(self._sequences, device)
+
+    def __call__(self, tasks: list[_Task]) -> dict[str, list[Any]]:
+        """Official name -> what ``SUMMARIES`` takes of each clip; all but FRDvs."""
+        together = np.stack([task.clip for task in tasks])
+        near = [self._neighbours[task.row] for task in tasks]
+        found: dict[str, list[Any]] = {}
+        if "FRCorr" in self._metrics:
+            best = best_concordances(together, self._moments, near, self._moved_moments)
+            found["FRCorr"] = list(zip(*best, strict=True))
+        if "FRDist" in self._metrics:
+            found["FRDist"] = list(
+                smallest_distances(together, self._sequences, near, self._moved_sequences)
+            )
+        if "FRDiv" in self._metrics:
+            found["FRDiv"] = [clip_diversity(task.clip) for task in tasks]
+        if "FRVar" in self._metrics:
+            found["FRVar"] = [clip_variance(task.clip) for task in tasks]
+        if "TLCC" in self._metrics:
+            found["TLCC"] = [clip_offsets(task.clip, task.said) for task in tasks]
+        return found
+
+
+def _frcorr_of(found: list[tuple[np.ndarray, np.ndarray]]) -> FRCorr:
+    return summarize_frcorr(*(np.stack(side) for side in zip(*found, strict=True)))
+
+
+SUMMARIES: dict[str, Callable[[list[Any]], Any]] = {
+    "FRCorr": _frcorr_of,
+    "FRDist": lambda found: summarize_frdist(np.stack(found)),
+    "FRDiv": summarize_frdiv,
+    "FRVar": summarize_frvar,
+    "TLCC": summarize_tlcc,
+}
+"""Official name -> result from what ``_Scorer`` found of all clips."""
 
 
 def _read(predictions: ClipArray, speaker: ClipArray, name: str) -> Iterator[_Task]:
     said = read_clips(speaker, "speaker behaviour")
     for row in range(predictions.shape[0]):
         yield _Task(row, finite_clip(predictions[row], row, name), next(said))
-
-
-def _summarize(results: list[_ClipScores], between: BetweenClips) -> Scores:
-    variance = np.array([r.variance for r in results])
-    diversity = np.array([r.diversity for r in results])
-    return Scores(
-        frcorr=summarize_frcorr(
-            np.stack([r.concordance for r in results]),
-            np.stack([r.concordance_exact for r in results]),
-        ),
-        frdist=summarize_frdist(np.stack([r.distance for r in results])),
-        frdiv=FRDiv(official=float(diversity.mean()), per_clip=diversity),
-        frvar=FRVar(official=float(variance.mean()), per_clip=variance),
-        frdvs=between.result(),
-        tlcc=summarize_tlcc([r.offsets for r in results]),
-    )

@@ -8,23 +8,17 @@ from __future__ import annotations
 import difflib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from react24.errors import InputError
 from react24.log import progress
-from react24.metrics.arrays import ClipArray
-from react24.metrics.correlation import frcorr
-from react24.metrics.distance import frdist
 from react24.metrics.evaluate import evaluate
 from react24.metrics.readers import GroundTruth, open_ground_truth, open_predictions
 from react24.metrics.realism import NO_FRAMES, FRRea
 from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
-from react24.metrics.synchrony import tlcc
 from react24.metrics.uncertainty import (
     RESAMPLES,
     Interval,
@@ -33,7 +27,6 @@ from react24.metrics.uncertainty import (
     confidence_interval,
     frdvs_terms,
 )
-from react24.metrics.variance import frdiv, frdvs, frvar
 
 logger = logging.getLogger(__name__)
 
@@ -174,50 +167,6 @@ def choose_metrics(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in METRICS if name in chosen)
 
 
-class Watched:
-    """Predictions that tell how far they have been read."""
-
-    def __init__(self, predictions: ClipArray, what: str):
-        self._predictions, self.shape = predictions, predictions.shape
-        self._ticks = progress(range(self.shape[0]), what=what, unit="clip")
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        next(self._ticks, None)
-        return self._predictions[row]
-
-
-def compute_metrics(
-    predictions: ClipArray,
-    truth: GroundTruth,
-    metrics: Sequence[str] = METRICS,
-    *,
-    threads: int = 1,
-    device: str | None = None,
-) -> dict[str, Any]:
-    """Results by official name: all of them in one pass, some of them one by one.
-
-    Args:
-        predictions: P (N, S, T, 25).
-        truth: The clips.
-        metrics: Which.
-        threads: Clips scored side by side where all are asked for.
-        device: Of torch, for FRCorr and FRDist; None for the processor, without torch.
-    """
-    listener, speaker, matrix = truth.listener, truth.speaker, truth.matrix
-    if set(metrics) == set(METRICS):
-        scores = evaluate(predictions, listener, speaker, matrix, threads=threads, device=device)
-        return scores.results
-    functions: dict[str, Callable[[ClipArray], Any]] = {
-        "FRCorr": lambda p: frcorr(p, listener, matrix, device=device),
-        "FRDist": lambda p: frdist(p, listener, matrix, device=device),
-        "FRDiv": frdiv,
-        "FRVar": frvar,
-        "FRDvs": frdvs,
-        "TLCC": lambda p: tlcc(p, speaker),
-    }
-    return {name: functions[name](Watched(predictions, name)) for name in metrics}
-
-
 def resampling_groups(truth: GroundTruth, by: str) -> tuple[str, ...]:
     """Per direction, the name of what is resampled as a whole."""
     if by == "session":
@@ -258,9 +207,15 @@ def score_predictions(
         predictions, truth, samples=options.samples, any_range=options.any_range
     ) as opened:
         _, count, frames, _ = opened.shape
-        results = compute_metrics(
-            opened, truth, options.metrics, threads=options.threads, device=options.device
-        )
+        results = evaluate(
+            opened,
+            truth.listener,
+            truth.speaker,
+            truth.matrix,
+            metrics=options.metrics,
+            threads=options.threads,
+            device=options.device,
+        ).results
         parts = frdvs_terms(opened) if resampling and "FRDvs" in results else None
     return Evaluation(
         predictions=str(predictions),

@@ -85,7 +85,7 @@ def score_reactions(
             k: samples.attrs[k] for k in ("model", "seed", "split", "variant") if k in samples.attrs
         }
         attributes = carried | {
-            "samples": scores.frcorr.samples,
+            "samples": scores.samples,
             "clips": clips.rows,
             "space": space,
             "backend": clips.backend,

@@ -136,6 +136,18 @@ class BetweenClips:
         return FRDvs(official=float(per_sample.mean()), per_sample=per_sample)
 
 
+def check_time(frames: int) -> None:
+    """Refuse sequences too short for FRVar.
+
+    Raises:
+        InputError: They are.
+    """
+    if frames < 2:
+        raise InputError(
+            f"FRVar is a variance over time and needs at least 2 frames; found {frames}"
+        )
+
+
 def frvar(predictions: ClipArray) -> FRVar:
     """Facial reaction variance: unbiased over time, mean over clips, samples and channels.
 
@@ -146,10 +158,13 @@ def frvar(predictions: ClipArray) -> FRVar:
         InputError: Another shape, NaN, or a single frame.
     """
     _, _, frames = check_predictions(predictions)
-    if frames < 2:
-        raise InputError("FRVar is a variance over time and needs at least 2 frames; found 1")
-    per_clip = np.array([clip_variance(c) for c in read_clips(predictions, "predictions")])
-    return FRVar(official=float(per_clip.mean()), per_clip=per_clip)
+    check_time(frames)
+    return summarize_frvar([clip_variance(c) for c in read_clips(predictions, "predictions")])
+
+
+def summarize_frvar(clips: list[float]) -> FRVar:
+    """Average ``clip_variance`` of all clips."""
+    return FRVar(official=float(np.mean(clips)), per_clip=np.array(clips))
 
 
 def frdiv(predictions: ClipArray) -> FRDiv:
@@ -162,8 +177,12 @@ def frdiv(predictions: ClipArray) -> FRDiv:
         InputError: Another shape, or NaN.
     """
     check_predictions(predictions)
-    per_clip = np.array([clip_diversity(c) for c in read_clips(predictions, "predictions")])
-    return FRDiv(official=float(per_clip.mean()), per_clip=per_clip)
+    return summarize_frdiv([clip_diversity(c) for c in read_clips(predictions, "predictions")])
+
+
+def summarize_frdiv(clips: list[float]) -> FRDiv:
+    """Average ``clip_diversity`` of all clips."""
+    return FRDiv(official=float(np.mean(clips)), per_clip=np.array(clips))
 
 
 def frdvs(predictions: ClipArray) -> FRDvs:
