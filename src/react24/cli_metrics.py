@@ -189,7 +189,8 @@ def run_compare(options: argparse.Namespace) -> None:
 
 
 def _scoring(options: argparse.Namespace) -> ScoreOptions:
-    from react24.metrics.evaluation import ScoreOptions, choose_metrics
+    from react24.metrics.evaluation import ScoreOptions
+    from react24.metrics.summary import choose_metrics
 
     names = None if options.metrics is None else [n for n in options.metrics.split(",") if n]
     return ScoreOptions(

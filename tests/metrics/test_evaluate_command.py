@@ -15,9 +15,9 @@ from react24.metrics.evaluation import (
     METRICS,
     Resampling,
     ScoreOptions,
-    choose_metrics,
     evaluate_files,
 )
+from react24.metrics.summary import choose_metrics
 
 REAL = on_device.DeviceTruth
 

@@ -212,7 +212,7 @@ def test_only_what_is_asked_for_must_be_possible():
     one = draw_sequences(7, "smooth", 1, 2, 30, 25)  # one clip, too short for TLCC
     arrays = one, one[:, 0], one[:, 0], np.ones((1, 1))
     assert evaluate(*arrays, metrics=["FRDist"]).frdist.official >= 0
-    for name, message in (("FRDvs", "at least 2"), ("TLCC", "frames")):
+    for name, message in (("FRDvs", "at least 2"), ("TLCC", "frames"), ("FRCor", "unknown")):
         with pytest.raises(InputError, match=message):
             evaluate(*arrays, metrics=[name])
     with pytest.raises(InputError, match="at least 2 frames"):

@@ -116,7 +116,7 @@ def scored():
 
 def test_terms_of_every_number_give_the_number(scored):
     predictions, scores = scored
-    terms = clip_terms(scores.per_clip, 4, frdvs_terms(predictions))
+    terms = clip_terms(scores.per_clip, 4, frdvs_terms(predictions, scores.frdvs.mean))
     expected = scores.official | scores.corrected
     assert terms.keys() == expected.keys()
     for name, value in expected.items():
@@ -126,7 +126,7 @@ def test_terms_of_every_number_give_the_number(scored):
 def test_parts_of_frdvs_resample_like_all_its_pairs(scored):
     """Against the bootstrap over clips with all pairs of different clips, which costs N²."""
     predictions, _ = scored
-    found = interval(frdvs_terms(predictions), each(24))
+    found = interval(frdvs_terms(predictions, predictions.mean(axis=0)), each(24))
     flat = predictions.reshape(24, 4, -1).astype(np.float64)
     pairs = np.square(flat[:, None] - flat[None]).mean(axis=(2, 3))  # (24, 24)
     rng = np.random.default_rng(0)
@@ -145,4 +145,4 @@ def test_parts_of_frdvs_resample_like_all_its_pairs(scored):
 
 def test_a_clip_alone_has_no_diversity_between_clips():
     with pytest.raises(InputError, match="found 1"):
-        frdvs_terms(np.zeros((1, 2, 60, 25)))
+        frdvs_terms(np.zeros((1, 2, 60, 25)), np.zeros((2, 60, 25)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -35,7 +35,13 @@ from react24.metrics.distance import (
     summarize_frdist,
 )
 from react24.metrics.nearest import prepare
-from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
+from react24.metrics.summary import (
+    METRICS,
+    choose_metrics,
+    clip_values,
+    corrected_values,
+    official_values,
+)
 from react24.metrics.synchrony import TLCC, check_frames, clip_offsets, summarize_tlcc
 from react24.metrics.variance import (
     BetweenClips,
@@ -109,7 +115,7 @@ def evaluate(
     speaker: ClipArray,
     matrix: np.ndarray,
     *,
-    metrics: Collection[str] = METRICS,
+    metrics: Iterable[str] | None = None,
     threads: int = 1,
     device: str | None = None,
     name: str = "predictions",
@@ -124,16 +130,17 @@ def evaluate(
         truth: G (N, T, 25).
         speaker: Q (N, T, 25).
         matrix: M (N, N).
-        metrics: Official names.
+        metrics: Official names; None for all.
         threads: Clips scored side by side; the result does not depend on it.
         device: A device of torch such as ``cuda`` for FRCorr and FRDist; None computes on the
             processor, without torch.
         name: Of the predictions, for messages.
 
     Raises:
-        InputError: Shapes that do not fit, NaN, a row of M without a 1, fewer than 2 clips, a
-            device that cannot be used.
+        InputError: An unknown metric, shapes that do not fit, NaN, a row of M without a 1, too few
+            clips or frames, a device that cannot be used.
     """
+    metrics = choose_metrics(metrics)
     clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     check_behaviour(speaker, clips, frames, "speaker behaviour")
@@ -141,8 +148,7 @@ def evaluate(
         check_frames(frames)
     if "FRVar" in metrics:
         check_time(frames)
-    neighbours = appropriate_clips(matrix, clips)
-    score = _Scorer(hold_clips(truth, "ground truth"), neighbours, metrics, device)
+    score = _Scorer(truth, appropriate_clips(matrix, clips), metrics, device)
     between = BetweenClips()
     parts: dict[str, list[Any]] = {}
     tasks = _read(predictions, speaker, name)
@@ -169,7 +175,7 @@ class _Scorer:
     """Scores some clips; may be called from several threads.
 
     Args:
-        truth: float32 (N, T, 25).
+        truth: G (N, T, 25), held whole where it is needed.
         neighbours: Appropriate reactions of each clip.
         metrics: Official names.
         device: Of torch; None for the processor.
@@ -177,17 +183,20 @@ class _Scorer:
 
     def __init__(
         self,
-        truth: np.ndarray,
+        truth: ClipArray,
         neighbours: Sequence[np.ndarray],
         metrics: Collection[str],
         device: str | None,
     ):
         self._neighbours, self._metrics = neighbours, metrics
+        if not {"FRCorr", "FRDist"} & set(metrics):
+            return
+        held = hold_clips(truth, "ground truth")
         if "FRCorr" in metrics:
-            self._moments = gather_moments(truth, len(truth))
+            self._moments = gather_moments(held, len(held))
             self._moved_moments = move_moments(self._moments, device)
         if "FRDist" in metrics:
-            self._sequences = prepare(truth)
+            self._sequences = prepare(held)
             self._moved_sequences = move_sequences(self._sequences, device)
 
     def __call__(self, tasks: list[_Task]) -> dict[str, list[Any]]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 from collections.abc import Sequence
@@ -146,27 +145,6 @@ def resampling_as_dict(resampling: Resampling, groups: Sequence[str]) -> dict[st
     }
 
 
-def choose_metrics(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The official names asked for, in the order of the tables; None for all.
-
-    Raises:
-        InputError: An unknown name.
-    """
-    if names is None:
-        return METRICS
-    known = {name.lower(): name for name in METRICS}
-    chosen = set()
-    for name in names:
-        if name.lower() not in known:
-            near = difflib.get_close_matches(name.lower(), known, n=1)
-            hint = f"; did you mean {known[near[0]]}?" if near else ""
-            raise InputError(f"unknown metric {name!r}; known: {', '.join(METRICS)}{hint}")
-        chosen.add(known[name.lower()])
-    if not chosen:
-        raise InputError(f"no metric was named; known: {', '.join(METRICS)}")
-    return tuple(name for name in METRICS if name in chosen)
-
-
 def resampling_groups(truth: GroundTruth, by: str) -> tuple[str, ...]:
     """Per direction, the name of what is resampled as a whole."""
     if by == "session":
@@ -216,7 +194,9 @@ def score_predictions(
             threads=options.threads,
             device=options.device,
         ).results
-        parts = frdvs_terms(opened) if resampling and "FRDvs" in results else None
+        parts = None
+        if resampling and "FRDvs" in results:
+            parts = frdvs_terms(opened, results["FRDvs"].mean)
     return Evaluation(
         predictions=str(predictions),
         data=truth.source,

@@ -80,7 +80,7 @@ def score_reactions(
             threads=threads,
             name=f"{samples_path}, emotion",
         )
-        parts = frdvs_terms(reactions).numerator
+        parts = frdvs_terms(reactions, scores.frdvs.mean).numerator
         carried = {
             k: samples.attrs[k] for k in ("model", "seed", "split", "variant") if k in samples.attrs
         }

@@ -5,14 +5,38 @@ Results are keyed by the official names (``METRICS``); what was not computed is 
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from react24.errors import InputError
+
 METRICS = ("FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC")
 """The official metrics in the order of the tables."""
+
+
+def choose_metrics(names: Iterable[str] | None) -> tuple[str, ...]:
+    """The official names asked for, in the order of the tables; None for all.
+
+    Raises:
+        InputError: An unknown name.
+    """
+    if names is None:
+        return METRICS
+    known = {name.lower(): name for name in METRICS}
+    chosen = set()
+    for name in names:
+        if name.lower() not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            hint = f"; did you mean {known[near[0]]}?" if near else ""
+            raise InputError(f"unknown metric {name!r}; known: {', '.join(METRICS)}{hint}")
+        chosen.add(known[name.lower()])
+    if not chosen:
+        raise InputError(f"no metric was named; known: {', '.join(METRICS)}")
+    return tuple(name for name in METRICS if name in chosen)
 
 
 def official_values(results: Mapping[str, Any]) -> dict[str, float]:

@@ -52,7 +52,7 @@ def mean_terms(per_clip: np.ndarray) -> Terms:
     return Terms(values, np.ones(len(values)))
 
 
-def frdvs_terms(predictions: ClipArray) -> Terms:
+def frdvs_terms(predictions: ClipArray, mean: np.ndarray) -> Terms:
     """Each clip's part in FRDvs: values whose mean over clips is FRDvs.
 
     FRDvs is twice the unbiased variance between clips, so clip n has the part
@@ -62,12 +62,12 @@ def frdvs_terms(predictions: ClipArray) -> Terms:
     order 1 / N of the variance.
 
     Args:
-        predictions: P (N, S, T, 25), N ≥ 2; read twice.
+        predictions: P (N, S, T, 25), N ≥ 2.
+        mean: Of them over clips, float64 (S, T, 25), as ``FRDvs`` has it.
     """
     clips = predictions.shape[0]
     if clips < 2:
         raise InputError(f"FRDvs compares clips with each other and found {clips}")
-    mean = sum(clip.astype(np.float64) for clip in read_clips(predictions, "predictions")) / clips
     parts = [np.square(clip - mean).mean() for clip in read_clips(predictions, "predictions")]
     return mean_terms(2.0 * clips / (clips - 1) * np.array(parts))
 

@@ -33,10 +33,17 @@ class FRDiv:
 
 @dataclass(frozen=True)
 class FRDvs:
-    """Result of ``frdvs``: the mean, and float64 (S,) per sample index (it spans the clips)."""
+    """Result of ``frdvs``, which spans the clips.
+
+    Attributes:
+        official: Mean over sample indices.
+        per_sample: float64 (S,).
+        mean: float64 (S, T, 25), of the reactions over clips.
+    """
 
     official: float
     per_sample: np.ndarray
+    mean: np.ndarray
 
 
 def clip_variance(clip: np.ndarray) -> float:
@@ -133,7 +140,7 @@ class BetweenClips:
             )
         variance = self._squares / (self._count - 1)
         per_sample = 2.0 * variance.mean(axis=(1, 2))
-        return FRDvs(official=float(per_sample.mean()), per_sample=per_sample)
+        return FRDvs(float(per_sample.mean()), per_sample, self._mean)
 
 
 def check_time(frames: int) -> None:
