@@ -81,6 +81,16 @@ def adamw(module: nn.Module, config: Options, *, fused: bool | None = None) -> t
     return torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=decay, fused=fused)
 
 
+def descend(losses: dict[str, Tensor], optimizer: torch.optim.Optimizer, optimize: bool) -> Tensor:
+    """The second half of a step of theirs, which writes every term to its log."""
+    for value in losses.values():
+        value.item()
+    losses["loss"].backward()
+    if optimize:
+        optimizer.step()
+    return losses["loss"]
+
+
 def make_vae(baseline: Path) -> Sides:
     """A step of stage 1, as the official ``train`` makes it: the 3DMM targets are zeros."""
     config, theirs, criterion = vae_code(baseline)
@@ -94,12 +104,7 @@ def make_vae(baseline: Path) -> Sides:
     def official(optimize: bool = True) -> Tensor:
         their_optimizer.zero_grad()
         losses = criterion(**theirs(listener_emotion=emotion, listener_3dmm=face))
-        for value in losses.values():
-            value.item()
-        losses["loss"].backward()
-        if optimize:
-            their_optimizer.step()
-        return losses["loss"]
+        return descend(losses, their_optimizer, optimize)
 
     def mine(noise: Tensor | None = None, optimize: bool = True) -> Tensor:
         our_optimizer.zero_grad(set_to_none=True)
@@ -134,12 +139,7 @@ def make_ldm(baseline: Path) -> Sides:
     def official(optimize: bool = True) -> Tensor:
         their_optimizer.zero_grad()
         losses = criterion(**theirs(speaker_emotion=speaker, listener_emotion=listener))
-        for value in losses.values():
-            value.item()
-        losses["loss"].backward()
-        if optimize:
-            their_optimizer.step()
-        return losses["loss"]
+        return descend(losses, their_optimizer, optimize)
 
     def step_ours(pairs: belfusion.WindowPairs, optimize: bool = True, **given: Tensor) -> Tensor:
         our_optimizer.zero_grad(set_to_none=True)

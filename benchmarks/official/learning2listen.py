@@ -87,6 +87,16 @@ def motion(sequences: int, frames: int, seed: int) -> Tensor:
     return (steps[:, 8:] - steps[:, :-8]) / 8**0.5
 
 
+def descend(loss: Tensor, optimizer: Any, optimize: bool) -> Tensor:
+    """The second half of a step of theirs."""
+    optimizer.zero_grad()
+    loss.backward()
+    if optimize:
+        optimizer.step_and_update_lr()
+    loss.detach().item()
+    return loss
+
+
 def make_codebook(checkout: Path) -> Sides:
     """A step of stage 1."""
     theirs = make_official(checkout)
@@ -107,12 +117,7 @@ def make_codebook(checkout: Path) -> Sides:
         target = torch.from_numpy(given).cuda()
         prediction, quantiser_loss = network(target, None)
         loss = theirs.gan_models.calc_vq_loss(prediction, target, quantiser_loss)
-        optimizer.zero_grad()
-        loss.backward()
-        if optimize:
-            optimizer.step_and_update_lr()
-        loss.detach().item()
-        return loss
+        return descend(loss, optimizer, optimize)
 
     def mine(optimize: bool = True) -> Tensor:
         our_optimizer.zero_grad(set_to_none=True)
@@ -162,12 +167,7 @@ def make_predictor(checkout: Path, *, fixed: bool = True) -> Sides:
         prediction = network(inputs, most, -1)
         cut = future.shape[1]
         loss = theirs.fact_model.calc_logit_loss(prediction[:, :cut, :], future[:, :cut])
-        optimizer.zero_grad()
-        loss.backward()
-        if optimize:
-            optimizer.step_and_update_lr()
-        loss.detach().item()
-        return loss
+        return descend(loss, optimizer, optimize)
 
     def encode() -> Tensor:
         windows = listener.unflatten(1, (2, -1)).flatten(0, 1)

@@ -16,6 +16,9 @@ import numpy as np
 from react24.metrics.jit import compiled
 
 AUS, AFFECT, ALL = 15, 17, 25
+PARTS = (slice(0, AUS), slice(AUS, AFFECT), slice(AFFECT, ALL))
+"""Channels that are aligned together: AUs, valence and arousal, expressions."""
+
 WEIGHT_AU, WEIGHT_AFFECT, WEIGHT_EXPRESSION = 1 / 15, 1.0, 1 / 8
 
 

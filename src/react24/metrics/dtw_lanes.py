@@ -249,14 +249,8 @@ def pack(sequences, rows, first, columns, out):
 
 
 @compiled
-def _numbers(values):
-    """In a vector of these."""
-    return LANES * 4 // values.itemsize
-
-
-@compiled
 def warp(x, y, vectors, limit, edge, hop, row):
-    """Smallest sums of squared distances along a path, for sixteen pairs.
+    """Smallest sums of squared distances of levels along a path, for sixteen pairs.
 
     Strips of columns are computed one after the other, from their first row to their last, two
     rows at a time: neither waits for the other's last number. Between strips, ``edge`` keeps the
@@ -265,22 +259,22 @@ def warp(x, y, vectors, limit, edge, hop, row):
     never decrease along a path, so what is left out could not have led to a result within it.
 
     Args:
-        x: float32 or int16, packed (see ``pack``), rows and any frame more.
+        x: int16, packed (see ``pack``), rows and any frame more.
         y: Likewise, columns.
         vectors: A tuple with one entry per vector of a frame (see ``squared_distance``).
-        limit: Type of ``edge``, (LANES,); a sum above it may be given up. -inf for unused lanes.
-        edge: float32 or float64, at least ((T + 2) LANES,), work.
+        limit: float32 (LANES,); a sum above it may be given up. -inf for unused lanes.
+        edge: float32, at least ((T + 2) LANES,), work.
         hop: How much further each strip writes its edge than the one before: 0, or (T + 2) LANES
             to keep all of them, in an ``edge`` that holds one more than there are strips.
-        row: Type of ``edge``, (STRIP * LANES,), work.
+        row: float32 (STRIP * LANES,), work.
 
     Returns:
         Whether any pair came through. The sums are then the second last vector of the last edge;
         those above their limit are meaningless, and so are sums above it in other edges.
     """
-    width = len(vectors) * _numbers(x)
+    width = len(vectors) * 2 * LANES
     rows, columns = x.shape[0] // width - 1, y.shape[0] // width
-    infinite = fill(edge.dtype.type(np.inf))
+    infinite = fill(np.float32(np.inf))
     bound = load(limit, 0)
     edge[LANES:] = np.inf
     edge[:LANES] = 0.0
@@ -329,7 +323,7 @@ def warp(x, y, vectors, limit, edge, hop, row):
 
 @compiled
 def warp_back(x, y, vectors, limit, edges, slope, shift, edge, lowest, row):
-    """The same sums from the last frames to the first, near the best path only.
+    """The same of the sequences, from the last frames to the first, near the best path only.
 
     ``edges`` tells what it costs at least to come to a cell, the sums so far what it costs to go on
     from there. Where these two together exceed the limit, no pair's best path can run.

@@ -11,18 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from react24.metrics.dtw import AFFECT, ALL, AUS
+from react24.metrics.dtw import ALL, PARTS
 from react24.metrics.jit import compiled
 
-BLOCKS = ((0, AUS), (AUS, AFFECT), (AFFECT, ALL))
-"""Channels that are aligned together, first and one after the last."""
-
 WORDS = (0, 8, 9, 13)
-"""Where each block begins in a frame of levels, in int32: two channels in each, the odd AU beside
-a zero."""
+"""Where each of ``PARTS`` begins in a frame of levels, in int32: two channels in each, the odd AU
+beside a zero."""
 
 PLACES = np.concatenate(
-    [2 * at + np.arange(last - first) for at, (first, last) in zip(WORDS, BLOCKS, strict=False)]
+    [2 * at + np.arange(part.stop - part.start) for at, part in zip(WORDS, PARTS, strict=False)]
 )
 """Where each channel lies in a frame of levels, in int16."""
 
@@ -58,11 +55,11 @@ def make_grid(low: np.ndarray, high: np.ndarray) -> Grid:
         high: float32 (25,) largest.
     """
     per_unit = np.ones(ALL, np.float32)
-    for start, stop in BLOCKS:
-        most = min(2**15, math.isqrt(2**31 // (stop - start))) - 1
-        width = float((high - low)[start:stop].max())
+    for part in PARTS:
+        most = min(2**15, math.isqrt(2**31 // (part.stop - part.start))) - 1
+        width = float((high - low)[part].max())
         if width > SMALLEST:
-            per_unit[start:stop] = most / width
+            per_unit[part] = most / width
     return Grid(low, per_unit)
 
 
@@ -73,8 +70,8 @@ def make_levels(count: int, frames: int) -> np.ndarray:
 
 def words_of(channels: slice) -> slice:
     """Where a block lies in a frame of levels, in int32."""
-    block = BLOCKS.index((channels.start, channels.stop))
-    return slice(WORDS[block], WORDS[block + 1])
+    part = PARTS.index(channels)
+    return slice(WORDS[part], WORDS[part + 1])
 
 
 def uncertainty(channels: int, frames: int, step: float) -> float:

@@ -16,9 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from react24.metrics.dtw import (
-    AFFECT,
     ALL,
-    AUS,
+    PARTS,
     WEIGHT_AFFECT,
     WEIGHT_AU,
     WEIGHT_EXPRESSION,
@@ -35,7 +34,7 @@ class Block:
     Attributes:
         channels: Which.
         weight: Of the distance in the sum.
-        effort: Time of the kernel, in units of one block's.
+        effort: Time of screening, in units of that of valence and arousal.
     """
 
     channels: slice
@@ -44,9 +43,9 @@ class Block:
 
 
 BLOCKS = (
-    Block(slice(0, AUS), WEIGHT_AU, 4.0),
-    Block(slice(AUS, AFFECT), WEIGHT_AFFECT, 1.0),
-    Block(slice(AFFECT, ALL), WEIGHT_EXPRESSION, 2.3),
+    Block(PARTS[0], WEIGHT_AU, 2.9),
+    Block(PARTS[1], WEIGHT_AFFECT, 1.0),
+    Block(PARTS[2], WEIGHT_EXPRESSION, 1.75),
 )
 WEIGHTS = np.array([block.weight for block in BLOCKS])
 CHEAPEST = 1
@@ -195,7 +194,8 @@ class _Search:
         self.is_screened = np.zeros(len(self.owner), bool)
         self.limit = np.full(count, np.inf)
         self.best = np.full(count, np.inf)
-        self._drop(np.arange(len(self.owner)))
+        self._lower_limits(np.arange(len(self.owner)))
+        self._drop()
 
     def _first_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Of every part of every pair, float64 (P, 3) each.
@@ -220,10 +220,13 @@ class _Search:
         """Room for what float32 did to a distance."""
         return distances * (1 + SLACK)
 
-    def _drop(self, pairs: np.ndarray) -> None:
-        """Leave out what is certain to lose, now that more is known of some pairs."""
+    def _lower_limits(self, pairs: np.ndarray) -> None:
+        """Take into account what is known of some pairs."""
         most = self._slack(self.upper[pairs].sum(axis=1))
         np.minimum.at(self.limit, self.owner[pairs], most)
+
+    def _drop(self) -> None:
+        """Leave out what is certain to lose."""
         self.is_open &= self.lower.sum(axis=1) <= self.limit[self.owner]
 
     def select_contested(self) -> np.ndarray:
@@ -263,20 +266,21 @@ class _Search:
         pairs, low, high = pairs[came_through], low[came_through], high[came_through]
         self.lower[pairs, block] = np.maximum(self.lower[pairs, block], low * weight)
         self.upper[pairs, block] = np.minimum(self.upper[pairs, block], high * weight)
-        self._drop(pairs)
+        self._lower_limits(pairs)
+        self._drop()
 
     def confirm(self, pairs: np.ndarray) -> None:
         """Compute some pairs, and learn from the smallest."""
         total = np.zeros(len(self.owner))
-        for block, (channels, weight) in enumerate((b.channels, b.weight) for b in BLOCKS):
-            order, limits = self._limits(block, pairs)
+        for number, block in enumerate(BLOCKS):
+            order, limits = self._limits(number, pairs)
             pairs = pairs[order]
-            found = self._warper.confirm(self._rows(pairs), channels, limits)
-            total[pairs] += found * weight
+            found = self._warper.confirm(self._rows(pairs), block.channels, limits)
+            total[pairs] += found * block.weight
         self.is_open[pairs] = False
         np.minimum.at(self.best, self.owner[pairs], total[pairs])
         self.limit = np.minimum(self.limit, self.best)
-        self._drop(pairs[:0])
+        self._drop()
 
     def _rows(self, pairs: np.ndarray) -> np.ndarray:
         return np.stack([self.owner[pairs], self.target[pairs]])

@@ -6,7 +6,7 @@ Stage 1 is ``tranvae_codebook``, stage 2 ``tranvae_predictor``; settings and var
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -61,24 +61,26 @@ class Windows:
     def __init__(self, codebook: MotionCodebook):
         self.codebook = codebook
         self._motion: dict[tuple[int, ...], Tensor] = {}
-        self._codes: dict[tuple[int, ...], list[int]] = {}
+        self._codes: dict[tuple[int, ...], Tensor] = {}
 
     def decode(self, codes: Tensor) -> Tensor:
         """Motion, standardised: int64 (N, 4) -> (N, 32, D)."""
-        rows = [tuple(row) for row in codes.tolist()]
-        new = list(dict.fromkeys(row for row in rows if row not in self._motion))
-        if new:
-            self._motion |= zip(new, self.codebook.decode(codes.new_tensor(new)), strict=True)
-        return torch.stack([self._motion[row] for row in rows])
+        return _look_up(self._motion, codes, self.codebook.decode)
 
     def requantise(self, codes: Tensor) -> Tensor:
         """Codes of the motion that codes stand for: int64 (N, 4) -> int64 (N, 4)."""
-        rows = [tuple(row) for row in codes.tolist()]
-        new = list(dict.fromkeys(row for row in rows if row not in self._codes))
-        if new:
-            fresh = self.codebook.indices(self.decode(codes.new_tensor(new)))
-            self._codes |= zip(new, fresh.tolist(), strict=True)
-        return codes.new_tensor([self._codes[row] for row in rows])
+        return _look_up(self._codes, codes, lambda new: self.codebook.indices(self.decode(new)))
+
+
+def _look_up(
+    known: dict[tuple[int, ...], Tensor], codes: Tensor, compute: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """What ``compute`` gives for rows of codes (N, 4); ``known`` keeps it."""
+    rows = [tuple(row) for row in codes.tolist()]
+    new = list(dict.fromkeys(row for row in rows if row not in known))
+    if new:
+        known |= zip(new, compute(codes.new_tensor(new)), strict=True)
+    return torch.stack([known[row] for row in rows])
 
 
 def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:

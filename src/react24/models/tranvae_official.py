@@ -54,26 +54,21 @@ def official_codebook_config(config: CodebookConfig | None = None) -> CodebookCo
 
 def load_official_codebook(
     state: Mapping[str, Tensor],
-    statistics: Mapping[str, object] | None = None,
     config: CodebookConfig | None = None,
     emotion: EmotionConfig | None = None,
 ) -> MotionCodebook:
-    """A codebook with the weights of an official checkpoint, in eval mode.
+    """A codebook with the weights of an official checkpoint, in eval mode; its units stay 1.
 
     Args:
         state: The checkpoint's ``state_dict``, with or without ``module.`` before its keys.
-        statistics: Arrays of the official ``..._preprocess_core.npz`` of stage 1:
-            ``body_mean_Y`` and ``body_std_Y``, (1, 1, D). Without them motion keeps its units.
         config: Sizes; the official ones, for 56 columns, where left out.
         emotion: Sizes of the emotion head, which official checkpoints do not have.
 
     Raises:
-        InputError: Tensors or statistics are missing, unexpected or of another shape.
+        InputError: Tensors are missing, unexpected or of another shape.
     """
     codebook = MotionCodebook(official_codebook_config(config), emotion)
     official_keys.load(codebook, state, codebook_names(codebook.config), what=L2L_CODEBOOK)
-    if statistics is not None:
-        codebook.units.set_official(statistics, "Y")
     return codebook.eval()
 
 
@@ -124,27 +119,23 @@ def official_predictor_config(config: PredictorConfig | None = None) -> Predicto
 
 def load_official_predictor(
     state: Mapping[str, Tensor],
-    statistics: Mapping[str, object] | None = None,
     config: PredictorConfig | None = None,
     codebook: CodebookConfig | None = None,
     *,
     sound_dim: int = 128,
     sound_rate: int = 4,
 ) -> CodePredictor:
-    """A predictor with the weights of an official checkpoint, in eval mode.
+    """A predictor with the weights of an official checkpoint, in eval mode; its units stay 1.
 
     Args:
         state: The checkpoint's ``state_dict``, with or without ``module.`` before its keys.
-        statistics: Arrays of the official ``..._preprocess_core.npz`` of stage 2:
-            ``body_mean_X``, ``body_std_X``, ``body_mean_audio``, ``body_std_audio``. Without them
-            motion and sound keep their units.
         config: Sizes; the official ones where left out.
         codebook: Sizes of stage 1.
         sound_dim: Numbers in a row of sound.
         sound_rate: Rows of sound per frame.
 
     Raises:
-        InputError: Tensors or statistics are missing, unexpected or of another shape.
+        InputError: Tensors are missing, unexpected or of another shape.
     """
     codebook = codebook or CodebookConfig(parts=(50, 3, 3))
     sizes = {"sound_dim": sound_dim, "sound_rate": sound_rate}
@@ -152,9 +143,6 @@ def load_official_predictor(
     official_keys.load(
         predictor, state, predictor_names(predictor.config, codebook), what=L2L_PREDICTOR
     )
-    if statistics is not None:
-        predictor.speaker_units.set_official(statistics, "X")
-        predictor.sound_units.set_official(statistics, "audio")
     return predictor.eval()
 
 

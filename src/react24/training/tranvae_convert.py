@@ -35,12 +35,11 @@ def convert(
         check_columns(clips, "motion", resolved.codebook.channels)
     state = files["codebook"].state(L2L_CODEBOOK)
     with files["codebook"].naming():
-        codebook = load_official_codebook(state, None, resolved.codebook, resolved.emotion)
+        codebook = load_official_codebook(state, resolved.codebook, resolved.emotion)
     state = files["predictor"].state(L2L_PREDICTOR)
     with files["predictor"].naming():
         predictor = load_official_predictor(
             state,
-            None,
             resolved.predictor,
             resolved.codebook,
             sound_dim=resolved.sound_dim,
