@@ -162,9 +162,7 @@ class BelfusionSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
-        values = {"type": "belfusion", **asdict(self)}
-        values["vae"]["read_out"] = list(self.vae.read_out)
-        return values
+        return {"type": "belfusion", **asdict(self)}
 
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {

@@ -196,9 +196,7 @@ class RegnnSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
-        values = {"type": "regnn", **asdict(self)}
-        values["generator"]["decay_epochs"] = list(self.generator.decay_epochs)
-        return values
+        return {"type": "regnn", **asdict(self)}
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

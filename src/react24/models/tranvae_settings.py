@@ -264,9 +264,7 @@ class TranvaeSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
-        values = {"type": "tranvae", **asdict(self)}
-        values["codebook"]["parts"] = list(self.codebook.parts)
-        return values
+        return {"type": "tranvae", **asdict(self)}
 
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
