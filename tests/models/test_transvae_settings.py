@@ -56,6 +56,8 @@ def test_a_switch_wins_over_the_variant():
         ({"variant": "new"}, "variant"),
         ({"speaker_space": "unit"}, "speaker_space"),
         ({"vae": {}}, "unknown key 'vae'"),
+        ({"variant": ""}, "variant: '' is not one of official, fixed"),
+        ({"training": []}, "training: expected a mapping of settings"),
     ],
 )
 def test_wrong_settings_are_named(values, message):

@@ -82,7 +82,9 @@ def choose(
         InputError: Another value.
     """
     accepted = tuple(accepted)
-    value = values.get(key) or default or accepted[0]
+    value = values.get(key)
+    if value is None:
+        value = default or accepted[0]
     if value not in accepted:
         if len(accepted) == 1:
             raise InputError(f"{where}.{key}: expected {accepted[0]}, found {value!r}")
@@ -96,7 +98,7 @@ def loop_section(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
         InputError: It is no mapping.
     """
-    section = values.get("training") or {}
+    section = {} if values.get("training") is None else values["training"]
     if not isinstance(section, Mapping):
         raise InputError(f"{where}.training: expected a mapping of settings, found {section!r}")
     return dict(section)
