@@ -103,8 +103,9 @@ def _rgb(frame: av.VideoFrame, width: int, height: int, path: str, second: float
 class _Source:
     """One decoding pass over a video, asked for pictures in order of presentation."""
 
-    def __init__(self, container, path: str, zero: float, threads: int):
+    def __init__(self, container, path: str, zero: float, threads: int, wild: set[int]):
         self.path = path
+        self.wild = wild
         self.zero = zero
         stream = require_video(container, path)
         self.base = float(stream.time_base)
@@ -139,7 +140,9 @@ class _Source:
 
     def _next(self, pts: int) -> av.VideoFrame | None:
         try:
-            frame = next((f for f in self._pictures if f.pts is not None), None)
+            frame = next(
+                (f for f in self._pictures if f.pts is not None and f.pts not in self.wild), None
+            )
         except READ_ERRORS as error:
             raise DamagedFileError(
                 self.path, self.second(pts), f"the picture cannot be decoded ({error.strerror})"
@@ -190,12 +193,13 @@ def read_frames(
         path, zero = str(group.attrs["video"]), float(group.attrs["zero"])
         width, height = int(group.attrs["width"]), int(group.attrs["height"])
         wanted = group["source_pts"][start:stop]
+        wild = set(group["wild_pts"][:].tolist())
     if not len(wanted):
         return
     with open_media(path) as container:
         if start:
             _seek(container, path, int(wanted[0]))
-        source = _Source(container, path, zero, threads)
+        source = _Source(container, path, zero, threads, wild)
         shown, picture = None, None
         for tick, pts in enumerate(wanted, start=start):
             frame = source.at(int(pts))
