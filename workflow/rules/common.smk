@@ -17,6 +17,7 @@ if SRC not in sys.path:
 from react24.codedigest import code_digest
 from react24.config import LEARNED_BASELINES
 from react24.errors import InputError
+from react24.extractors.from_sound import SOUND_EXTRACTORS
 from react24.models import registry
 from react24.paths import share_with_jobs
 from react24.project import load_project
@@ -107,6 +108,11 @@ def session_people(wildcards):
         }
         for person in SESSIONS[wildcards.session].people
     }
+
+
+def need_sound():
+    """Whether any stream hears, so that every recording must have sound."""
+    return any(stream in SOUND_EXTRACTORS for stream in STREAMS)
 
 
 def keep_or_temp(path):
