@@ -26,7 +26,15 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "media": ("reading video and sound", ("av",)),
     "faces": (
         "the face track and the streams made from it",
-        ("av", "mediapipe", "opencv-contrib-python", "scipy", "numba", "scikit-image"),
+        (
+            "av",
+            "ai-edge-litert",
+            "mediapipe",
+            "opencv-contrib-python",
+            "scipy",
+            "numba",
+            "scikit-image",
+        ),
     ),
     "sound": ("VGGish and wav2vec2", ("av", "scipy", "torch", "transformers", "safetensors")),
     "vision": (
