@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from react24 import schema as schemas
+from react24.choices import DEFAULT, ChoiceError, Choices, parse_choices
 from react24.config import Settings, count
 from react24.errors import InputError, InputErrors
 from react24.splits import conflicts
@@ -30,6 +31,7 @@ class Person:
         video: Path, starting with ``corpus.root``.
         audio: Path of the file the sound is read from; equal to ``video`` where the sheet names
             none.
+        choices: How the recording is read.
     """
 
     role: str
@@ -37,6 +39,7 @@ class Person:
     role_name: str
     video: Path
     audio: Path
+    choices: Choices = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,11 @@ def _check_cells(row: _Row) -> list[str]:
             problems.append(f"column {column}: found {schemas.show(cell)}; accepted: {accepted}")
         if column.startswith(("video_", "audio_")):
             problems += [f"column {column}: {problem}" for problem in _check_path(cell)]
+    for role in ROLES:
+        try:
+            parse_choices(row.cells, role)
+        except ChoiceError as error:
+            problems.append(str(error))
     if row.cells.get("subject_a") and row.cells.get("subject_a") == row.cells.get("subject_b"):
         problems.append(
             f"columns subject_a, subject_b: found {row.cells['subject_a']!r} in both; accepted are "
@@ -260,6 +268,7 @@ def _make_session(row: _Row, settings: Settings) -> Session:
                 role_name=row.cells.get(f"role_{role}", "") or role,
                 video=video,
                 audio=root / audio if audio else video,
+                choices=_choices(row, role),
             )
         )
     return Session(
@@ -270,6 +279,13 @@ def _make_session(row: _Row, settings: Settings) -> Session:
         site=row.cells.get("site", "") or settings["corpus"]["name"],
         row=row.number,
     )
+
+
+def _choices(row: _Row, role: str) -> Choices:
+    try:
+        return parse_choices(row.cells, role)
+    except ChoiceError:  # told by `_check_cells`
+        return DEFAULT
 
 
 def _check_repeated_names(rows: list[_Row]) -> list[str]:

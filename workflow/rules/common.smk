@@ -100,7 +100,11 @@ def recordings_and_weights(stream):
 def session_people(wildcards):
     """What the sample sheet says of a session beside its files."""
     return {
-        person.role: {"subject": person.subject, "role_name": person.role_name}
+        person.role: {
+            "subject": person.subject,
+            "role_name": person.role_name,
+            "choices": person.choices.to_json(),
+        }
         for person in SESSIONS[wildcards.session].people
     }
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from react24.choices import Choices
 from react24.log import start_logging
 from react24.media.probe import RoleMedia, probe_session
 
@@ -12,6 +13,7 @@ for role, about in snakemake.params.people.items():
         audio=Path(audio) if audio else None,
         subject=about["subject"],
         role_name=about["role_name"],
+        choices=Choices.from_json(about["choices"]),
     )
 probe_session(
     Path(snakemake.output.media),

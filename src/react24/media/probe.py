@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from react24 import store
+from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
 from react24.media.clock import count_ticks, map_ticks
 from react24.media.container import open_media, pick_sound, pick_video
@@ -50,12 +51,14 @@ class RoleMedia:
         audio: Separate sound file; None where the sound is in the video.
         subject: The person.
         role_name: The site's own name of the role, e.g. ``expert``.
+        choices: How the files are read, where the sample sheet says it.
     """
 
     video: Path
     audio: Path | None
     subject: str
     role_name: str
+    choices: Choices = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,7 @@ def _write_role(group, role: _Role, ticks: int) -> None:
     group.attrs["audio"] = str(files.audio or files.video)
     group.attrs["subject"] = files.subject
     group.attrs["role_name"] = files.role_name
+    group.attrs["choices"] = files.choices.to_json()
     group.attrs["width"] = video.width
     group.attrs["height"] = video.height
     group.attrs["source_fps"] = video.rate
