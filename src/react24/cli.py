@@ -205,6 +205,7 @@ def _track(options: argparse.Namespace) -> None:
         options.output,
         max_gap=faces["max_gap"],
         max_missing=faces["max_missing"],
+        model=faces["model"],
         created_by="react24 track",
     )
 

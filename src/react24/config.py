@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 MODEL_FOLDER = "config/models"
 DEMO_ROOT = "resources/demo"
 SPLITS = ("train", "val", "test")
+FACE_MODELS = ("mediapipe", "face-landmarker")
+"""Values of ``faces.model`` that are no path."""
 LEARNED_BASELINES = ("MeanSeq", "MeanFr")
 """Baselines that need the training split."""
 
@@ -171,6 +173,7 @@ def _check_together(values: Mapping, root: Path) -> list[str]:
         *_check_ratios(values["split"]),
         *_check_demo(values, root),
         *_check_appropriate(values["appropriate"], root),
+        *_check_face_model(values["faces"]["model"], root),
         *_check_weights(values["streams"], root),
     ]
 
@@ -216,6 +219,16 @@ def _check_appropriate(values: Mapping, root: Path) -> list[str]:
                 f"{values['source']}, which does not use it; set source: official or {key}: null"
             )
     return problems
+
+
+def _check_face_model(found: str, root: Path) -> list[str]:
+    if found in FACE_MODELS or (root / found).is_file():
+        return []
+    near = schemas.nearest(found, FACE_MODELS)
+    return [
+        f"faces.model: found {found!r}; accepted is {', '.join(FACE_MODELS)}, or the path of a "
+        f"Face Landmarker bundle (.task){f' (did you mean {near}?)' if near else ''}"
+    ]
 
 
 def _check_weights(streams: Mapping, root: Path) -> list[str]:

@@ -1,10 +1,10 @@
 """The blendshape network: which points go in, where outputs land, which files are refused."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from published import FACE_LANDMARKER, needs_face_landmarker
 from tflite_factory import linear_network, write_bundle
 
 from react24 import weights
@@ -12,18 +12,7 @@ from react24.errors import InputError
 from react24.extractors.blendshape_network import DEAD, POINTS, BlendshapeNetwork
 from react24.rig.shapes import NAMES
 
-ROOT = Path(__file__).parents[2]
-PARITY = ROOT / "tests" / "parity" / "blendshape_network.npz"
-PUBLISHED = "face-landmarker"
-
-
-def _bundle():
-    """The published bundle, if this machine has it."""
-    places = [
-        os.environ.get("REACT24_FACE_LANDMARKER"),
-        ROOT / weights.DEFAULT_FOLDER / weights.find_entry(PUBLISHED).file,
-    ]
-    return next((Path(p) for p in places if p and Path(p).is_file()), None)
+PARITY = Path(__file__).parents[1] / "parity" / "blendshape_network.npz"
 
 
 def _copying(point, axis, output):
@@ -134,15 +123,16 @@ def test_a_damaged_bundle_is_refused_by_name(tmp_path):
         BlendshapeNetwork(path)
 
 
-@pytest.mark.skipif(_bundle() is None, reason="the published bundle is not on this machine")
+@needs_face_landmarker
 def test_published_network_gives_what_mediapipe_gives():
     with np.load(PARITY) as reference:
         faces = reference["landmarks_x16"].astype(np.float32) / 16
         expected = reference["scores"]
-    network = BlendshapeNetwork(_bundle())
+    network = BlendshapeNetwork(FACE_LANDMARKER)
     scores = network.scores(faces, 1280, 720)
     alive = [i for i, name in enumerate(NAMES) if name not in DEAD]
     np.testing.assert_allclose(scores[:, alive], expected[:, alive], atol=1e-4)
     assert (expected[:, [NAMES.index(name) for name in DEAD[:-1]]] < 0.01).all()
     np.testing.assert_array_equal(scores, network.scores(faces, 1280, 720))
-    assert f"{weights.find_entry(PUBLISHED).sha256} Apache-2.0" in network.name
+    digest = weights.find_entry("face-landmarker").sha256
+    assert network.name == f"{FACE_LANDMARKER.name} {digest} Apache-2.0"

@@ -1,4 +1,4 @@
-"""MediaPipe's face models: where faces are, and the 478 points of one of them.
+"""The face models in mediapipe's wheel: where faces are, and the 478 points of one of them.
 
 The models are those of MediaPipe's FaceMesh with refined landmarks. They are run one at a time
 instead of through ``mediapipe.solutions.face_mesh``, because that way the caller decides which

@@ -14,7 +14,8 @@ from react24 import store
 from react24.errors import InputError
 from react24.faces.follow import Follower
 from react24.faces.gaps import bridge, find_gaps
-from react24.faces.mesh import POINTS, Detector, LandmarkModel, Mesh, box_of
+from react24.faces.mesh import POINTS, Mesh, box_of
+from react24.faces.models import MEDIAPIPE, open_models
 from react24.log import progress
 from react24.media.video import read_frames
 
@@ -52,6 +53,7 @@ def track_session(
     *,
     max_gap: int,
     max_missing: float,
+    model: str = MEDIAPIPE,
     threads: int = 1,
     created_by: str = "track_faces",
 ) -> None:
@@ -62,27 +64,29 @@ def track_session(
         output: Faces file to write.
         max_gap: Gaps up to this many frames are interpolated, longer ones held.
         max_missing: Largest share in [0, 1] of a role's frames that may lack a face.
+        model: The networks, see ``faces.models.open_models``; written to the attribute ``weights``.
         threads: Decoder threads; tracking itself uses one.
         created_by: Rule that writes.
 
     Raises:
         DamagedFileError: A video is unreadable somewhere; names file and second.
-        InputError: A role's face is missing too often; names session, role, file and where.
+        InputError: A role's face is missing too often (names session, role, file and where), or
+            the networks cannot be had.
     """
     with store.open_file(media_path, "media") as media:
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
         roles = {role: dict(media[role].attrs) for role in store.ROLES if role in media}
         shown = {role: media[role]["valid"][:] for role in roles}
-    config = {"max_gap": max_gap, "max_missing": max_missing}
+    config = {"max_gap": max_gap, "max_missing": max_missing, "model": model}
     inputs = store.digest_inputs(media=media_path)
     with (
         store.create(
             output, schema="faces", created_by=created_by, config=config, inputs=inputs
         ) as file,
-        Detector() as detector,
-        LandmarkModel() as landmarks,
+        open_models(model) as models,
     ):
         file.attrs["session"] = session
+        file.attrs["weights"] = models.weights
         for role, about in roles.items():
             group = file.create_group(role)
             for name in ("width", "height", "subject"):
@@ -94,7 +98,7 @@ def track_session(
                 total=frames,
             )
             # A new follower per role: nothing is remembered from one video to the next.
-            follow_role(group, pictures, Follower(detector, landmarks), frames)
+            follow_role(group, pictures, Follower(models.detector, models.landmarks), frames)
             group["valid"][:] = group["found"][:] & shown[role]
             _require_faces(session, role, str(about["video"]), group["valid"][:], max_missing)
             fill_gaps(group, max_gap)
