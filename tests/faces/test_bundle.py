@@ -244,6 +244,7 @@ def test_a_track_says_which_networks_made_it(tmp_path, model, weights):
         assert str(file.attrs["weights"]).startswith(weights)
         assert json.loads(file.attrs["config"])["model"] == model
     track = read_track(faces, "b")
+    assert track.weights.startswith(weights)
     assert track.found.all()
     nose = track.landmarks[:, 1, 0]
     np.testing.assert_allclose(nose - nose[0], np.arange(15), atol=1.5)

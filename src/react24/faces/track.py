@@ -37,6 +37,7 @@ class FaceTrack:
         score: float32 (T,), the landmark model's probability of a face; 0 where not found.
         width: Of the video, pixels.
         height: Likewise.
+        weights: The networks that found it, ``FaceModels.weights``.
     """
 
     landmarks: np.ndarray
@@ -45,6 +46,7 @@ class FaceTrack:
     score: np.ndarray
     width: int
     height: int
+    weights: str
 
 
 def track_session(
@@ -216,4 +218,6 @@ def _part(group: h5py.Group, rows: slice) -> FaceTrack:
         score=group["score"][rows],
         width=int(group.attrs["width"]),
         height=int(group.attrs["height"]),
+        # Files without the attribute are from before there was a choice.
+        weights=str(group.file.attrs.get("weights", "mediapipe 0.10.14")),
     )
