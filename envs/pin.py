@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("torch", "lightning", "safetensors", "tensorboard", "av", "opencv-contrib-python"),
     ),
     "metrics": ("appropriateness and scoring", ("numba", "scipy")),
-    "report": ("tables and plots", ("matplotlib",)),
+    "report": ("tables, plots and contact sheets", ("matplotlib", "av")),
     "demo": (
         "the demo corpus",
         (
