@@ -76,8 +76,8 @@ dependencies:
 
 
 def read_lock(path: Path = ROOT / "requirements.lock") -> dict[str, str]:
-    """Canonical name -> the lock's line ``Name==version``."""
-    lines = [line.strip() for line in path.read_text().splitlines()]
+    """Canonical name -> the lock's ``Name==version``, without the condition that may follow."""
+    lines = [line.partition(";")[0].strip() for line in path.read_text().splitlines()]
     pins = [line for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(pin.partition("==")[0]): pin for pin in pins}
 
