@@ -19,14 +19,25 @@ SIDE = 16
 TOLERANCE = 0.1
 """Pictures of two recordings this far (s) apart, after the shift, are compared as simultaneous."""
 
-FEWEST = 20
-"""Pairs of simultaneous pictures without which nothing is said."""
+FEWEST = 40
+"""Pairs of simultaneous pictures (8 s where both were looked at closely) below which nothing is
+said."""
+
+BLOCK = 10
+"""Pairs within which changes are compared."""
 
 LIKENESS = 0.85
-"""Correlation of the changes from which on two recordings are the same."""
+"""Likeness from which on two recordings are the same. Measured on drawn people before one and the
+same wall, 30 s each: the same recording encoded again, scaled, cut or at another rate 0.98 or more,
+others at most 0.6, also where lights flicker or cameras go on alike."""
 
-STIRRING = 0.4
-"""Changes smaller than this (grey levels of 255, root mean square) are noise of the encoder."""
+STIRRING = 0.01
+"""Changes smaller than this share of a picture's contrast (root mean square) are noise."""
+
+WORTH_A_LOOK = 0.5
+"""Correlation at a quick look below which no close one follows."""
+
+_LEAST_CONTRAST = 8.0  # grey levels; a dark picture's noise must not be blown up
 
 _CANDIDATES = 24
 """Shifts that are looked at closely, the most promising of all."""
@@ -50,7 +61,7 @@ class Likeness:
     """The shift at which two recordings are most alike.
 
     Attributes:
-        correlation: Of the changes of their pictures, -1 to 1.
+        correlation: Of the changes of their pictures, -1 to 1; see `compare`.
         shift: Time in the first minus time in the second of what both show, s.
         pairs: Pictures compared.
     """
@@ -68,39 +79,61 @@ class Likeness:
 def compare(first: Fingerprint, second: Fingerprint) -> Likeness | None:
     """How alike two recordings are; None where there is too little to tell.
 
-    For each shift s the pictures at t of the first and at t - s of the second are paired. The
-    likeness is the correlation of the paired pictures after the mean of each side over all pairs
-    has been taken away.
+    For each shift s the pictures at t of the first and at t - s of the second are paired, in
+    order, and cut into blocks. The likeness is the correlation of the changes within the blocks:
+    the smaller one of that of all together and the median over the blocks. Alone, the first would
+    be ruled by one event that is alike everywhere (a camera that goes on, a person who leaves),
+    the second would come about by chance, as there is not much to compare in a block.
     """
-    if not len(first.times) or not len(second.times):
+    if min(len(first.times), len(second.times)) < FEWEST:
         return None
+    left, right = (_even_light(part.pictures) for part in (first, second))
     best = None
-    for shift in _candidates(first, second):
+    for shift in _candidates(left, right, first.times, second.times):
         rows, columns = _pairs(first.times, second.times, shift)
-        if len(rows) < FEWEST:
-            continue
-        left, right = (
-            changes(part.pictures[index]) for part, index in ((first, rows), (second, columns))
-        )
-        strengths = [float(np.sqrt(np.mean(np.square(side)))) for side in (left, right)]
-        if min(strengths) < STIRRING:
-            continue
-        found = float(np.mean(left * right)) / (strengths[0] * strengths[1])
-        if best is None or found > best.correlation:
+        found = _correlate(left[rows], right[columns])
+        if found is not None and (best is None or found > best.correlation):
             best = Likeness(found, float(shift), len(rows))
     return best
 
 
-def changes(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (n, 16, 16) without what stands still: float32 (n, 256), mean 0 over n."""
+def _even_light(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (n, 16, 16) as rows (n, 256) of mean 0, contrast 1: without light and exposure."""
     flat = pictures.reshape(len(pictures), -1).astype(np.float32)
-    return flat - flat.mean(axis=0)
+    flat -= flat.mean(axis=1, keepdims=True)
+    return flat / np.maximum(flat.std(axis=1, keepdims=True), _LEAST_CONTRAST)
 
 
-def _candidates(first: Fingerprint, second: Fingerprint) -> np.ndarray:
-    """Shifts (s) worth a close look: correlated best, with each side's mean over all times."""
-    left, right = changes(first.pictures), changes(second.pictures)
-    shifts = first.times[:, None] - second.times[None]
+def _correlate(left: np.ndarray, right: np.ndarray) -> float | None:
+    """Likeness of paired pictures (n, 256); None where too few of them move."""
+    blocks = len(left) // BLOCK
+    if len(left) < FEWEST:
+        return None
+    left, right = (
+        _changes(side[: blocks * BLOCK].reshape(blocks, BLOCK, -1)) for side in (left, right)
+    )
+    product, one, other = (
+        (x * y).mean((1, 2)) for x, y in ((left, right), (left, left), (right, right))
+    )
+    moving = np.minimum(one, other) >= STIRRING**2
+    if moving.sum() * BLOCK < FEWEST // 2:
+        return None
+    product, one, other = (part[moving] for part in (product, one, other))
+    together = product.sum() / np.sqrt(one.sum() * other.sum())
+    return float(min(together, np.median(product / np.sqrt(one * other))))
+
+
+def _changes(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (..., n, 256) without what stands still: their mean over n is 0."""
+    return pictures - pictures.mean(axis=-2, keepdims=True)
+
+
+def _candidates(
+    left: np.ndarray, right: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """Shifts (s) worth a close look: those at which changes from the mean correlate best."""
+    left, right = _changes(left), _changes(right)
+    shifts = first[:, None] - second[None]
     bucket = np.round(shifts / TOLERANCE).astype(np.int64)
     offset = int(bucket.min())
     bucket = (bucket - offset).ravel()
@@ -113,6 +146,7 @@ def _candidates(first: Fingerprint, second: Fingerprint) -> np.ndarray:
     score = product / np.sqrt(np.maximum(energy, 1e-12))
     score[np.bincount(bucket) < FEWEST // 2] = -1.0
     best = np.argsort(score)[::-1][:_CANDIDATES]
+    best = best[score[best] >= WORTH_A_LOOK]
     return (best + offset) * TOLERANCE
 
 
