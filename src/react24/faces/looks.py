@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from react24.faces.mesh import region_of
+from react24.faces.mesh import Region
 
 RIGID = (
     *(33, 133, 362, 263),  # eye corners
@@ -52,7 +52,7 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 PATTERN_UNIT = 0.35
 """1 - correlation of two patterns that counts 1."""
 
-CROP = 48
+CROP = 32
 """Side of the crop that is looked at, pixels."""
 
 CELLS = 8
@@ -72,17 +72,18 @@ SPAN = 12
 """Frames that are averaged for an exemplar."""
 
 
-def describe(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
+def describe(rgb: np.ndarray, points: np.ndarray, region: Region) -> np.ndarray:
     """The look of a face.
 
     Args:
         rgb: uint8 (H, W, 3), the picture.
         points: float (478, 3), its landmarks.
+        region: Around them, ``region_of(points)``.
 
     Returns:
         float32 (n,); the Euclidean distance of two looks of one person is mostly below 1.
     """
-    crop = _level_crop(rgb, points)
+    crop = _level_crop(rgb, region)
     return np.concatenate([_shape(points), _colours(crop), _pattern(crop)]).astype(np.float32)
 
 
@@ -91,12 +92,11 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other))
 
 
-def _level_crop(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _level_crop(rgb: np.ndarray, region: Region) -> np.ndarray:
     """The face with hair and collar, its eyes level: float32 (CROP, CROP, 3).
 
     One pixel of the picture stands for each of the crop: what is made of it are means.
     """
-    region = region_of(points)
     step, height, width = region.side / CROP, rgb.shape[0], rgb.shape[1]
     cos, sin = step * math.cos(region.rotation), step * math.sin(region.rotation)
     x = (region.x + cos * _STEPS - sin * _STEPS[:, None]).astype(np.intp)
