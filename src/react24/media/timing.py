@@ -164,8 +164,8 @@ def _length_with_sound(scan: RoleScan) -> Fraction:
         hint = f", or say in audio_offset_{scan.role} when it starts" if scan.files.audio else ""
         raise InputError(
             f"{scan.sound_file} (role {scan.role}): its sound lasts until {float(heard):.1f} s, "
-            f"the pictures of {scan.files.video} until {float(pictures):.1f} s; name the sound file "
-            f"of this recording{hint}"
+            f"the pictures of {scan.files.video} until {float(pictures):.1f} s; name the sound "
+            f"file of this recording{hint}"
         )
     return pictures if pictures - heard <= PADDED_SOUND else heard
 
