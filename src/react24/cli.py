@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from react24 import cli_metrics
+from react24.config import SOUND_STREAMS
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 FACE_STREAMS = ("graphau", "faceverse")
-SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
 PICTURE_STREAMS = ("swin",)
 
 

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 MODEL_FOLDER = "config/models"
 DEMO_ROOT = "resources/demo"
 SPLITS = ("train", "val", "test")
+SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
+"""Streams that are made from sound."""
 LEARNED_BASELINES = ("MeanSeq", "MeanFr")
 """Baselines that need the training split."""
 
@@ -91,6 +93,11 @@ class Settings:
         sections = self.values["streams"].items()
         enabled = {name: section.get("enabled", True) for name, section in sections}
         return tuple(name for name, on in enabled.items() if on or (on is None and name in read))
+
+    @property
+    def hears(self) -> bool:
+        """Whether any stream is made from sound; where none is, recordings may lack it."""
+        return bool(set(SOUND_STREAMS) & set(self.streams))
 
 
 def load_settings(
