@@ -46,6 +46,7 @@ def load_project(
     *,
     check: bool = True,
     source: str = "configuration",
+    start: Path | None = None,
 ) -> Project:
     """Check the configuration and the sheet it names; decide ``auto`` splits.
 
@@ -55,11 +56,14 @@ def load_project(
         check: False in jobs that a checked run has started: values and files are not looked at
             again.
         source: How errors call the configuration, e.g. ``config/config.yaml``.
+        start: Where relative paths that lead to nothing are sought too (``settle_paths``).
 
     Raises:
         InputErrors: Everything that is wrong in both, in one go.
     """
-    project = inspect_project(config, root, check=check, check_files=check, source=source)
+    project = inspect_project(
+        config, root, check=check, check_files=check, source=source, start=start
+    )
     for warning in project.warnings if check else ():
         logger.warning("%s", warning)
     if project.problems:
@@ -75,6 +79,7 @@ def inspect_project(
     check: bool = True,
     check_files: bool = True,
     source: str = "configuration",
+    start: Path | None = None,
 ) -> Project:
     """As ``load_project``, but tells what is wrong beside what could be made of it.
 
@@ -84,8 +89,9 @@ def inspect_project(
         check: As for ``load_project``.
         check_files: Whether to look at the headers of all files.
         source: As for ``load_project``.
+        start: As for ``load_project``.
     """
-    settings, problems = inspect_settings(config, root, check=check)
+    settings, problems = inspect_settings(config, root, check=check, start=start)
     problems = [f"{source}: {problem}" for problem in problems]
     sheet = InspectedSheet()
     if _can_read_sheet(settings):
