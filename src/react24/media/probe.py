@@ -31,7 +31,9 @@ from react24.media.clock import count_ticks, map_ticks
 from react24.media.container import open_media, pick_sound, pick_video
 from react24.media.damage import WHAT_TO_DO, Damage
 from react24.media.sound import SoundScan, scan_sound
+from react24.media.survey import check_crop, picture_notices, refuse_same_pictures, write_pictures
 from react24.media.video_scan import VideoScan, scan_video
+from react24.notices import write_notices
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +145,15 @@ def probe_session(
     if ticks == 0:
         raise InputError(f"session {session}: nothing is left that can be used of its recordings")
     _report_lengths(session, scans)
+    refuse_same_pictures(
+        session,
+        {role: (s.files.video, s.files.choices, s.video.survey) for role, s in scans.items()},
+    )
+    notices = [
+        notice
+        for role, scan in scans.items()
+        for notice in picture_notices(scan.files.video, role, scan.video.survey, scan.zero)
+    ]
     inputs = {
         f"{role}_{kind}": store.sha256_file(path)
         for role, files in roles.items()
@@ -159,6 +170,7 @@ def probe_session(
         file.attrs["damage"] = json.dumps([d.as_dict() for d in damage])
         for role, scan in scans.items():
             _write_role(file.create_group(role), scan, ticks)
+        write_notices(file, session, notices)
 
 
 def _scan_roles(
@@ -177,6 +189,7 @@ def _scan_roles(
 
 def _scan_role(role: str, files: RoleMedia, *, decode: bool, threads: int) -> _Role:
     video = scan_video(files.video, decode=decode, threads=threads)
+    check_crop(files.video, role, files.choices, video.survey)
     inside = scan_sound(files.video) if files.audio is None else None
     sound = inside if files.audio is None else scan_sound(files.audio)
     if sound is None:
@@ -242,8 +255,7 @@ def _write_role(group, role: _Role, ticks: int) -> None:
     group.attrs["subject"] = files.subject
     group.attrs["role_name"] = files.role_name
     group.attrs["choices"] = files.choices.to_json()
-    group.attrs["width"] = video.width
-    group.attrs["height"] = video.height
+    write_pictures(group, video.survey, files.choices)
     group.attrs["source_fps"] = video.rate
     group.attrs["source_frames"] = len(video.pts)
     group.attrs["time_base"] = [video.time_base.numerator, video.time_base.denominator]

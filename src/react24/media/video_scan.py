@@ -13,12 +13,12 @@ import numpy as np
 from react24.errors import InputError
 from react24.log import progress
 from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media
+from react24.media.survey import Survey, survey_pictures
 from react24.media.video import (
     decode_pictures,
     from_first_key,
     lacks_pts,
     require_video,
-    shown_size,
 )
 
 logger = logging.getLogger(__name__)
@@ -38,17 +38,20 @@ class VideoScan:
         pts: int64 (n,), strictly increasing presentation times in units of ``time_base``.
         time_base: Seconds per unit.
         end: When the last readable picture disappears, s on the clock of ``pts``.
-        width: Of a picture as shown (after rotation), pixels.
-        height: Likewise.
+        survey: What a first look at the pictures tells.
         damage: (second on the clock of ``pts``, clause) of the first unreadable place, or None.
     """
 
     pts: np.ndarray
     time_base: Fraction
     end: Fraction
-    width: int
-    height: int
+    survey: Survey
     damage: tuple[Fraction, str] | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures as shown."""
+        return self.survey.size
 
     @property
     def start(self) -> Fraction:
@@ -81,24 +84,11 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
     Raises:
         InputError: No readable video stream, or not a single picture.
     """
+    survey = survey_pictures(path, threads)
     with open_media(path) as container:
         stream = require_video(container, path)
-        try:
-            first = next(decode_pictures(container, stream, 1), None)
-        except READ_ERRORS as error:
-            raise InputError(
-                f"{path}: its first picture cannot be decoded ({error.strerror})"
-            ) from error
-        if first is None:
-            raise InputError(f"{path}: its video stream holds no picture that can be decoded")
-        width, height = shown_size(first)
         time_base = stream.time_base
         average = 1 / stream.average_rate if stream.average_rate else None
-        sample_aspect = stream.sample_aspect_ratio
-    if sample_aspect not in (None, 0, 1):
-        logger.warning(
-            "%s: pixels are not square (%s); landmarks are in stored pixels", path, sample_aspect
-        )
     times = _times_of_packets(path)
     if decode or times.incomplete:
         times = _times_of_pictures(path, times, threads)
@@ -113,7 +103,7 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
         end = min(end, damage[0])
         if not len(pts):
             raise InputError(f"{path}: unreadable from its first picture on ({damage[1]})")
-    return VideoScan(pts, time_base, end, width, height, damage)
+    return VideoScan(pts, time_base, end, survey, damage)
 
 
 @dataclass(frozen=True)
