@@ -1,0 +1,32 @@
+"""Sudden changes of the whole picture: cuts, switched layouts, a moved camera, the light."""
+
+from __future__ import annotations
+
+import numpy as np
+
+GRID = 48
+"""Pixels of a picture that are compared, along each side."""
+
+CHANGE = 24
+"""Grey levels by which a pixel must differ to count as changed."""
+
+SHARE = 0.5
+"""Share of changed pixels that makes a cut."""
+
+
+class CutWatch:
+    """Compares each picture of a video with the one before."""
+
+    def __init__(self) -> None:
+        self._last: np.ndarray | None = None
+
+    def is_cut(self, rgb: np.ndarray) -> bool:
+        """Whether most of the picture, uint8 (H, W, 3), differs from the one seen before."""
+        height, width = rgb.shape[:2]
+        rows = (np.arange(GRID) * height + height // 2) // GRID
+        columns = (np.arange(GRID) * width + width // 2) // GRID
+        grid = rgb[rows[:, None], columns].astype(np.int16)  # (GRID, GRID, 3)
+        last, self._last = self._last, grid
+        if last is None:
+            return False
+        return float((np.abs(grid - last).max(axis=-1) > CHANGE).mean()) > SHARE
