@@ -150,16 +150,14 @@ def check_files_of(uses: Sequence[Use], settings: Settings) -> list[str]:
     """
     from react24.media.probe import check_readable
 
-    if not stat.S_ISDIR(_mode(settings.corpus_root)) and not settings["demo"]["enabled"]:
-        return []  # told with the configuration
-    missing = {use: text for use in uses if (text := explain_missing(use, settings))}
-    if elsewhere := _wrong_root(uses, missing, settings):
-        return [elsewhere]
+    wrong = explain_wrong_root(uses, settings)
+    if wrong is not None:
+        return [wrong] if wrong else []
     problems = []
     for use in uses:
         path = settings.root / use.path
-        if use in missing:
-            problems.append(f"{use.where}: {missing[use]}")
+        if missing := explain_missing(use, settings):
+            problems.append(f"{use.where}: {missing}")
         elif path.exists():
             sound = use.holds_sound and settings.hears
             found = check_readable(path, video=use.kind == "video", sound=sound)
@@ -183,7 +181,7 @@ def explain_missing(use: Use, settings: Settings) -> str:
         return f"{use.path}: the folder {closed} may not be entered; correct its rights"
     elif path.is_symlink():
         what = f"a link to {path.readlink()}, which does not exist or may not be read"
-    elif _will_be_made(use.path, settings):
+    elif will_be_made(use.path, settings):
         return ""
     else:
         what = "no such file"
@@ -208,11 +206,21 @@ def _closed_folder(path: Path) -> Path | None:
     return None
 
 
-def _wrong_root(uses: Sequence[Use], missing: dict[Use, str], settings: Settings) -> str:
-    """A sentence where no file at all is below ``corpus.root``; empty otherwise."""
-    gone = [use for use in missing if not _exists(settings.root / use.path)]
-    if len(uses) < 3 or len(gone) < len(uses):
+def explain_wrong_root(uses: Sequence[Use], settings: Settings) -> str | None:
+    """A sentence where no file at all is below ``corpus.root``.
+
+    Returns:
+        None where some are (or will be made); empty where there is no such folder, which is told
+        with the configuration.
+    """
+    if settings["demo"]["enabled"]:
+        return None
+    if not stat.S_ISDIR(_mode(settings.corpus_root)):
         return ""
+    if len(uses) < 3 or any(_exists(settings.root / use.path) for use in uses):
+        return None
+    if _closed_folder(settings.root / uses[0].path):
+        return None
     root = Path(settings["corpus"]["root"])
     below = uses[0].path.relative_to(root)
     near = [root.parent, *sorted(settings.corpus_root.iterdir())]
@@ -224,7 +232,7 @@ def _wrong_root(uses: Sequence[Use], missing: dict[Use, str], settings: Settings
     )
 
 
-def _will_be_made(path: Path, settings: Settings) -> bool:
+def will_be_made(path: Path, settings: Settings) -> bool:
     """Whether it is a video of the demo corpus, which the workflow makes when it is missing."""
     if not settings["demo"]["enabled"]:
         return False
