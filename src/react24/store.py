@@ -36,7 +36,7 @@ ROLES = ("a", "b")
 
 SCHEMAS: dict[str, tuple[int, str]] = {
     "truth": (1, "make_demo_session"),
-    "media": (1, "probe_session"),
+    "media": (2, "probe_session"),
     "faces": (1, "track_faces"),
     "features": (1, "extract_<stream>"),
     "normalized": (1, "zscore_stream"),
