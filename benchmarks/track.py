@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from media_factory import tone, write_media  # noqa: E402
 
 from react24.faces.follow import Follower, Sighting  # noqa: E402
-from react24.faces.mesh import POINTS, Detector, LandmarkModel, Mesh, box_of  # noqa: E402
+from react24.faces.mesh import POINTS, Detector, LandmarkModel, Mesh, Region, box_of  # noqa: E402
 from react24.faces.track import follow_role  # noqa: E402
 from react24.faces.turn import TurnWatch  # noqa: E402
 from react24.media.probe import RoleMedia, check_readable, probe_session  # noqa: E402
@@ -74,7 +74,8 @@ class NoModels:
     def see(self, rgb: np.ndarray) -> list[Sighting]:
         """A face without looking."""
         mesh = Mesh(np.full((POINTS, 3), rgb[0, 0, 0], np.float32), 1.0)
-        return [Sighting(0, mesh, box_of(mesh.points), np.zeros(1, np.float32))]
+        region = Region(0.0, 0.0, 1.0, 0.0)
+        return [Sighting(0, mesh, box_of(mesh.points), region, np.zeros(1, np.float32))]
 
 
 def main() -> None:

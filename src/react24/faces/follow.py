@@ -21,7 +21,7 @@ import numpy as np
 
 from react24.faces.cuts import CutWatch
 from react24.faces.looks import describe, distance
-from react24.faces.mesh import Detection, Mesh, Region, Window, box_of, region_of
+from react24.faces.mesh import EYE_CORNERS, Detection, Mesh, Region, Window, box_of, region_around
 
 REACH = 1.5
 """A face whose centre is this many widths of a lost one away, or nearer, can be the lost one."""
@@ -81,6 +81,7 @@ class Sighting:
         tracklet: Number of the stretch it belongs to, counted from 0.
         mesh: Its landmarks.
         box: float (4,), around them.
+        region: Where to look for them in the next picture.
         look: What it looks like; see ``looks``.
         heir_of: At the first sighting of a tracklet: the one that ended here in a jump, while the
             picture as a whole went on.
@@ -89,6 +90,7 @@ class Sighting:
     tracklet: int
     mesh: Mesh
     box: np.ndarray
+    region: Region
     look: np.ndarray
     heir_of: int | None = None
 
@@ -112,7 +114,7 @@ class Follower:
         self,
         detector: FindsFaces,
         landmarks: FindsPoints,
-        look: Callable[[np.ndarray, np.ndarray], np.ndarray] = describe,
+        look: Callable[[np.ndarray, np.ndarray, Region], np.ndarray] = describe,
     ):
         self._detector = detector
         self._landmarks = landmarks
@@ -144,21 +146,24 @@ class Follower:
         """Find the followed faces again, near where they were."""
         kept: list[Sighting] = []
         for last in self._faces:
-            mesh = self._landmarks.find(rgb, region_of(last.mesh.points))
+            mesh = self._landmarks.find(rgb, last.region)
             if mesh is None:
                 self._lose([last])
-            elif not any(share(box_of(mesh.points), face.box) > SAME_PLACE for face in kept):
-                kept.append(self._next(rgb, last, mesh))
+                continue
+            box = box_of(mesh.points)
+            if not any(share(box, face.box) > SAME_PLACE for face in kept):
+                kept.append(self._next(rgb, last, mesh, box))
         self._faces = kept
 
-    def _next(self, rgb: np.ndarray, last: Sighting, mesh: Mesh) -> Sighting:
-        box, look = box_of(mesh.points), self._look(rgb, mesh.points)
+    def _next(self, rgb: np.ndarray, last: Sighting, mesh: Mesh, box: np.ndarray) -> Sighting:
+        region = region_in(box, mesh.points)
+        look = self._look(rgb, mesh.points, region)
         jumped = apart(box, last.box) > JUMP * width(last.box)
         # Points found from the detector's rough region are a little off, and so is their look.
         settled = self._ages[last.tracklet] > 1
         if jumped or (settled and distance(look, last.look) > NEW_LOOK):
-            return Sighting(self._number(), mesh, box, look, heir_of=last.tracklet)
-        return Sighting(last.tracklet, mesh, box, look)
+            return Sighting(self._number(), mesh, box, region, look, heir_of=last.tracklet)
+        return Sighting(last.tracklet, mesh, box, region, look)
 
     def _number(self) -> int:
         number = len(self._ages)
@@ -212,7 +217,9 @@ class Follower:
             self._lost = [
                 lost for lost in self._lost if apart(box, lost.box) > REACH * width(lost.box)
             ]
-            self._faces.append(Sighting(self._number(), mesh, box, self._look(rgb, mesh.points)))
+            region = region_in(box, mesh.points)
+            look = self._look(rgb, mesh.points, region)
+            self._faces.append(Sighting(self._number(), mesh, box, region, look))
 
 
 def search_windows(width: int, height: int) -> Iterator[list[Window]]:
@@ -241,6 +248,11 @@ def _window_around(box: np.ndarray, shape: tuple[int, ...]) -> Window | None:
     x0, y0 = max(0, round(x - half)), max(0, round(y - half))
     x1, y1 = min(shape[1], round(x + half)), min(shape[0], round(y + half))
     return (x0, y0, x1, y1) if x1 - x0 > 16 and y1 - y0 > 16 else None
+
+
+def region_in(box: np.ndarray, points: np.ndarray) -> Region:
+    """``region_of`` points (478, 3) whose box is known."""
+    return region_around(box, points[EYE_CORNERS[0]], points[EYE_CORNERS[1]])
 
 
 def width(box: np.ndarray) -> float:

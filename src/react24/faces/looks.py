@@ -14,9 +14,11 @@ becomes of the doubtful).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from react24.faces.mesh import region_of
+from react24.faces.mesh import Region
 
 RIGID = (
     *(33, 133, 362, 263),  # eye corners
@@ -28,20 +30,37 @@ RIGID = (
 )
 """Landmarks that speech and expressions move little."""
 
+_RIGID = np.array(RIGID)
+
 SHAPE_UNIT = 0.045
 """Distance of two shapes of unit size that counts 1; people differ by 0.02 to 0.13."""
 
 COLOUR_UNIT = 4.0
-"""Difference of colour (CIELAB, without lightness) that counts 1."""
+"""Difference of colour (a* and b* of CIELAB) that counts 1."""
+
+XYZ = np.array(
+    [[0.4339, 0.3763, 0.1898], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8728]], np.float32
+)
+"""Linear sRGB to CIE XYZ, in parts of the white D65 (IEC 61966-2-1)."""
+
+DARK = 0.009
+"""Added to them, as CIELAB's straight part does, so that the noise of black is no colour."""
+
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+"""Brightness of red, green and blue (Rec. ITU-R BT.601)."""
 
 PATTERN_UNIT = 0.35
 """1 - correlation of two patterns that counts 1."""
 
-CROP = 48
+CROP = 32
 """Side of the crop that is looked at, pixels."""
 
 CELLS = 8
 """Colours are averaged over CELLS x CELLS parts of the crop."""
+
+_STEPS = np.arange(CROP) - (CROP - 1) / 2
+_MIDDLE = np.arange(CELLS) - (CELLS - 1) / 2
+_CIRCLE = np.hypot(_MIDDLE, _MIDDLE[:, None]) <= CELLS / 2
 
 INNER = 12
 """Side of the pattern of the inner face, pixels."""
@@ -53,17 +72,18 @@ SPAN = 12
 """Frames that are averaged for an exemplar."""
 
 
-def describe(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
+def describe(rgb: np.ndarray, points: np.ndarray, region: Region) -> np.ndarray:
     """The look of a face.
 
     Args:
         rgb: uint8 (H, W, 3), the picture.
         points: float (478, 3), its landmarks.
+        region: Around them, ``region_of(points)``.
 
     Returns:
         float32 (n,); the Euclidean distance of two looks of one person is mostly below 1.
     """
-    crop = _level_crop(rgb, points)
+    crop = _level_crop(rgb, region)
     return np.concatenate([_shape(points), _colours(crop), _pattern(crop)]).astype(np.float32)
 
 
@@ -72,61 +92,52 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other))
 
 
-def _level_crop(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The face with hair and collar, its eyes level: uint8 (CROP, CROP, 3)."""
-    import cv2
+def _level_crop(rgb: np.ndarray, region: Region) -> np.ndarray:
+    """The face with hair and collar, its eyes level: float32 (CROP, CROP, 3).
 
-    region = region_of(points)
-    step = region.side / CROP
-    cos, sin = step * np.cos(region.rotation), step * np.sin(region.rotation)
-    turn = np.array([[cos, -sin], [sin, cos]])
-    first = np.array([region.x, region.y]) - 0.5 - turn @ np.full(2, (CROP - 1) / 2)
-    return cv2.warpAffine(
-        rgb,
-        np.column_stack([turn, first]),
-        (CROP, CROP),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    One pixel of the picture stands for each of the crop: what is made of it are means.
+    """
+    step, height, width = region.side / CROP, rgb.shape[0], rgb.shape[1]
+    cos, sin = step * math.cos(region.rotation), step * math.sin(region.rotation)
+    x = (region.x + cos * _STEPS - sin * _STEPS[:, None]).astype(np.intp)
+    y = (region.y + sin * _STEPS + cos * _STEPS[:, None]).astype(np.intp)
+    return rgb[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float32)
 
 
 def _shape(points: np.ndarray) -> np.ndarray:
     """Proportions: the rigid landmarks, turned and scaled onto a frame of their own."""
-    rigid = points[list(RIGID)].astype(np.float64)
+    rigid = points[_RIGID].astype(np.float64)
     rigid -= rigid.mean(axis=0)
-    rigid /= np.sqrt((rigid**2).sum())
     # A frame of the head itself: across from cheek to cheek, down along the middle of the face.
-    across = rigid[19] - rigid[18]
+    across = _unit(rigid[19] - rigid[18])
     down = rigid[8] + rigid[9] - rigid[11] - rigid[12]
-    across /= np.linalg.norm(across) + 1e-12
-    down -= across * (down @ across)
-    down /= np.linalg.norm(down) + 1e-12
-    frame = np.stack([across, down, np.cross(across, down)])
-    return (rigid @ frame.T).ravel() / SHAPE_UNIT
+    down = _unit(down - across * across.dot(down))
+    (a, b, c), (d, e, f) = across, down
+    frame = np.array([across, down, (b * f - c * e, c * d - a * f, a * e - b * d)])
+    return _unit((rigid @ frame.T).ravel()) / SHAPE_UNIT
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / (math.sqrt(vector.dot(vector)) + 1e-12)
 
 
 def _colours(crop: np.ndarray) -> np.ndarray:
-    """Hue and saturation in the cells of the circle around the face: brightness is light."""
-    import cv2
-
-    small = cv2.resize(crop, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-    chroma = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float64)
-    at = np.arange(CELLS) - (CELLS - 1) / 2
-    inside = np.hypot(at, at[:, None]) <= CELLS / 2
-    return chroma[inside].ravel() / (COLOUR_UNIT * np.sqrt(inside.sum()))
+    """Hue and saturation in the cells of the circle around the face: brightness is the light's."""
+    cells = crop.reshape(CELLS, CROP // CELLS, CELLS, CROP // CELLS, 3).mean(axis=(1, 3))
+    linear = (cells[_CIRCLE] / 255) ** 2.2
+    x, y, z = np.cbrt(linear @ XYZ.T + DARK).T
+    chroma = np.concatenate([500 * (x - y), 200 * (y - z)])
+    return chroma / (COLOUR_UNIT * math.sqrt(len(x)))
 
 
 def _pattern(crop: np.ndarray) -> np.ndarray:
     """Light and dark of the inner face, whatever its brightness and contrast."""
-    import cv2
-
-    edge = CROP // 6
-    grey = cv2.cvtColor(crop[edge:-edge, edge:-edge], cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.resize(grey, (INNER, INNER), interpolation=cv2.INTER_AREA).ravel()
+    edge, side = CROP // 8, CROP * 3 // 4
+    grey = crop[edge : edge + side, edge : edge + side] @ GREY
+    grey = grey.reshape(INNER, side // INNER, INNER, side // INNER).mean(axis=(1, 3)).ravel()
     grey -= grey.mean()
     # The constant keeps the noise of a black picture from looking like a face.
-    grey /= np.sqrt((grey**2).sum() + INNER**2)
-    return grey / np.sqrt(2 * PATTERN_UNIT)
+    return grey / math.sqrt(2 * PATTERN_UNIT * (grey.dot(grey) + INNER**2))
 
 
 class Exemplars:
