@@ -184,6 +184,7 @@ def _probe(task: Task, output: Path) -> Path:
             for person in task.session.people
         },
         tolerate_damage=task.settings["media"]["tolerate_damage"],
+        need_sound=task.settings.hears,
         created_by="react24 check",
     )
     return output
@@ -210,8 +211,11 @@ def _is_of(group: h5py.Group, person: Person) -> bool:
 
 
 def _reads_as(file: h5py.File, settings: Settings) -> bool:
-    config = store.read_json(file, "config")
-    return config["tolerate_damage"] == settings["media"]["tolerate_damage"]
+    wanted = {
+        "tolerate_damage": settings["media"]["tolerate_damage"],
+        "need_sound": settings.hears,
+    }
+    return store.read_json(file, "config") == wanted
 
 
 def _faces_of_run(task: Task, media: Path) -> Path | None:
