@@ -32,6 +32,10 @@ CHUNK = 64
 """Frames written at a time; a long track never lies in memory as a whole."""
 
 
+class NoFaceError(InputError):
+    """A role's face is missing too often."""
+
+
 @dataclass(frozen=True)
 class FaceTrack:
     """One role's face.
@@ -79,8 +83,9 @@ def track_session(
 
     Raises:
         DamagedFileError: A video is unreadable somewhere; names file and second.
-        InputError: A role's face is missing too often (names session, role, file and where), or
-            the networks cannot be had.
+        NoFaceError: A role's face is missing too often; names session, role, file and where.
+        InputError: The pictures lie on their side or on their head, or the networks cannot be
+            had.
     """
     with store.open_file(media_path, "media") as media:
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
@@ -261,7 +266,7 @@ def _require_faces(
             "the right person's face (another one is in the picture instead for "
             f"{instead:.2f} s; columns face_ and crop_ of the sample sheet say whose is meant)"
         )
-    raise InputError(
+    raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
         f"(at most {max_missing:.0%} is accepted), longest from second "
         f"{gap.start / store.FPS:.2f} to {gap.stop / store.FPS:.2f}; check that the video "

@@ -125,13 +125,13 @@ def probe_session(
         session,
         {role: (s.files.video, s.files.choices, s.video.survey) for role, s in scans.items()},
     )
+    clocks = {role: _make_clock(scan, ticks) for role, scan in scans.items()}
+    started = [start for scan in scans.values() for start in _read_starts(scan)]
     notices = [
         notice
         for role, scan in scans.items()
         for notice in picture_notices(scan.files.video, role, scan.video.survey, scan.zero)
     ]
-    clocks = {role: _make_clock(scan, ticks) for role, scan in scans.items()}
-    started = [start for scan in scans.values() for start in _read_starts(scan)]
     notices += check_times(scans, {r: clock.valid for r, clock in clocks.items()}, started)
     notices += check_sound(scans, Fraction(ticks, TICKS_PER_SECOND))
     inputs = {
