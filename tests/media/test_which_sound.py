@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
-from media_factory import click, remux, talk, tone, write_media
+from media_factory import click, numbered, remux, talk, tone, write_media
 
 from react24.choices import Choices
 from react24.errors import InputError
@@ -184,6 +184,11 @@ def test_long_stretches_of_silence_are_told_with_their_seconds():
     assert check_levels("s.wav", "b", levels, "the sound") == []
 
 
+def _another(index):
+    """A picture of another recording."""
+    return numbered(7 * index + 1500)
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "gain", "late"),
     [("mp4", "aac", 1.0, 0.0), ("webm", "libopus", 0.1, 0.4), ("mkv", "pcm_s16le", 0.5, -0.7)],
@@ -196,6 +201,7 @@ def test_the_same_sound_for_both_is_told(tmp_path, suffix, codec, gain, late):
     b = write_media(
         tmp_path / f"b.{suffix}",
         frames=200,
+        picture=_another,
         codec="libvpx" if suffix == "webm" else "libx264",
         sound=part,
         sound_codec=codec,
@@ -213,7 +219,12 @@ def test_two_microphones_in_one_room_are_not_the_same_sound(tmp_path):
     one, other = talk(0, 10, 1), talk(1, 10, 2)
     for name, own, far in (("a", one, other), ("b", other, one)):
         sound = 0.5 * own + 0.15 * np.roll(far, 60) + 1e-3 * rng.normal(size=len(own))
-        write_media(tmp_path / f"{name}.mp4", frames=250, sound=sound[None].astype(np.float32))
+        write_media(
+            tmp_path / f"{name}.mp4",
+            frames=250,
+            picture=_another if name == "b" else numbered,
+            sound=sound[None].astype(np.float32),
+        )
     media = _probe(tmp_path, tmp_path / "a.mp4", other=tmp_path / "b.mp4")
     assert "sound.same" not in _kinds(read_notices(media))
 

@@ -33,6 +33,7 @@ from react24.media.container import open_media, pick_sound, pick_video
 from react24.media.damage import WHAT_TO_DO
 from react24.media.sound_checks import check_sound
 from react24.media.started import Started, read_start
+from react24.media.survey import picture_notices, refuse_same_pictures, write_pictures
 from react24.media.time_checks import check_times
 from react24.media.timing import RoleMedia, RoleScan, scan_role, start_together
 from react24.notices import write_notices
@@ -120,9 +121,18 @@ def probe_session(
     ticks = min(count_ticks(scan.length) for scan in scans.values())
     if ticks == 0:
         raise InputError(f"session {session}: nothing is left that can be used of its recordings")
+    refuse_same_pictures(
+        session,
+        {role: (s.files.video, s.files.choices, s.video.survey) for role, s in scans.items()},
+    )
     clocks = {role: _make_clock(scan, ticks) for role, scan in scans.items()}
     started = [start for scan in scans.values() for start in _read_starts(scan)]
-    notices = check_times(scans, {r: clock.valid for r, clock in clocks.items()}, started)
+    notices = [
+        notice
+        for role, scan in scans.items()
+        for notice in picture_notices(scan.files.video, role, scan.video.survey, scan.zero)
+    ]
+    notices += check_times(scans, {r: clock.valid for r, clock in clocks.items()}, started)
     notices += check_sound(scans, Fraction(ticks, TICKS_PER_SECOND))
     inputs = {
         f"{role}_{kind}": store.sha256_file(path)
@@ -202,8 +212,7 @@ def _write_pictures(group: h5py.Group, scan: RoleScan, clock: TickMap) -> None:
     group.attrs["video"] = str(files.video)
     group.attrs["subject"] = files.subject
     group.attrs["role_name"] = files.role_name
-    group.attrs["width"] = video.width
-    group.attrs["height"] = video.height
+    write_pictures(group, video.survey, files.choices)
     group.attrs["source_fps"] = video.rate
     group.attrs["source_frames"] = len(video.pts)
     group.attrs["time_base"] = [video.time_base.numerator, video.time_base.denominator]

@@ -26,6 +26,7 @@ from react24.errors import InputError
 from react24.media.damage import Damage
 from react24.media.placing import SoundBeside
 from react24.media.sound_scan import SoundScan, first_sounds, scan_sound
+from react24.media.survey import check_crop
 from react24.media.video_scan import VideoScan, scan_video
 from react24.notices import Notice
 
@@ -119,6 +120,7 @@ def scan_role(
         InputError: A file is unreadable, lacks what is needed, or does not belong to the other.
     """
     video = scan_video(files.video, decode=decode, threads=threads)
+    check_crop(files.video, role, files.choices, video.survey)
     notices = []
     try:
         sound = scan_sound(files.audio or files.video, files.choices)
@@ -159,7 +161,7 @@ def _length_with_sound(scan: RoleScan) -> Fraction:
     """Seconds that can be used where sound is needed."""
     pictures, heard = scan.pictures_end, scan.sound_end
     if heard < pictures / 2 and not scan.sound.damage:
-        hint = f", or say with audio_offset_{scan.role} where it starts" if scan.files.audio else ""
+        hint = f", or say in audio_offset_{scan.role} when it starts" if scan.files.audio else ""
         raise InputError(
             f"{scan.sound_file} (role {scan.role}): its sound lasts until {float(heard):.1f} s, "
             f"the pictures of {scan.files.video} until {float(pictures):.1f} s; name the sound "

@@ -21,12 +21,12 @@ from react24.media.stamps import (
     order_stamps,
     usual_step,
 )
+from react24.media.survey import Survey, survey_pictures
 from react24.media.video import (
     decode_pictures,
     from_first_key,
     lacks_pts,
     require_video,
-    shown_size,
 )
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,7 @@ class VideoScan:
         pts: int64 (n,), strictly increasing presentation times in units of ``time_base``.
         time_base: Seconds per unit.
         end: When the last readable picture disappears, s on the clock of ``pts``.
-        width: Of a picture as shown (after rotation), pixels.
-        height: Likewise.
+        survey: What a first look at the pictures tells.
         damage: (second on the clock of ``pts``, clause) of the first unreadable place, or None.
         wild: int64 (m, 2), stamps that contradict those around them, and when their turn was;
             their pictures are not used.
@@ -62,13 +61,17 @@ class VideoScan:
     pts: np.ndarray
     time_base: Fraction
     end: Fraction
-    width: int
-    height: int
+    survey: Survey
     damage: tuple[Fraction, str] | None
     wild: np.ndarray
     gaps: tuple[Jump, ...]
     joints: tuple[Fraction, ...]
     counted: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures as shown."""
+        return self.survey.size
 
     @property
     def start(self) -> Fraction:
@@ -101,25 +104,12 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
     Raises:
         InputError: No readable video stream, or not a single picture.
     """
+    survey = survey_pictures(path, threads)
     with open_media(path) as container:
         stream = require_video(container, path)
-        try:
-            first = next(decode_pictures(container, stream, 1), None)
-        except READ_ERRORS as error:
-            raise InputError(
-                f"{path}: its first picture cannot be decoded ({error.strerror})"
-            ) from error
-        if first is None:
-            raise InputError(f"{path}: its video stream holds no picture that can be decoded")
-        width, height = shown_size(first)
         time_base = stream.time_base
         average = 1 / stream.average_rate if stream.average_rate else None
-        sample_aspect = stream.sample_aspect_ratio
         counted = lacks_pts(container)
-    if sample_aspect not in (None, 0, 1):
-        logger.warning(
-            "%s: pixels are not square (%s); landmarks are in stored pixels", path, sample_aspect
-        )
     times = _times_of_packets(path)
     if decode or times.incomplete:
         times = _times_of_pictures(path, times, threads)
@@ -138,8 +128,7 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
         pts=pts,
         time_base=time_base,
         end=end,
-        width=width,
-        height=height,
+        survey=survey,
         damage=damage,
         wild=times.stamps.wild,
         gaps=find_gaps(pts, time_base),
