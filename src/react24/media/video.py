@@ -86,8 +86,9 @@ def require_video(container, path: str | Path) -> av.VideoStream:
 class _Source:
     """One decoding pass over a video, asked for pictures in order of presentation."""
 
-    def __init__(self, container, path: str, zero: float, threads: int):
+    def __init__(self, container, path: str, zero: float, threads: int, wild: set[int]):
         self.path = path
+        self.wild = wild
         self.zero = zero
         stream = require_video(container, path)
         self.base = float(stream.time_base)
@@ -122,7 +123,9 @@ class _Source:
 
     def _next(self, pts: int) -> av.VideoFrame | None:
         try:
-            frame = next((f for f in self._pictures if f.pts is not None), None)
+            frame = next(
+                (f for f in self._pictures if f.pts is not None and f.pts not in self.wild), None
+            )
         except READ_ERRORS as error:
             raise DamagedFileError(
                 self.path, self.second(pts), f"the picture cannot be decoded ({error.strerror})"
@@ -189,12 +192,13 @@ def read_frames(
         size = int(group.attrs["picture_width"]), int(group.attrs["picture_height"])
         crop = Choices.from_json(group.attrs["choices"]).crop
         wanted = group["source_pts"][start:stop]
+        wild = set(group["wild_pts"][:].tolist())
     if not len(wanted):
         return
     with open_media(path) as container:
         if start:
             _seek(container, path, int(wanted[0]))
-        source = _Source(container, path, zero, threads)
+        source = _Source(container, path, zero, threads, wild)
         screen = Screen(read_framing(require_video(container, path)), size, crop)
         shown, picture, seen = None, None, size
         for tick, pts in enumerate(wanted, start=start):
