@@ -31,6 +31,7 @@ rule window_clips:
             f"results/normalized/{wc.stream}/{s.session}.h5"
             for s in sessions_of(wc.split)
         ],
+        repeated="results/repeated.json",  # refuses a recording in two splits
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
     log:
