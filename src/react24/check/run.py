@@ -13,6 +13,8 @@ from react24 import store
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.config import SPLITS
 from react24.log import progress
+from react24.media.fingerprint import Fingerprint
+from react24.media.repeated import Recording, find_repeated
 from react24.project import Project
 from react24.sheet_files import explain_wrong_root, list_uses
 
@@ -65,6 +67,8 @@ def check_project(
                 f"{where}: it can be used for {look.seconds:.2f} s and gives no clip, which takes "
                 f"{CLIP_SECONDS:g} s"
             )
+    for repeat in find_repeated(_recordings(project, looks)):
+        (errors if repeat.refused else warnings).append(repeat.sentence())
     errors += _splits_without_clips(project, looks)
     return Report(project, looks, tuple(errors), tuple(warnings))
 
@@ -122,6 +126,25 @@ def _crashed(task: Task) -> SessionLook:
         f"recordings anew, for instance with ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4 ({files})"
     )
     return SessionLook(task.session.session, errors=(message,))
+
+
+def _recordings(project: Project, looks: dict[str, SessionLook]) -> list[Recording]:
+    """All recordings whose pictures were looked at."""
+    return [
+        Recording(
+            session.session,
+            person.role,
+            person.subject,
+            session.split,
+            person.video,
+            Fingerprint(*fingerprints[person.role]),
+            person.choices,
+        )
+        for session in project.sessions
+        for fingerprints in [looks[session.session].fingerprints]
+        for person in session.people
+        if person.role in fingerprints
+    ]
 
 
 def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> list[str]:
