@@ -92,6 +92,11 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other))
 
 
+def shape_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """The part of it that the proportions make, whatever the light."""
+    return distance(one[: 3 * len(RIGID)], other[: 3 * len(RIGID)])
+
+
 def _level_crop(rgb: np.ndarray, region: Region) -> np.ndarray:
     """The face with hair and collar, its eyes level: float32 (CROP, CROP, 3).
 
