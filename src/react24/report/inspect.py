@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from react24 import store
@@ -219,7 +218,7 @@ def _gather_person(
         subject=subject,
         facts=_facts(role, media, faces, features, found, valid, level),
         shots=seen,
-        neutral=_read_neutral(made, role),
+        neutral=_extra(features, "neutral"),
         curves=Curves(valid, affect, level),
     )
 
@@ -349,6 +348,9 @@ def _facts(
         note = "" if part.pretrained else ", NOT PRETRAINED"
         made.setdefault(f"{part.backend} ({part.weights}){note}", []).append(stream)
     lines += [f"{' and '.join(streams)}: {by}" for by, streams in made.items()]
+    error = _extra(features, "pose_error")
+    if error is not None and valid.any():
+        lines[-1] += f"; head pose within {np.median(error[valid]):.1f} pixels (median)"
     return tuple(lines)
 
 
@@ -357,13 +359,9 @@ def _loudness(level: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(10 ** (level / 10))))
 
 
-def _read_neutral(made: dict[str, Path], role: str) -> np.ndarray | None:
-    """The neutral face that the features were measured against, where a file holds it."""
-    for path in made.values():
-        with h5py.File(path, "r") as file:
-            if "neutral" in file[role]:
-                return file[role]["neutral"][:]
-    return None
+def _extra(features: dict[str, store.Features], name: str) -> np.ndarray | None:
+    """An array that a feature file holds beside the stream; None where none does."""
+    return next((part.extra[name] for part in features.values() if name in part.extra), None)
 
 
 def name_frames(shots: Sequence[Shot]) -> list[str]:
