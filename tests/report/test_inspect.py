@@ -243,7 +243,9 @@ def test_the_command_writes_a_png(results, tmp_path, capsys):
 
 
 def test_a_session_without_features(tmp_path):
-    _, faces = write_recordings(tmp_path, "s2", 30)
+    media, faces = write_recordings(tmp_path, "s2", 30)
+    with h5py.File(media, "r+") as file:
+        file["a"].attrs["sound_rate"] = 0
     with h5py.File(faces, "r+") as file:
         for role in "ab":
             points = load_rig().neutral * 20 + (32, 24, 0)
@@ -252,7 +254,10 @@ def test_a_session_without_features(tmp_path):
     assert len(sheet.missing) == 2
     assert sheet.missing[0].startswith("No graphau features yet")
     assert all(not shot.readings for person in sheet.people for shot in person.shots)
+    assert [person.curves.level is None for person in sheet.people] == [True, False]
+    assert sheet.people[0].facts[0].endswith("; no sound")
     texts = _texts(inspect_draw.lay_out(sheet))
+    assert texts.count("no sound") == 1
     assert "no valence and arousal yet" in texts
     assert any(text.startswith("- No faceverse features yet") for text in texts)
 

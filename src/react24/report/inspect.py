@@ -8,7 +8,6 @@ module chooses and reads; `react24.report.inspect_draw` draws.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,6 @@ from react24.media.sound import read_sound
 from react24.media.video import read_frames
 from react24.notices import gather_notices
 from react24.store import FPS
-
-logger = logging.getLogger(__name__)
 
 SHOTS = 8
 """Frames of each person."""
@@ -149,8 +146,8 @@ def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> Sh
         shots: Frames per person.
 
     Raises:
-        InputError: There is no such session, its face has not been tracked yet, or a video is gone
-            or damaged.
+        InputError: There is no such session, its face has not been tracked yet, or a recording is
+            gone or damaged.
         StoreError: A file is another one than its name says, or of another version.
     """
     results = Path(results)
@@ -314,11 +311,10 @@ def sound_level(media: Path, role: str, bins: int = 1500) -> np.ndarray | None:
     Returns:
         float (n,), at least ``SILENCE``; None where the role has no sound.
     """
-    try:
-        sound = read_sound(media, role, SOUND_RATE)
-    except InputError as error:
-        logger.warning("role %s: no sound level: %s", role, error)
-        return None
+    with store.open_file(media, "media") as file:
+        if not int(file[role].attrs["sound_rate"]):
+            return None
+    sound = read_sound(media, role, SOUND_RATE)
     parts = np.array_split(sound, max(1, min(bins, 10 * len(sound) // SOUND_RATE)))
     power = np.array([np.mean(np.square(part, dtype=np.float64)) for part in parts])
     return 10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10)))
