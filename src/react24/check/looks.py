@@ -307,6 +307,7 @@ def _track_part(
             faces,
             max_gap=task.settings["faces"]["max_gap"],
             max_missing=1.0,
+            model=task.settings["faces"]["model"],
             created_by="react24 check",
         )
     except NoFaceError:
