@@ -84,6 +84,7 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
     (places, options) = calls[0]
     assert places == (Path("m.h5"), Path("f.h5"))
     assert (options["max_gap"], options["max_missing"]) == (7, 0.2)
+    assert options["model"] == "mediapipe"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_every_column_of_the_sheet_is_in_the_readme():
 
 def test_empty_configuration_takes_all_defaults():
     settings = load_settings({}, REPOSITORY)
-    assert settings["faces"] == {"max_gap": 12, "max_missing": 0.2}
+    assert settings["faces"] == {"max_gap": 12, "max_missing": 0.2, "model": "mediapipe"}
     assert settings["sampling"]["seeds"] == [0, 1, 2]
     assert settings.models["belfusion"]["variant"] == "fixed"
     assert settings.sheet == REPOSITORY / "config" / "sessions.tsv"
@@ -186,6 +186,8 @@ def test_splits_that_a_run_needs():
         ({"faces": {"max_gap": -1}}, ["faces.max_gap: found -1", "a number from 0"]),
         ({"faces": {"max_missing": "1e-3"}}, ["found '1e-3'", "write 1.0e-3"]),
         ({"faces": {"max_missing": 2}}, ["faces.max_missing: found 2.0", "up to 1"]),
+        ({"faces": {"model": "face-landmaker"}}, ["faces.model", "did you mean face-landmarker?"]),
+        ({"faces": {"model": "gone.task"}}, ["faces.model: found 'gone.task'", "the path of a"]),
         ({"faces": [1]}, ["faces: found [1]", "a mapping"]),
         ({"metrics": {"space": "natve"}}, ["metrics.space: found 'natve'", "did you mean native?"]),
         ({"sampling": {"seeds": []}}, ["sampling.seeds: found []", "not empty"]),
@@ -236,6 +238,13 @@ def test_weights_may_be_a_file_or_a_published_name(project):
     streams = {"vggish": {"weights": "mine.pt"}, "wav2vec2": {"weights": "wav2vec2-base"}}
     config = {"streams": streams, "corpus": {"root": "resources/demo"}}
     assert load_settings(config, project)["streams"]["vggish"]["weights"] == "mine.pt"
+
+
+def test_the_face_networks_may_be_a_file_or_a_published_name(project):
+    (project / "mine.task").touch()
+    for model in ("mine.task", "face-landmarker"):
+        config = {"faces": {"model": model}, "corpus": {"root": "resources/demo"}}
+        assert load_settings(config, project)["faces"]["model"] == model
 
 
 def test_all_problems_are_reported_together():

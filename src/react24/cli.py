@@ -130,6 +130,15 @@ def make_parser() -> argparse.ArgumentParser:
     compare = command("compare", cli_metrics.run_compare, cli_metrics.COMPARE)
     cli_metrics.add_compare(compare)
 
+    inspect = command("inspect", _inspect, "Draw a sheet that shows whether features are right.")
+    inspect.add_argument("session", help="its name, such as demo01")
+    inspect.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of results (results)"
+    )
+    inspect.add_argument(
+        "--output", "-o", type=Path, help="PNG (inspect/SESSION.png in the folder of results)"
+    )
+
     show = command("show", _show, "Print what an HDF5 file of the pipeline holds.")
     show.add_argument("file", type=Path)
     return parser
@@ -193,6 +202,7 @@ def _track(options: argparse.Namespace) -> None:
         options.output,
         max_gap=faces["max_gap"],
         max_missing=faces["max_missing"],
+        model=faces["model"],
         created_by="react24 track",
     )
 
@@ -266,6 +276,15 @@ def _demo(options: argparse.Namespace) -> None:
     folder = options.folder or Path(DEMO_ROOT) / options.name
     seed = _settings(options)["demo"]["seed"]
     make_demo_session(options.name, folder, seed=seed, seconds=options.seconds)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from react24.report.inspect import gather_sheet
+    from react24.report.inspect_draw import draw_sheet
+
+    output = options.output or options.results / "inspect" / f"{options.session}.png"
+    draw_sheet(gather_sheet(options.session, options.results), output)
+    _say(str(output))
 
 
 def _show(options: argparse.Namespace) -> None:

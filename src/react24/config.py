@@ -25,6 +25,8 @@ DEMO_ROOT = "resources/demo"
 QUICK = "quick"
 """The preset that has a settings file of its own, beside the model's."""
 SPLITS = ("train", "val", "test")
+FACE_MODELS = ("mediapipe", "face-landmarker")
+"""Values of ``faces.model`` that are no path."""
 SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
 """Streams that are made from sound."""
 LEARNED_BASELINES = ("MeanSeq", "MeanFr")
@@ -187,6 +189,7 @@ def _check_together(values: Mapping, root: Path) -> list[str]:
         *_check_ratios(values["split"]),
         *_check_demo(values, root),
         *_check_appropriate(values["appropriate"], root),
+        *_check_face_model(values["faces"]["model"], root),
         *_check_weights(values["streams"], root),
     ]
 
@@ -236,6 +239,16 @@ def _check_appropriate(values: Mapping, root: Path) -> list[str]:
                 f"{values['source']}, which does not use it; set source: official or {key}: null"
             )
     return problems
+
+
+def _check_face_model(found: str, root: Path) -> list[str]:
+    if found in FACE_MODELS or (root / found).is_file():
+        return []
+    near = schemas.nearest(found, FACE_MODELS)
+    return [
+        f"faces.model: found {found!r}; accepted is {', '.join(FACE_MODELS)}, or the path of a "
+        f"Face Landmarker bundle (.task){f' (did you mean {near}?)' if near else ''}"
+    ]
 
 
 def _check_weights(streams: Mapping, root: Path) -> list[str]:

@@ -15,7 +15,7 @@ if SRC not in sys.path:
     sys.path.insert(0, SRC)
 
 from react24.codedigest import code_digest
-from react24.config import LEARNED_BASELINES, read_config
+from react24.config import FACE_MODELS, LEARNED_BASELINES, read_config
 from react24.errors import InputError
 from react24.models import registry
 from react24.paths import share_with_jobs
@@ -86,6 +86,13 @@ def session_media(wildcards):
         if person.audio != person.video:
             files[f"audio_{person.role}"] = str(person.audio)
     return files
+
+
+def recordings_and_bundle(wildcards):
+    """Videos and sound of a session, and the face networks where they are the user's own."""
+    model = SETTINGS["faces"]["model"]
+    own = {} if model in FACE_MODELS else {"bundle": model}
+    return session_media(wildcards) | own
 
 
 def recordings_and_weights(stream):

@@ -71,9 +71,9 @@ class SoundBeside:
         meeting = [r for r in readings if self.sound.end > r > first - self.length]
         if not meeting:
             text = (
-                f"its clock starts at second {float(first):.2f} and has nothing in common with that "
-                f"of {self.video}; its first sample was taken to belong to the start of the video; "
-                f"say otherwise with audio_offset_{self.role}"
+                f"its clock starts at second {float(first):.2f} and has nothing in common with "
+                f"that of {self.video}; its first sample was taken to belong to the start of the "
+                f"video; say otherwise with audio_offset_{self.role}"
             )
             return first, [self._notice("time.sound_apart", text)]
         together = [r for r in meeting if abs(self.sound.end - r - self.length) <= ENDS_ALIKE]

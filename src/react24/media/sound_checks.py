@@ -104,8 +104,8 @@ def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
         if len(known) and known.min() < LIKE:
             text = (
                 f"{head}its channels hear different things ({listed}; correlation of their "
-                f"loudness {known.min():.2f}); their mean was taken; if one of them is this person's "
-                f"microphone, {advice}"
+                f"loudness {known.min():.2f}); their mean was taken; if one of them is this "
+                f"person's microphone, {advice}"
             )
             return [Notice("sound.channels", text, role)]
     if len(active) < len(levels.power):

@@ -161,11 +161,11 @@ def _length_with_sound(scan: RoleScan) -> Fraction:
     """Seconds that can be used where sound is needed."""
     pictures, heard = scan.pictures_end, scan.sound_end
     if heard < pictures / 2 and not scan.sound.damage:
-        hint = f", or say with audio_offset_{scan.role} where it starts" if scan.files.audio else ""
+        hint = f", or say in audio_offset_{scan.role} when it starts" if scan.files.audio else ""
         raise InputError(
-            f"{scan.sound_file} (role {scan.role}): its sound lasts until {float(heard):.1f} s, the "
-            f"pictures of {scan.files.video} until {float(pictures):.1f} s; name the sound file of "
-            f"this recording{hint}"
+            f"{scan.sound_file} (role {scan.role}): its sound lasts until {float(heard):.1f} s, "
+            f"the pictures of {scan.files.video} until {float(pictures):.1f} s; name the sound "
+            f"file of this recording{hint}"
         )
     return pictures if pictures - heard <= PADDED_SOUND else heard
 
