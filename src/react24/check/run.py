@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +15,7 @@ from react24 import store
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.config import SPLITS
 from react24.log import progress
+from react24.media.repeated import find_repeated
 from react24.project import Project
 from react24.sheet_files import explain_wrong_root, list_uses
 
@@ -65,6 +68,8 @@ def check_project(
                 f"{where}: it can be used for {look.seconds:.2f} s and gives no clip, which takes "
                 f"{CLIP_SECONDS:g} s"
             )
+    for repeat in find_repeated([r for look in looks.values() for r in look.recordings]):
+        (errors if repeat.refused else warnings).append(repeat.sentence())
     errors += _splits_without_clips(project, looks)
     return Report(project, looks, tuple(errors), tuple(warnings))
 
@@ -106,13 +111,18 @@ def _in_pool(
         return
     workers = max(1, min(cores, len(tasks)))
     spawn = multiprocessing.get_context("spawn")  # forked libraries of video do not always work
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_be_quiet) as pool:
         jobs = [pool.submit(look, task) for task in tasks]
         for job in as_completed(jobs):
             try:
                 yield job.result()
             except BrokenProcessPool:
                 continue
+
+
+def _be_quiet() -> None:
+    """What jobs and libraries write to the console would stand between the lines of the check."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _crashed(task: Task) -> SessionLook:
