@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -13,8 +15,7 @@ from react24 import store
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.config import SPLITS
 from react24.log import progress
-from react24.media.fingerprint import Fingerprint
-from react24.media.repeated import Recording, find_repeated
+from react24.media.repeated import find_repeated
 from react24.project import Project
 from react24.sheet_files import explain_wrong_root, list_uses
 
@@ -67,7 +68,7 @@ def check_project(
                 f"{where}: it can be used for {look.seconds:.2f} s and gives no clip, which takes "
                 f"{CLIP_SECONDS:g} s"
             )
-    for repeat in find_repeated(_recordings(project, looks)):
+    for repeat in find_repeated([r for look in looks.values() for r in look.recordings]):
         (errors if repeat.refused else warnings).append(repeat.sentence())
     errors += _splits_without_clips(project, looks)
     return Report(project, looks, tuple(errors), tuple(warnings))
@@ -110,13 +111,18 @@ def _in_pool(
         return
     workers = max(1, min(cores, len(tasks)))
     spawn = multiprocessing.get_context("spawn")  # forked libraries of video do not always work
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_be_quiet) as pool:
         jobs = [pool.submit(look, task) for task in tasks]
         for job in as_completed(jobs):
             try:
                 yield job.result()
             except BrokenProcessPool:
                 continue
+
+
+def _be_quiet() -> None:
+    """What jobs and libraries write to the console would stand between the lines of the check."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _crashed(task: Task) -> SessionLook:
@@ -126,25 +132,6 @@ def _crashed(task: Task) -> SessionLook:
         f"recordings anew, for instance with ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4 ({files})"
     )
     return SessionLook(task.session.session, errors=(message,))
-
-
-def _recordings(project: Project, looks: dict[str, SessionLook]) -> list[Recording]:
-    """All recordings whose pictures were looked at."""
-    return [
-        Recording(
-            session.session,
-            person.role,
-            person.subject,
-            session.split,
-            person.video,
-            Fingerprint(*fingerprints[person.role]),
-            person.choices,
-        )
-        for session in project.sessions
-        for fingerprints in [looks[session.session].fingerprints]
-        for person in session.people
-        if person.role in fingerprints
-    ]
 
 
 def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> list[str]:
