@@ -4,14 +4,14 @@
         [--scores SCORES.npy]
 
 FOLDER holds clips of real faces, one ``.npz`` each: ``landmarks_x16`` (T, 478, 3), pixels times 16;
-``found`` (T,); ``width``, ``height``; ``face_api_frame`` (n,) and ``face_api`` (n, 7), the
-probabilities of face-api's expression network on some pictures (neutral, happy, sad, angry, fearful,
-disgusted, surprised); where there, ``pose_frame`` (m,) and ``pose_degrees`` (m, 3), the pose by
-MediaPipe's face geometry. Clips are only measured with, so they may be anybody's.
+``found`` (T,); ``width``, ``height``; ``face_api_frame`` (n,) and ``face_api`` (n, 7),
+probabilities of face-api's expression network on some pictures (neutral, happy, sad, angry,
+fearful, disgusted, surprised); where there, ``pose_frame`` (m,) and ``pose_degrees`` (m, 3), the
+pose by MediaPipe's face geometry.
 
 Agreement counts frames of which the network is sure (more than 0.8). ``--scores`` gives judgements
 to use instead of the student's, all found frames of all clips in a row: with those that
-``react24.rig.student_build --folds --scores`` writes, no clip is measured with a student that knew
+``react24.rig.student_build --folds --scores`` writes (clips of up to 500 frames), no clip is measured with a student that knew
 its person.
 """
 
@@ -52,6 +52,7 @@ class Given:
         self.name, self._left = "given", scores
 
     def scores(self, landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
+        """The next of them, (T, 52)."""
         now, self._left = self._left[: len(landmarks)], self._left[len(landmarks) :]
         return now
 

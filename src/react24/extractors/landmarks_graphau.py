@@ -1,7 +1,8 @@
 """The 25-D stream from landmarks: 15 action units, valence and arousal, 8 expressions.
 
 Every number is a documented formula of the 52 coefficients (`landmarks_common.combine`); nothing
-here was trained on expressions. Action units are continuous in [0, 1], where OpenGraphAU's are 0 or 1.
+here was trained on expressions. Action units are continuous in [0, 1], where OpenGraphAU's are 0
+or 1.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ the smile, and the corners of the mouth (AU15, EMFACS's second unit of Disgust) 
 well, so the raised upper lip (AU10) stands for it. Contempt is AU14 on one side only: the
 difference of the two sides."""
 
-NEUTRAL_LEVEL = 0.3
+NEUTRAL_LEVEL = 0.4
 """Evidence for Neutral when nothing moves; it falls by the strongest other evidence, to 0."""
 
 TEMPERATURE = 0.1
-"""Of the softmax over the eight evidences: a still face is Neutral with probability 0.74."""
+"""Of the softmax over the eight evidences: a still face is Neutral with probability 0.89."""
 
 OPEN_LIPS = 0.5 * JAW_DROP
 """Distance between the lips (rig units) at which AU25 is 1: half of what the jaw can do."""

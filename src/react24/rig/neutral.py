@@ -25,13 +25,14 @@ ABSOLUTE = (
 )  # fmt: skip
 """Stems (names without Left/Right) of shapes that a resting mouth does not show, whoever it is."""
 
-QUIET = 0.4
-"""Most that the shapes of ``ABSOLUTE`` (pairs averaged) may add up to in a frame at rest."""
+QUIET = 0.5
+"""Most that the shapes of ``ABSOLUTE`` and mouthPucker (pairs averaged) may add up to in a frame at
+rest. Full lips show 0.1 to 0.3 of mouthPucker; it counts because rounding them hides a smile."""
 
 SHUT = 0.5
 """A frame with the eyes shut further than this is no rest."""
 
-LEAST_QUIET = 0.01
+LEAST_QUIET = 0.02
 """Least share of frames at rest; fewer are moments at which a motion passes through something that
 looks like rest, or slips of the judge."""
 
@@ -50,6 +51,9 @@ TYPICAL_REST = {
 
 STATED, QUIET_FOUND, NEVER_QUIET = "stated", "quiet frames", "no quiet frame"
 """How a neutral face was found, best first."""
+
+
+_MOUTH = np.array([name.startswith(("mouth", "jaw")) for name in NAMES])
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,16 @@ def quiet_frames(scores: np.ndarray) -> np.ndarray:
 
 
 def activity(scores: np.ndarray) -> np.ndarray:
-    """How much of the shapes of ``ABSOLUTE`` is shown, pairs averaged, summed: (T,)."""
-    return _pair_means(scores, ABSOLUTE).sum(1)
+    """How much of ``ABSOLUTE`` and mouthPucker is shown, pairs averaged, summed: (T,)."""
+    return _pair_means(scores, (*ABSOLUTE, "mouthPucker")).sum(1)
 
 
 def choose_rest(scores: np.ndarray) -> tuple[np.ndarray, bool]:
     """The frames that the neutral face is made of.
 
-    Of the quiet frames, or of all where (next to) none is quiet, those with the least activity in
-    which everything is most as it usually is.
+    Of the quiet frames those with the least activity, the stillest mouth, and brows and eyes most
+    as in the other quiet ones; where (next to) none is quiet, of all frames those with the least
+    activity in which everything is most as it usually is.
 
     Args:
         scores: (T, 52), a judge's; T >= 1.
@@ -97,8 +102,12 @@ def choose_rest(scores: np.ndarray) -> tuple[np.ndarray, bool]:
     quiet = quiet_frames(scores)
     found = bool(quiet.mean() >= LEAST_QUIET)
     pool = np.flatnonzero(quiet) if found else np.arange(len(scores))
-    away = np.abs(scores[pool] - np.median(scores[pool], axis=0)).sum(1)
-    order = np.argsort(activity(scores[pool]) + away, kind="stable")
+    away = np.abs(scores[pool] - np.median(scores[pool], axis=0))
+    if found:
+        # However full the lips: pursed or pressed less is nearer to rest. Brows and eyes move both
+        # ways from rest, so that theirs is what is usual.
+        away[:, _MOUTH] = scores[pool][:, _MOUTH]
+    order = np.argsort(activity(scores[pool]) + away.sum(1), kind="stable")
     return np.sort(pool[order[:count]]), found
 
 

@@ -1,9 +1,9 @@
 """From landmarks to head pose and shape coefficients.
 
 For one person in one session: let a judge say what every frame shows (`judge`), make the person's
-neutral face of the frames it finds at rest (`neutral`), find the pose of every frame from the points
-that follow the skull, and explain what is left of the landmarks, in the head frame, by the 52
-displacement fields B of the rig:
+neutral face of the frames it finds at rest (`neutral`), find the pose of every frame from the
+points that follow the skull, and explain what is left of the landmarks, in the head frame, by the
+52 displacement fields B of the rig:
 
     minimise  sum_t |M (neutral + B e_t - points_t)|² + |e_t|²_Λ + μ |e_t - e_{t-1}|²_D
     subject to  0 <= e_t <= 1

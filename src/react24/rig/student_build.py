@@ -5,8 +5,8 @@
 TRACKS is a folder of face tracks, one or two people a file: faces files of the pipeline (``.h5``),
 or ``.npz`` with ``landmarks`` (T, 478, 3) in pixels (or ``landmarks_x16``, pixels times 16) and
 ``found`` (T,). The teacher is the blendshape network in the bundle (Apache-2.0, as is what learns
-from it). It labels the recorded faces and several times as many drawn ones (`faces_drawn`), all seen
-from the front; the student is fitted to both. With ``--folds`` it is first fitted without a part of
+from it). It labels the recorded faces and many more drawn ones (`faces_drawn`), all seen from the
+front; the student is fitted to both. With ``--folds`` it is first fitted without a part of
 the people, for each part, and told how far off it is for those: what to expect for anybody else.
 """
 
