@@ -31,6 +31,10 @@ rule window_clips:
             f"results/normalized/{wc.stream}/{s.session}.h5"
             for s in sessions_of(wc.split)
         ],
+        # Which clips are left out, the same for all streams.
+        faces=lambda wc: [
+            f"results/faces/{s.session}.h5" for s in sessions_of(wc.split)
+        ],
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
     log:
@@ -45,6 +49,7 @@ rule window_clips:
         runtime=60,
     params:
         sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
+        min_valid=SETTINGS["clips"]["min_valid"],
         code=code_digest("react24.windows"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
