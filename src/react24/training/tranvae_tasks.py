@@ -188,6 +188,8 @@ class CodebookTask(_TranvaeTask):
             valid = _half(batch["valid"], batch["half"])
             valid, counts = within_usable(valid, valid.shape[1])
             counts = counts.squeeze(1)
+            if counts.any():  # windows left out are not part of the batch's statistics either
+                windows, valid, counts = windows[counts], valid[counts], None
         losses = codebook_losses(self.module(windows, counts), windows, self.module, valid)
         return {name: getattr(losses, name) for name in losses.__dataclass_fields__}
 
