@@ -6,15 +6,21 @@
 #
 # What is computed: config/ (science). How it runs: profiles/ (cores, memory, GPUs, cluster).
 
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-# A configuration given with --configfile replaces the default one, it is not laid over it.
+# A configuration given with --configfile replaces the default one, it is not laid over it. With
+# --directory, results lie elsewhere; what is not there is sought beside this file.
+CONFIG_FILE = "config/config.yaml"
+if not os.path.exists(CONFIG_FILE):
+    CONFIG_FILE = os.path.join(workflow.basedir, CONFIG_FILE)
 if not workflow.config_settings.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: CONFIG_FILE
 
 
 report: "workflow/report/workflow.rst"

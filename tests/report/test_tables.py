@@ -66,7 +66,7 @@ def test_three_forms(paths, tmp_path):
     text = md.read_text(encoding="utf-8")
     assert "| belfusion‡ | 2.000 ± 1.414 |" in text
     assert "| MeanFr†‡ |" in text
-    assert "49.00 ± 0.00 (1.96 s)" in text
+    assert "| 49.00 (1.96 s) |" in text
     assert "RANDOM weights" in text
     assert "not the official ones. nearest speakers." in text
     assert ours[0]["appropriate"] == "stand-in"
@@ -78,6 +78,18 @@ def test_three_forms(paths, tmp_path):
     assert "0.137" in published_part
     assert "0.137" not in ours_part
     assert r"$\pm$" in tex.read_text(encoding="utf-8")
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    paths = [write_metrics(tmp_path, name, 0, 2.0) for name in ("belfusion", "Random")]
+    tsv, md, tex = (tmp_path / f"one.{suffix}" for suffix in ("tsv", "md", "tex"))
+    tables.tabulate_metrics(paths, tsv=tsv, md=md, tex=tex)
+    ours = md.read_text(encoding="utf-8").partition("## Published")[0]
+    assert "±" not in ours
+    assert "seed 0, scored" in ours
+    with tsv.open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file, delimiter="\t"))
+    assert (row["FRCorr"], row["FRCorr_std"]) == ("2", "")
 
 
 def test_no_random_mark_when_all_is_pretrained(paths, tmp_path):

@@ -15,7 +15,7 @@ if SRC not in sys.path:
     sys.path.insert(0, SRC)
 
 from react24.codedigest import code_digest
-from react24.config import LEARNED_BASELINES
+from react24.config import FACE_MODELS, LEARNED_BASELINES, read_config
 from react24.errors import InputError
 from react24.models import registry
 from react24.paths import share_with_jobs
@@ -27,12 +27,18 @@ STARTED = time.time()
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
-CONFIG_FILES = workflow.config_settings.configfiles or ["config/config.yaml"]
+CONFIG_FILES = workflow.config_settings.configfiles or [CONFIG_FILE]
+CHECKOUT = Path(workflow.basedir)
 try:
+    # Snakemake's own reader lets through what ours refuses.
+    if workflow.is_main_process:
+        for path in CONFIG_FILES:
+            read_config(path)
     PROJECT = load_project(
         config,
         check=workflow.is_main_process,
         source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
+        start=None if CHECKOUT == Path.cwd() else CHECKOUT,
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -80,6 +86,13 @@ def session_media(wildcards):
         if person.audio != person.video:
             files[f"audio_{person.role}"] = str(person.audio)
     return files
+
+
+def recordings_and_bundle(wildcards):
+    """Videos and sound of a session, and the face networks where they are the user's own."""
+    model = SETTINGS["faces"]["model"]
+    own = {} if model in FACE_MODELS else {"bundle": model}
+    return session_media(wildcards) | own
 
 
 def recordings_and_weights(stream):

@@ -1,6 +1,6 @@
 rule track_faces:
     input:
-        unpack(session_media),
+        unpack(recordings_and_bundle),
         media="results/media/{session}.h5",
     output:
         faces=ensure("results/faces/{session}.h5", non_empty=True),
@@ -17,6 +17,7 @@ rule track_faces:
     params:
         max_gap=SETTINGS["faces"]["max_gap"],
         max_missing=SETTINGS["faces"]["max_missing"],
+        model=SETTINGS["faces"]["model"],
         code=code_digest("react24.faces.track"),
     message:
         "Tracking the faces of session {wildcards.session}"

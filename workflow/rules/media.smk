@@ -16,6 +16,7 @@ rule probe_session:
     params:
         people=session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
+        need_sound=SETTINGS.hears,
         code=code_digest("react24.media.probe"),
     message:
         "Reading the clock of session {wildcards.session}"

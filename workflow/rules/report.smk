@@ -128,3 +128,36 @@ rule plot_clip:
         "Plotting one clip of {wildcards.model}, {wildcards.split}"
     script:
         "../scripts/plot_clip.py"
+
+
+# Asked for by name only: snakemake results/inspect/SESSION.png
+rule inspect_session:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+        faces="results/faces/{session}.h5",
+        graphau="results/features/graphau/{session}.h5",
+        faceverse="results/features/faceverse/{session}.h5",
+    output:
+        sheet=report(
+            "results/inspect/{session}.png",
+            caption="../report/inspect.rst",
+            category="Sessions",
+            labels={"session": "{session}", "what": "contact sheet"},
+        ),
+    log:
+        "logs/inspect_session/{session}.log",
+    benchmark:
+        "benchmarks_out/inspect_session/{session}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=code_digest("react24.report.inspect", "react24.report.inspect_draw"),
+    message:
+        "Drawing the contact sheet of session {wildcards.session}"
+    script:
+        "../scripts/inspect_session.py"

@@ -11,8 +11,6 @@ from react24.rig.model import load_rig
 from react24.rig.solve import Solution, SolveSettings, solve_track
 from react24.store import Features
 
-FACE_MESH = "mediapipe 0.10.14 FaceMesh (refined landmarks)"
-
 
 class Track(Protocol):
     """The parts of ``react24.faces.track.FaceTrack`` that the extractors read."""
@@ -21,11 +19,7 @@ class Track(Protocol):
     valid: np.ndarray
     width: int
     height: int
-
-
-def weights_name() -> str:
-    """What the values were made with, for the ``weights`` attribute."""
-    return f"{FACE_MESH}, {load_rig().version}"
+    weights: str
 
 
 class LandmarksExtractor(ABC):
@@ -51,7 +45,8 @@ class LandmarksExtractor(ABC):
         """Solve the face of one person and read the stream off it.
 
         Args:
-            source: A face track: landmarks (T, 478, 3), valid (T,), width, height.
+            source: A face track: landmarks (T, 478, 3), valid (T,), width, height, and which
+                networks found it.
 
         Returns:
             Features with values float32 (T, D).
@@ -74,5 +69,5 @@ class LandmarksExtractor(ABC):
             stream=self.stream,
             backend="landmarks",
             pretrained=True,
-            weights=weights_name(),
+            weights=f"{source.weights}, {load_rig().version}",
         )

@@ -193,10 +193,10 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
         cells += ["official" if row.appropriate == "official" else "stand-in"]
         values = [row.official[n] for n in OFFICIAL]
         values += [row.lag_seconds, *row.corrected.values()]
-        cells += [f"{number:.9g}" for v in values for number in (v.mean, v.std)]
+        cells += [cell for value in values for cell in _tsv_cells(value)]
         for comparison in COMPARISONS:
             margin = ahead.get(row.model, {}).get(comparison.name)
-            cells += ["", ""] if margin is None else [f"{margin.mean:.9g}", f"{margin.std:.9g}"]
+            cells += ["", ""] if margin is None else _tsv_cells(margin)
         cells += [""]
         lines.append("\t".join(map(str, cells)))
     for entry in read_published():
@@ -221,12 +221,25 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _tsv_cells(value: Value) -> list[str]:
+    """Mean and deviation; no deviation where there is one seed."""
+    return [f"{value.mean:.9g}", f"{value.std:.9g}" if len(value.by_seed) > 1 else ""]
+
+
+def _spread(value: Value, digits: int) -> str:
+    """The deviation behind a mean; empty where there is one seed, which has none."""
+    return f" ± {value.std:.{digits}f}" if len(value.by_seed) > 1 else ""
+
+
 def _protocol(rows: Sequence[Row], split: str, space: str) -> str:
     row = rows[0]
     seeds = ", ".join(map(str, row.seeds))
+    over = (
+        f"mean ± standard deviation over seeds {seeds}" if len(row.seeds) > 1 else f"seed {seeds}"
+    )
     return (
-        f"Split {split}: N = {row.clips} directions, S = {row.samples} reactions each, mean ± "
-        f"standard deviation over seeds {seeds}, scored in {space} units. FRCorr and FRDist are "
+        f"Split {split}: N = {row.clips} directions, S = {row.samples} reactions each, {over}, "
+        f"scored in {space} units. FRCorr and FRDist are "
         f"sums over the S samples, as the official code computes them (divide by S for a mean)."
     )
 
@@ -270,7 +283,7 @@ def _cell(name: str, value: Value) -> str:
     digits = DECIMALS.get(name, 3)
     if math.isnan(value.mean):
         return "undefined"
-    return f"{value.mean:.{digits}f} ± {value.std:.{digits}f}"
+    return f"{value.mean:.{digits}f}{_spread(value, digits)}"
 
 
 def _official_cells(row: Row) -> list[str]:
@@ -322,7 +335,7 @@ def _margin_lines(rows: Sequence[Row]) -> list[str]:
     if not shown:
         return []
     body = [
-        [names[model], *(f"{found[c.name].mean:+.3f} ± {found[c.name].std:.3f}" for c in shown)]
+        [names[model], *(f"{found[c.name].mean:+.3f}{_spread(found[c.name], 3)}" for c in shown)]
         for model, found in ahead.items()
     ]
     lines = ["## Ahead of the naive baselines", ""]
