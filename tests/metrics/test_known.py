@@ -178,3 +178,26 @@ def test_validity_of_another_shape_is_refused():
     truth = waves(2)
     with pytest.raises(InputError, match=r"validity of the ground truth has shape \(2, 5\)"):
         frcorr(truth[:, None], truth, np.eye(2), valid=np.ones((2, 5), bool))
+
+
+def test_evaluate_reads_the_validity_of_clips_files(tmp_path):
+    import clips_factory
+
+    from react24.metrics.evaluation import evaluate_files
+
+    native = clips_factory.behaviour(2, 25)
+    valid = np.ones((4, 750), bool)
+    valid[1, 200:500] = False
+    predictions = np.ascontiguousarray(clips_factory.behaviour(2, 25, seed=4)[:, None])
+    np.save(tmp_path / "p.npy", predictions)
+    clips_factory.write_appropriate(tmp_path / "appropriate/test.h5", np.eye(4))
+    found = []
+    for garbage in (0.2, 0.9):
+        native[~valid] = garbage
+        path = tmp_path / "clips/graphau/test.h5"
+        clips_factory.write_clips(path, native, split="test", valid=valid)
+        found.append(evaluate_files(tmp_path / "p.npy", path, "test"))
+    one, other = found
+    assert one.official["FRDist"] != other.official["FRDist"]
+    for name in ("FRCorr_exact_mean", "FRDist_mean", "TLCC_defined"):
+        assert one.corrected[name] == other.corrected[name], name
