@@ -21,6 +21,7 @@ from react24.models import registry
 from react24.paths import share_with_jobs
 from react24.project import load_project
 from react24.report.failures import describe_failures
+from react24.report.notices import describe_doubts
 from react24.weights import REGISTRY
 
 STARTED = time.time()
@@ -52,6 +53,7 @@ SPLITS = [
     for split in ("train", "val", "test")
     if any(s.split == split for s in SESSIONS.values())
 ]
+CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
@@ -308,6 +310,18 @@ def sampling_code(wildcards):
     """Digest of the sampling code with the model's own."""
     modules = model_kind(wildcards.model).modules()
     return model_code(wildcards, "react24.sampling", *modules)
+
+
+def told_files(sessions, streams):
+    """Files of some sessions that may hold notices."""
+    kinds = ["media", "faces", *(f"features/{stream}" for stream in streams)]
+    return [f"results/{kind}/{s.session}.h5" for s in sessions for kind in kinds]
+
+
+def other_sessions(split):
+    """Sessions of train, for a table of another split that is made with them."""
+    needed = split != "train" and "train" in SETTINGS.needed_splits
+    return sessions_of("train") if needed else []
 
 
 def baseline_clips(wildcards):
