@@ -36,8 +36,8 @@ def test_variable_rates_and_pauses_are_no_fault():
     assert not len(stamps.wild)
 
 
-@pytest.mark.parametrize("at", [1, 50, 98, 99])
-@pytest.mark.parametrize("off", [28_713_500, -90_000, 2_000])
+@pytest.mark.parametrize("at", [0, 1, 50, 98, 99])
+@pytest.mark.parametrize("off", [28_713_500, -90_000])
 def test_a_single_wild_stamp_is_left_out(at, off):
     shown = np.arange(100) * 40 + 100_000
     wrong = shown.copy()
@@ -47,6 +47,27 @@ def test_a_single_wild_stamp_is_left_out(at, off):
     assert stamps.wild[:, 0].tolist() == [wrong[at]]
     assert abs(stamps.wild[0, 1] - shown[at]) <= 400
     assert stamps.back is None
+
+
+@pytest.mark.parametrize("off", [-2_000, 2_000])
+def test_a_small_error_shows_where_it_contradicts_the_order(off):
+    shown = np.arange(100) * 40
+    wrong = shown.copy()
+    wrong[60] += off
+    np.testing.assert_array_equal(order_stamps(wrong, wrong, MS).kept, np.delete(shown, 60))
+    pause = shown.copy()
+    pause[97:] += 2_000  # as after a pause: nothing says that it is wrong
+    np.testing.assert_array_equal(order_stamps(pause, pause, MS).kept, pause)
+
+
+@pytest.mark.parametrize("part", [slice(0, 3), slice(50, 56), slice(95, 100)])
+def test_a_few_wild_stamps_in_a_row(part):
+    shown = np.arange(100) * 40
+    wrong = shown.copy()
+    wrong[part] += 1_700_000
+    np.testing.assert_array_equal(
+        order_stamps(wrong, wrong, MS).kept, np.delete(shown, np.arange(100)[part])
+    )
 
 
 def test_a_wild_stamp_among_reordered_pictures():
