@@ -103,3 +103,11 @@ def test_gaps_are_told_with_place_and_size():
     assert (gap.second, gap.size) == (Fraction(30 * 40, 1000), Fraction(900, 1000))
     assert find_gaps(np.arange(10) * 1000, MS) == ()  # one picture a second
     assert find_gaps(np.array([5]), MS) == ()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 8, 12])
+def test_short_files_lose_nothing(count):
+    shown = np.arange(count) * 40
+    np.testing.assert_array_equal(order_stamps(shown, shown, MS).kept, shown)
+    slides = np.arange(count) * 70_000
+    np.testing.assert_array_equal(order_stamps(slides, slides, MS).kept, slides)

@@ -51,7 +51,7 @@ class Meter:
     """
 
     def __init__(self, first: Block, channel: int | None):
-        count = first.samples.shape[1]
+        count = len(first.samples)
         self._start, self._rate, self._channel = first.time, first.rate, channel
         self._names = first.names or tuple(str(i) for i in range(count))
         self._samples = 0
@@ -72,7 +72,7 @@ class Meter:
             # Sample counts and the clock part at a gap; the sketch stays on the clock.
             self._frames = max(self._frames, round((block.time - self._start) * SKETCH_RATE))
         self._waiting.append(block.samples)
-        self._waiting_length += len(block.samples)
+        self._waiting_length += block.samples.shape[1]
         if self._waiting_length >= self._rate:
             self._flush(rest=False)
 
@@ -80,36 +80,36 @@ class Meter:
         """Measure what waits: whole 20 ms, the remainder only where nothing follows it."""
         if not self._waiting_length:
             return
-        samples = np.concatenate(self._waiting)
-        whole = len(samples) * SKETCH_RATE // (_SHARE * self._rate)
+        samples = np.concatenate(self._waiting, axis=1)
+        length = samples.shape[1]
+        whole = length * SKETCH_RATE // (_SHARE * self._rate)
         edges = np.arange(whole * _SHARE + 1) * self._rate // SKETCH_RATE
-        used = len(samples) if rest else int(edges[-1])
-        self._count(samples[:used])
+        used = length if rest else int(edges[-1])
+        if used:
+            self._count(samples[:, :used])
         if whole:
-            self._sketch(samples[: edges[-1]], edges[:-1])
-        left = samples[used:]
-        self._waiting, self._waiting_length = [left], len(left)
+            self._sketch(samples[:, : edges[-1]], edges[:-1])
+        left = samples[:, used:]
+        self._waiting, self._waiting_length = [left], left.shape[1]
 
     def _count(self, samples: np.ndarray) -> None:
-        if not len(samples):
-            return
         size = np.abs(samples)
-        self._samples += len(samples)
-        self._squares += np.einsum("nc,nc->c", samples, samples, dtype=np.float64)
-        self._peak = np.maximum(self._peak, size.max(axis=0))
-        self._clipped += (size >= CLIPPED).sum(axis=0)
+        self._samples += samples.shape[1]
+        self._squares += np.square(samples).sum(axis=1, dtype=np.float64)
+        self._peak = np.maximum(self._peak, size.max(axis=1))
+        self._clipped += np.count_nonzero(size >= CLIPPED, axis=1)
         mix = take_channel(samples, None)
         self._mix_squares += float(np.dot(mix, mix))
 
     def _sketch(self, samples: np.ndarray, edges: np.ndarray) -> None:
         """Envelopes of the channels and frames of the chosen sound; ``edges`` begin frames."""
-        power = np.add.reduceat(np.square(samples), edges[::_SHARE]) * (
+        power = np.add.reduceat(np.square(samples), edges[::_SHARE], axis=1) * (
             SKETCH_RATE / (_SHARE * self._rate)
         )
-        loudness = np.sqrt(power, dtype=np.float64)  # (frames / 2, C)
-        self._envelopes += len(loudness)
-        self._sum += loudness.sum(axis=0)
-        self._products += loudness.T @ loudness
+        loudness = np.sqrt(power, dtype=np.float64)  # (C, frames / 2)
+        self._envelopes += loudness.shape[1]
+        self._sum += loudness.sum(axis=1)
+        self._products += loudness @ loudness.T
         chosen = take_channel(samples, self._channel)
         levels = np.add.reduceat(np.square(chosen), edges) * (SKETCH_RATE / self._rate)
         self._parts.append((self._frames, _decibels(levels), self._bands(chosen, edges)))
@@ -119,10 +119,11 @@ class Meter:
         length = 2 * self._rate // SKETCH_RATE  # 20 ms around each 10 ms
         padded = np.pad(chosen, (length // 4, length))
         windows = np.lib.stride_tricks.sliding_window_view(padded, length)[edges]
-        spectrum = np.fft.rfft(windows * np.hanning(length).astype(np.float32), axis=1)
-        power = np.square(np.abs(spectrum)) / (length * length)  # (frames, bins)
         cuts = np.round(np.array(BAND_EDGES) * length / self._rate).astype(int)
-        return _decibels(np.add.reduceat(power[:, : cuts[-1]], cuts[:-1], axis=1))
+        spectrum = np.fft.rfft(windows * np.hanning(length).astype(np.float32), axis=1)
+        used = spectrum[:, : cuts[-1]]
+        power = (np.square(used.real) + np.square(used.imag)) / (length * length)  # (frames, bins)
+        return _decibels(np.add.reduceat(power, cuts[:-1], axis=1))
 
     def levels(self) -> ChannelLevels:
         """What was heard in each channel; call it when all blocks are in."""

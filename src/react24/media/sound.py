@@ -32,7 +32,7 @@ class Block:
 
     Attributes:
         time: Of the first sample, s on the file's clock.
-        samples: float32 (n, channels) in [-1, 1].
+        samples: float32 (channels, n) in [-1, 1].
         rate: Samples per second.
         names: FFmpeg's name of each channel (``FL``); empty where they have none.
         gap: s without sound before it; negative where it was cut because stamps went back.
@@ -49,7 +49,7 @@ class Block:
     @property
     def length(self) -> Fraction:
         """In seconds."""
-        return Fraction(len(self.samples), self.rate)
+        return Fraction(self.samples.shape[1], self.rate)
 
     @property
     def end(self) -> Fraction:
@@ -78,8 +78,8 @@ def read_blocks(path: str | Path, track: str = "") -> Iterator[Block]:
         if clock is None or abs(off) > (0 if late else GAP):
             time = block.time if clock is None else max(block.time, clock)
             cut = math.ceil(-off * block.rate) if off < 0 else 0
-            late = cut > len(block.samples)
-            block = replace(block, time=time, samples=block.samples[cut:], gap=off)
+            late = cut > block.samples.shape[1]
+            block = replace(block, time=time, samples=block.samples[:, cut:], gap=off)
         else:
             block = replace(block, time=clock)
         clock = block.end
@@ -113,31 +113,57 @@ def _without_wild(blocks: Iterator[Block]) -> Iterator[Block]:
 
 
 def _decode(path: str | Path, track: str) -> Iterator[Block]:
+    """Blocks of about half a second, less where time stamps are not those that are due."""
     with open_media(path) as container:
         stream = pick_sound(container, track)
         if stream is None:
             raise InputError(f"{path}: no sound stream")
-        to_float, rate, layout, names = None, 0, "", ()
-        clock = None
-        for frame in container.decode(stream):
-            if to_float is None:
-                rate, layout = frame.sample_rate, frame.layout.name
-                names = _channel_names(frame.layout)
+        to_float, form, names = None, None, ()
+        start, parts, count = None, [], 0
+        frames = container.decode(stream)
+        while True:
+            try:
+                frame, error = next(frames, None), None
+            except READ_ERRORS as broken:
+                frame, error = None, broken
+            if frame is not None and to_float is None:
+                form, names = _format(frame), _channel_names(frame.layout)
                 # Packed: PyAV crashes on planar sound with eight or more channels.
-                to_float = av.AudioResampler(format="flt", layout=frame.layout, rate=rate)
-            if (frame.sample_rate, frame.layout.name) != (rate, layout):
-                raise InputError(
-                    f"{path}: the sound changes from {rate} Hz {layout} to {frame.sample_rate} Hz "
-                    f"{frame.layout.name} on the way; convert it to one format"
+                to_float = av.AudioResampler(
+                    format="flt", layout=frame.layout, rate=frame.sample_rate
                 )
-            if frame.pts is not None:
-                clock = frame.pts * frame.time_base
-            elif clock is None:
-                clock = Fraction(0)
+            if frame is not None and _format(frame) != form:
+                raise InputError(
+                    f"{path}: the sound changes from {form[0]} Hz {form[1]} to {frame.sample_rate} "
+                    f"Hz {frame.layout.name} on the way; convert it to one format"
+                )
+            rate = form[0] if form else 1
+            if parts and (frame is None or 2 * count >= rate or _is_off(frame, start, count)):
+                samples = np.concatenate(parts).reshape(-1, form[2])
+                yield Block(start, np.ascontiguousarray(samples.T), rate, names)
+                start, parts, count = start + Fraction(len(samples), rate), [], 0
+            if error is not None:
+                raise error
+            if frame is None:
+                return
+            if not parts and frame.pts is not None:
+                start = frame.pts * frame.time_base
+            start = Fraction(0) if start is None else start
             for part in to_float.resample(frame):
-                samples = part.to_ndarray().reshape(-1, frame.layout.nb_channels)  # (n, channels)
-                yield Block(clock, samples, rate, names)
-                clock += Fraction(len(samples), rate)
+                parts.append(part.to_ndarray()[0])  # (n * channels,)
+                count += part.samples
+
+
+def _format(frame: av.AudioFrame) -> tuple[int, str, int]:
+    return frame.sample_rate, frame.layout.name, frame.layout.nb_channels
+
+
+def _is_off(frame: av.AudioFrame, start: Fraction, count: int) -> bool:
+    """Whether a frame's stamp is not the one that is due ``count`` samples after ``start``."""
+    if frame.pts is None:
+        return False
+    due = float(start) + count / frame.sample_rate
+    return abs(frame.pts * float(frame.time_base) - due) > float(GAP)
 
 
 def _channel_names(layout: av.AudioLayout) -> tuple[str, ...]:
@@ -158,7 +184,7 @@ def find_channel(channel: str, block: Block, path: str | Path) -> int | None:
     Raises:
         InputError: There is no such channel.
     """
-    count = block.samples.shape[1]
+    count = len(block.samples)
     if channel == MIX:
         return None
     if channel in SIDES:
@@ -181,13 +207,13 @@ def take_channel(samples: np.ndarray, channel: int | None) -> np.ndarray:
     """One channel, or the mean of all as in the official feature code (not FFmpeg's weights).
 
     Args:
-        samples: float32 (n, channels).
+        samples: float32 (channels, n).
         channel: Index, or None for the mean.
 
     Returns:
         float32 (n,).
     """
-    return samples.mean(axis=1, dtype=np.float32) if channel is None else samples[:, channel]
+    return samples.mean(axis=0, dtype=np.float32) if channel is None else samples[channel]
 
 
 def _on_timeline(

@@ -133,7 +133,7 @@ class _Pass:
         """Take note of the first block."""
         self.meter, self.channel = Meter(block, channel), channel
         self.start = self.end = block.time
-        self.rate, self.channels = block.rate, block.samples.shape[1]
+        self.rate, self.channels = block.rate, len(block.samples)
 
     def take(self, block: Block) -> bool:
         """Add a block; returns False where the clock breaks and nothing behind can be used."""

@@ -125,9 +125,9 @@ def _find_wild(shown: np.ndarray, around: np.ndarray, limit: float, apart: float
 
 
 def _few(breaks: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """Which stamps have hardly any others between the breaks on both sides of them."""
+    """Which stamps have hardly any others, and less than half of all, between the breaks."""
     group = np.concatenate(([0], np.cumsum(breaks)))[rank]
-    return np.bincount(group)[group] <= FEW
+    return np.bincount(group)[group] <= min(FEW, (len(rank) - 1) // 2)
 
 
 def usual_step(pts: np.ndarray) -> int | None:
