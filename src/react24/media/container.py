@@ -43,8 +43,8 @@ def open_media(path: str | Path) -> av.container.InputContainer:
             pass
     except PermissionError as error:
         raise InputError(
-            f"{path}: it may not be read (permission denied); correct the rights of the file and of "
-            "its folders"
+            f"{path}: it may not be read (permission denied); correct the rights of the file and "
+            "of its folders"
         ) from error
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or record it again")
