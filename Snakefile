@@ -51,6 +51,7 @@ rule all:
             stream=STREAMS,
             split=SPLITS,
         ),
+        notices=["results/tables/notices.tsv", "results/tables/notices.md"],
         training=expand("results/plots/training_{model}.png", model=TRAINED),
         variance=expand("results/plots/variance_{split}.png", split=SCORED_SPLITS),
         reactions=expand(
@@ -60,5 +61,16 @@ rule all:
         ),
 
 
+def tell_doubts():
+    """Print what a user should know of his recordings, now that the run has ended."""
+    told = told_files(SESSIONS.values(), STREAMS)
+    print(describe_doubts(told, CLIPS, where="results/tables/notices.md"))
+
+
+onsuccess:
+    tell_doubts()
+
+
 onerror:
     print(describe_failures(Path("logs"), since=STARTED))
+    tell_doubts()

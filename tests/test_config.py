@@ -132,7 +132,9 @@ def test_every_column_of_the_sheet_is_in_the_readme():
 
 def test_empty_configuration_takes_all_defaults():
     settings = load_settings({}, REPOSITORY)
-    assert settings["faces"] == {"max_gap": 12, "max_missing": 0.2, "model": "mediapipe"}
+    assert settings["faces"] == {
+        "max_gap": 12, "max_missing": 0.2, "model": "mediapipe", "share_neutral": True,
+    }  # fmt: skip
     assert settings["sampling"]["seeds"] == [0, 1, 2]
     assert settings.models["belfusion"]["variant"] == "fixed"
     assert settings.sheet == REPOSITORY / "config" / "sessions.tsv"

@@ -102,6 +102,13 @@ def test_sound_is_wanted_where_a_stream_is_made_of_it(project):
     assert "no sound" in error
 
 
+def test_faces_are_looked_for_with_the_networks_of_the_jobs(project, tmp_path):
+    (tmp_path / "other.task").write_bytes(b"not a bundle")
+    errors = look_at(project(GOOD, faces={"model": "other.task"})).errors
+    assert errors
+    assert all("other.task: not a TensorFlow Lite network" in error for error in errors)
+
+
 def test_a_face_that_is_small_is_told():
     look = looks.RoleLook("a", "anna", "a.mp4", "a.mp4", 2.0, (640, 360), 25.0, None)
     for width, told in ((39.0, True), (40.0, False), (None, False)):

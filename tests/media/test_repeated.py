@@ -1,5 +1,6 @@
 """The same recording, found by its pictures; different ones before one wall, told apart."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from react24.media.probe import RoleMedia, probe_session
 from react24.media.repeated import (
     Recording,
     Repeat,
+    compare_recordings,
     find_repeated,
     read_recordings,
     refuse_repeated,
@@ -225,6 +227,11 @@ def test_recordings_are_read_from_media_files(tmp_path, original):
         ("s2", "a", "s2-ann", "test"),
         ("s2", "b", "s2-bob", "test"),
     ]
+    with pytest.raises(InputErrors, match="under two subjects, s1-ann and s2-bob"):
+        compare_recordings(media, tmp_path / "none.json", splits={"s1": "train", "s2": "train"})
+    assert not (tmp_path / "none.json").exists()
+    compare_recordings(media[:1], tmp_path / "repeated.json", splits={"s1": "train"})
+    assert json.loads((tmp_path / "repeated.json").read_text()) == []
     (repeat,) = find_repeated(recordings)
     assert (repeat.first.video.name, repeat.second.video.name) == ("v.mp4", "again.mp4")
     assert repeat.shift == pytest.approx(1.6, abs=0.11)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,7 +12,10 @@ from pathlib import Path
 from react24 import store
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputErrors
+from react24.log import progress
 from react24.media.fingerprint import Fingerprint, compare
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,15 @@ def find_repeated(recordings: Sequence[Recording]) -> list[Repeat]:
     session are not compared here: ``probe_session`` refuses them.
 
     Args:
-        recordings: With their fingerprints; about a millisecond for each pair.
+        recordings: With their fingerprints; a few milliseconds for each pair.
 
     Returns:
         The pairs that are alike, in the order of ``recordings``.
     """
     repeats = []
-    for one, other in combinations(recordings, 2):
+    pairs = combinations(recordings, 2)
+    total = len(recordings) * (len(recordings) - 1) // 2
+    for one, other in progress(pairs, what="comparing recordings", unit="pair", total=total):
         parts = [(each.choices.crop, each.choices.face) for each in (one, other)]
         if one.session == other.session or parts[0] != parts[1]:
             continue
@@ -138,3 +145,27 @@ def refuse_repeated(repeats: Sequence[Repeat]) -> None:
     refused = [repeat.sentence() for repeat in repeats if repeat.refused]
     if refused:
         raise InputErrors("the same recording is used more than once", refused)
+
+
+def compare_recordings(
+    media: Iterable[str | Path], output: str | Path, *, splits: Mapping[str, str]
+) -> None:
+    """Compare all recordings of a corpus with each other, before anything is learned from them.
+
+    Repeats within one split and of one subject are let through with a warning.
+
+    Args:
+        media: Media files.
+        output: JSON file to write: a list of what was let through, one sentence each.
+        splits: Session -> split.
+
+    Raises:
+        InputErrors: One recording is under two subjects or in two splits.
+    """
+    repeats = find_repeated(read_recordings(media, splits))
+    refuse_repeated(repeats)
+    sentences = [repeat.sentence() for repeat in repeats]
+    for sentence in sentences:
+        logger.warning("%s", sentence)
+    with store.atomic_path(output) as temporary:
+        temporary.write_text(json.dumps(sentences, indent=2, ensure_ascii=False) + "\n", "utf-8")
