@@ -23,7 +23,7 @@ CORE = ("numpy", "h5py", "tqdm", "PyYAML", "jsonschema")
 
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "core": ("z-scoring, windows and baselines", ()),
-    "media": ("reading video and sound", ("av",)),
+    "media": ("reading video and sound", ("av", "scipy")),
     "faces": (
         "the face track and the streams made from it",
         (
@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("torch", "lightning", "safetensors", "tensorboard", "av", "opencv-contrib-python"),
     ),
     "metrics": ("appropriateness and scoring", ("numba", "scipy")),
-    "report": ("tables, plots and contact sheets", ("matplotlib", "av")),
+    "report": ("tables, plots and contact sheets", ("matplotlib", "av", "scipy")),
     "demo": (
         "the demo corpus",
         (

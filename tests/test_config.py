@@ -9,8 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from react24.config import inspect_settings, load_settings, read_config, resolve_model
+from react24.config import (
+    SOUND_STREAMS,
+    inspect_settings,
+    load_settings,
+    read_config,
+    resolve_model,
+)
 from react24.errors import InputError, InputErrors
+from react24.extractors.from_sound import SOUND_EXTRACTORS
 from react24.models import registry
 from react24.models.registry import StageInputs
 from react24.schema import load_schema, read_yaml, walk_keys
@@ -125,7 +132,9 @@ def test_every_column_of_the_sheet_is_in_the_readme():
 
 def test_empty_configuration_takes_all_defaults():
     settings = load_settings({}, REPOSITORY)
-    assert settings["faces"] == {"max_gap": 12, "max_missing": 0.2, "model": "mediapipe"}
+    assert settings["faces"] == {
+        "max_gap": 12, "max_missing": 0.2, "model": "mediapipe", "share_neutral": True,
+    }  # fmt: skip
     assert settings["sampling"]["seeds"] == [0, 1, 2]
     assert settings.models["belfusion"]["variant"] == "fixed"
     assert settings.sheet == REPOSITORY / "config" / "sessions.tsv"
@@ -290,6 +299,8 @@ def test_an_open_stream_is_extracted_where_a_model_reads_it(monkeypatch):
 
 
 def test_sound_is_heard_where_a_stream_is_made_of_it():
+    assert set(SOUND_STREAMS) == set(SOUND_EXTRACTORS)
+
     def hears(**streams):
         return load_settings({"streams": streams, "models": {}}, REPOSITORY).hears
 

@@ -218,7 +218,9 @@ def test_files_are_looked_at_only_when_asked(settings):
     assert len(read(settings, GOOD, check_files=False)) == 1
 
 
-def test_what_each_file_must_hold(settings, readable):
+@pytest.mark.parametrize("hears", [True, False])
+def test_what_each_file_must_hold(settings, readable, hears):
+    settings["streams"]["logmel"]["enabled"] = hears
     for name in ("a.mp4", "a.wav", "b.mp4"):
         (settings.root / "videos" / name).touch()
     read(
@@ -227,7 +229,7 @@ def test_what_each_file_must_hold(settings, readable):
         header=HEADER + " audio_a",
         check_files=True,
     )
-    assert readable == {"a.mp4": (True, False), "a.wav": (False, True), "b.mp4": (True, True)}
+    assert readable == {"a.mp4": (True, False), "a.wav": (False, hears), "b.mp4": (True, hears)}
 
 
 def test_links_are_followed_and_the_same_file_behind_them_is_found(settings, readable, tmp_path):

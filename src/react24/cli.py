@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from react24 import cli_check, cli_metrics
+from react24.choices import COLUMNS, ChoiceError, parse_choices
 from react24.config import SOUND_STREAMS
 from react24.errors import InputError
 
@@ -71,6 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
     for role in ("a", "b"):
         probe.add_argument(f"--audio-{role}", type=Path, help=f"sound file of person {role}")
         probe.add_argument(f"--subject-{role}", default=role, help=f"who person {role} is")
+        for column in COLUMNS:
+            option = f"--{column.replace('_', '-')}-{role}"
+            probe.add_argument(option, default="", help=f"as {column}_{role} in the sample sheet")
+    probe.add_argument("--no-sound", action="store_true", help="sound is not needed")
     _add_output(probe, "media file (HDF5)")
     _add_config(probe)
 
@@ -175,12 +180,17 @@ def _probe(options: argparse.Namespace) -> None:
     from react24.media.probe import RoleMedia, probe_session
 
     settings = _settings(options)
+    try:
+        choices = {role: parse_choices(vars(options), role) for role in ("a", "b")}
+    except ChoiceError as error:
+        raise InputError(str(error)) from None
     roles = {
         role: RoleMedia(
             video=getattr(options, f"video_{role}"),
             audio=getattr(options, f"audio_{role}"),
             subject=getattr(options, f"subject_{role}"),
             role_name=role,
+            choices=choices[role],
         )
         for role in ("a", "b")
     }
@@ -189,6 +199,7 @@ def _probe(options: argparse.Namespace) -> None:
         session=options.session,
         roles=roles,
         tolerate_damage=settings["media"]["tolerate_damage"],
+        need_sound=not options.no_sound,
         created_by="react24 probe",
     )
 

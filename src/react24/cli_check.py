@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 CHECK = (
     "Check configuration, sample sheet and every recording, with the code that the jobs run. Exit "
@@ -30,6 +31,12 @@ def add_check(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="estimate from the sound how far apart the recordings of a session were started",
     )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="folder of an earlier run's files, which are read where they are up to date (results)",
+    )
     parser.add_argument("--json", action="store_true", help="print all as one JSON object")
 
 
@@ -45,7 +52,9 @@ def run_check(options: argparse.Namespace) -> int:
     if options.quick:
         report = Report(project, {}, project.problems, project.warnings)
     else:
-        report = check_project(project, cores=options.cores, sync=options.sync)
+        report = check_project(
+            project, cores=options.cores, sync=options.sync, results=options.results
+        )
     text = format_json(report) if options.json else format_report(report)
     sys.stdout.write(text + "\n")
     return 1 if report.errors else 0

@@ -252,21 +252,22 @@ def _check_face_model(found: str, root: Path) -> list[str]:
 
 
 def _check_weights(streams: Mapping, root: Path) -> list[str]:
+    from react24.weights import DEFAULT_FOLDER, REGISTRY, missing_by_hand
+
     problems = []
     for name, stream in streams.items():
+        if stream.get("backend", "blendshapes") != "blendshapes":
+            continue  # needs none
+        names = [FACE_MODELS[1]] if "backend" in stream else ["random", *REGISTRY]
         found = stream.get("weights", "random")
-        if found == "random":
-            continue
-        from react24.weights import DEFAULT_FOLDER, REGISTRY, missing_by_hand
-
         missing = missing_by_hand(found, root / DEFAULT_FOLDER)
         if missing:
             problems.append(f"streams.{name}.weights: {missing}")
-        elif found not in REGISTRY and not (root / found).exists():
-            near = schemas.nearest(found, REGISTRY)
+        elif found not in names and not (root / found).exists():
+            near = schemas.nearest(found, names)
             problems.append(
-                f"streams.{name}.weights: found {found!r}; accepted is random, the path of a file, "
-                f"or one of {', '.join(REGISTRY)}{f' (did you mean {near}?)' if near else ''}"
+                f"streams.{name}.weights: found {found!r}; accepted is the path of a file, or one "
+                f"of {', '.join(names)}{f' (did you mean {near}?)' if near else ''}"
             )
     return problems
 

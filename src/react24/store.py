@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ SCHEMAS: dict[str, tuple[int, str]] = {
     "truth": (1, "make_demo_session"),
     "media": (2, "probe_session"),
     "faces": (1, "track_faces"),
+    "neutral": (1, "find_neutral"),
     "features": (1, "extract_<stream>"),
     "normalized": (1, "zscore_stream"),
     "clips": (1, "window_clips"),
@@ -246,7 +247,10 @@ class Features:
     pretrained: bool
     weights: str = "none needed"
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Further float32 arrays (D,) stored beside ``features`` (``mean``, ``std``)."""
+    """Further float32 arrays of any shape stored beside ``features``: ``mean`` and ``std`` (D,) of
+    normalized files, ``neutral`` (478, 3) and ``pose_error`` (T,) of face streams."""
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Further attributes, on how the values were found; kept through normalization."""
     constant_channels: tuple[str, ...] = ()
     """Names of channels that a z-score found constant (normalized files only)."""
 
@@ -261,6 +265,7 @@ def write_features(
     config: Mapping | None = None,
     inputs: Mapping[str, str] | None = None,
     segments: np.ndarray | None = None,
+    finish: Callable[[h5py.File], None] | None = None,
 ) -> None:
     """Write the features of both roles of a session.
 
@@ -273,6 +278,7 @@ def write_features(
         config: Settings that shaped the features.
         inputs: Name -> sha256.
         segments: int (n, 3) clip number, start frame, length; None for one whole segment.
+        finish: Adds to the file before it is closed.
 
     Raises:
         StoreError: Different lengths, wrong shapes, NaN or inf (names role, frame and channel).
@@ -296,8 +302,11 @@ def write_features(
             group.attrs["weights"] = part.weights
             group.attrs["subject"] = subjects[role]
             group.attrs["constant_channels"] = json.dumps(list(part.constant_channels))
+            group.attrs["attributes"] = json.dumps(dict(part.attributes), sort_keys=True)
         if segments is not None:
             file.create_dataset("segments", data=np.asarray(segments, np.int32))
+        if finish is not None:
+            finish(file)
 
 
 def _check_features(where: str, part: Features) -> None:
@@ -339,4 +348,5 @@ def _read_role(group: h5py.Group) -> Features:
         weights=str(group.attrs["weights"]),
         extra=extra,
         constant_channels=tuple(json.loads(group.attrs["constant_channels"])),
+        attributes=json.loads(group.attrs.get("attributes", "{}")),
     )

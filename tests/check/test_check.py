@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from media_factory import noisy, tone, write_media
 
@@ -13,7 +14,9 @@ from react24.check.looks import SessionLook, Task, look_at_session
 from react24.check.run import check_project, look_at_all
 from react24.check.table import format_json, format_report
 from react24.demo.corpus import make_demo_session
+from react24.media.fingerprint import Fingerprint
 from react24.media.probe import RoleMedia, probe_session
+from react24.media.repeated import Recording
 from react24.notices import Notice
 from react24.project import inspect_project
 
@@ -99,6 +102,13 @@ def test_sound_is_wanted_where_a_stream_is_made_of_it(project):
     assert "no sound" in error
 
 
+def test_faces_are_looked_for_with_the_networks_of_the_jobs(project, tmp_path):
+    (tmp_path / "other.task").write_bytes(b"not a bundle")
+    errors = look_at(project(GOOD, faces={"model": "other.task"})).errors
+    assert errors
+    assert all("other.task: not a TensorFlow Lite network" in error for error in errors)
+
+
 def test_a_face_that_is_small_is_told():
     look = looks.RoleLook("a", "anna", "a.mp4", "a.mp4", 2.0, (640, 360), 25.0, None)
     for width, told in ((39.0, True), (40.0, False), (None, False)):
@@ -129,12 +139,42 @@ def test_one_bad_session_does_not_stop_the_others(project):
     assert report.looks["good"].seconds > 1.9
     text = format_report(report)
     assert "session bad (row 2): " in text
-    assert "session good (row 3): it can be used for 2.00 s and gives no clip" in text
-    assert "2 session(s): train 0, val 0, test 2. 1 problem found, 1 warning(s)." in text
+    assert "1 session(s) are shorter than a clip, 30 s, and give none: good (2.00 s)" in text
+    assert "2 session(s): train 0, val 0, test 2. 1 problem found, " in text
     values = json.loads(format_json(report))
     assert values["ok"] is False
     assert values["sessions"][1]["people"]["a"]["picture"] == [256, 256]
     assert values["sessions"][0]["seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("a.mp4: cut", "session good (row 2): a.mp4: cut"),
+        ("session good: a.mp4 is cut", "session good (row 2): a.mp4 is cut"),
+        ("session good, role a: cut", "session good (row 2), role a: cut"),
+        ("session goodly: cut", "session good (row 2): session goodly: cut"),
+    ],
+)
+def test_sentences_name_the_row_once(project, told, shown):
+    assert run._at_row(project(GOOD).sessions[0], told) == shown
+
+
+def test_a_recording_in_two_splits_is_refused(project, monkeypatch):
+    sheet = project("s0 a b", "s1 c d")
+    (sheet.settings.corpus_root / "a").touch()
+    rng = np.random.default_rng(0)
+    seen = Fingerprint(np.arange(0, 20, 0.2, np.float32), rng.uniform(0, 255, (100, 16, 16)))
+
+    def look(name, subject):
+        recording = Recording(name, "a", subject, "test", f"{name}.mp4", seen)
+        return SessionLook(name, 60.0, recordings=(recording,))
+
+    for subjects, kept in ((("p", "p"), "warnings"), (("p", "q"), "errors")):
+        found = [look(f"s{i}", subject) for i, subject in enumerate(subjects)]
+        monkeypatch.setattr(run, "look_at_all", lambda tasks, cores, found=found: iter(found))
+        (sentence,) = getattr(check_project(sheet, cores=1), kept)
+        assert "are the same recording" in sentence
 
 
 def crash_at_bad(task):

@@ -1,6 +1,7 @@
 """Contact sheets: which frames and words are on them, and that nothing on them overlaps."""
 
 import struct
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -62,11 +63,11 @@ def _add_features(folder, session="s1"):
     ):
         path = folder / "features" / stream / f"{session}.h5"
         part = _features(stream, names, values, valid)
+        error = np.full(FRAMES, 1.25, np.float32)
+        known = replace(part, extra={"neutral": load_rig().neutral, "pose_error": error})
         store.write_features(
-            path, {"a": part, "b": part}, subjects={"a": "anna", "b": "bert"}, created_by="test"
+            path, {"a": known, "b": part}, subjects={"a": "anna", "b": "bert"}, created_by="test"
         )
-        with h5py.File(path, "r+") as file:
-            file["a"]["neutral"] = load_rig().neutral
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,9 @@ def test_facts_and_doubts(sheet):
     text = "\n".join(sheet.people[0].facts)
     assert "64 x 64 pixels at 25 per second, 3.0 s; sound at -13 dB" in text
     assert "face found in 86.7% of the frames, valid 86.7%; mediapipe 0.10.14" in text
-    assert "graphau and faceverse: landmarks (some networks)" in text
+    made_by = "graphau and faceverse: landmarks (some networks)"
+    assert f"{made_by}; head pose within 1.2 pixels (median)" in text
+    assert sheet.people[1].facts[-1] == made_by
     assert sheet.notices[0] == "a.mp4: no face from 1.2 to 1.6 s."
     assert sheet.missing == ()
     assert sheet.people[0].neutral is not None
@@ -240,7 +243,9 @@ def test_the_command_writes_a_png(results, tmp_path, capsys):
 
 
 def test_a_session_without_features(tmp_path):
-    _, faces = write_recordings(tmp_path, "s2", 30)
+    media, faces = write_recordings(tmp_path, "s2", 30)
+    with h5py.File(media, "r+") as file:
+        file["a"].attrs["sound_rate"] = 0
     with h5py.File(faces, "r+") as file:
         for role in "ab":
             points = load_rig().neutral * 20 + (32, 24, 0)
@@ -249,7 +254,10 @@ def test_a_session_without_features(tmp_path):
     assert len(sheet.missing) == 2
     assert sheet.missing[0].startswith("No graphau features yet")
     assert all(not shot.readings for person in sheet.people for shot in person.shots)
+    assert [person.curves.level is None for person in sheet.people] == [True, False]
+    assert sheet.people[0].facts[0].endswith("; no sound")
     texts = _texts(inspect_draw.lay_out(sheet))
+    assert texts.count("no sound") == 1
     assert "no valence and arousal yet" in texts
     assert any(text.startswith("- No faceverse features yet") for text in texts)
 

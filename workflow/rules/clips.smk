@@ -31,6 +31,8 @@ rule window_clips:
             f"results/normalized/{wc.stream}/{s.session}.h5"
             for s in sessions_of(wc.split)
         ],
+        # Refuses recordings in two splits; what it says does not change the clips.
+        repeated=ancient("results/repeated.json"),
         # Which clips are left out, the same for all streams.
         faces=lambda wc: [
             f"results/faces/{s.session}.h5" for s in sessions_of(wc.split)

@@ -46,6 +46,7 @@ except InputError as error:
 
 SETTINGS = PROJECT.settings
 SESSIONS = {session.session: session for session in PROJECT.sessions}
+SUBJECTS = sorted({name for s in SESSIONS.values() for name in s.subjects})
 STREAMS = list(SETTINGS.streams)
 SPLITS = [
     split
@@ -69,6 +70,7 @@ def any_of(names):
 
 wildcard_constraints:
     session=any_of(SESSIONS),
+    subject=any_of(SUBJECTS),
     stream=any_of(STREAMS),
     split=any_of(SPLITS),
     model=any_of(MODELS + BASELINES),
@@ -95,6 +97,43 @@ def recordings_and_bundle(wildcards):
     model = SETTINGS["faces"]["model"]
     own = {} if model in FACE_MODELS else {"bundle": model}
     return session_media(wildcards) | own
+
+
+def sessions_with(subject):
+    """Sessions that a person is in, in the order of the sample sheet."""
+    return [name for name, session in SESSIONS.items() if subject in session.subjects]
+
+
+def own_network(stream):
+    """The file of the blendshape network, where it is the user's own."""
+    chosen = SETTINGS["streams"][stream]
+    own = chosen["backend"] == "blendshapes" and chosen["weights"] not in REGISTRY
+    return {"network": chosen["weights"]} if own else {}
+
+
+def neutral_faces(stream):
+    """Input function: neutral faces of the persons of a session who are in others, too."""
+
+    def sources(wildcards):
+        files = own_network(stream)
+        for person in SESSIONS[wildcards.session].people:
+            if (
+                SETTINGS["faces"]["share_neutral"]
+                and len(sessions_with(person.subject)) > 1
+            ):
+                path = f"results/neutral/{stream}/{person.subject}.h5"
+                files[f"neutral_{person.role}"] = path
+        return files
+
+    return sources
+
+
+def tracks_of_subject(wildcards):
+    """Input function: face tracks of all sessions that a person is in."""
+    sessions = sessions_with(wildcards.subject)
+    return own_network(wildcards.stream) | {
+        "faces": [f"results/faces/{session}.h5" for session in sessions]
+    }
 
 
 def recordings_and_weights(stream):

@@ -7,7 +7,6 @@ recordings were last changed, its files are read instead, and the faces are thos
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,10 @@ import numpy as np
 from react24 import store
 from react24.config import Settings
 from react24.errors import InputError, InputErrors
+from react24.faces.track import NoFaceError, track_session
+from react24.media.probe import RoleMedia, probe_session
+from react24.media.repeated import Recording, read_recordings
+from react24.media.sync import A_TICK, estimate_offset
 from react24.notices import Notice, read_notices
 from react24.sheet import Person, Session
 from react24.sheet_files import explain_missing, list_uses, will_be_made
@@ -76,8 +79,9 @@ class SessionLook:
         roles: Role -> what was seen.
         errors: Why its jobs would fail.
         notices: What deserves a look.
-        fingerprints: Role -> times (n,) and small pictures (n, 16, 16), to find a recording again.
+        recordings: What it takes to find a recording in another session.
         made_later: The workflow makes these files (demo corpus).
+        sync: What their sound says on how far apart the recordings were started, if asked for.
     """
 
     session: str
@@ -85,8 +89,9 @@ class SessionLook:
     roles: dict[str, RoleLook] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
-    fingerprints: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    recordings: tuple[Recording, ...] = ()
     made_later: bool = False
+    sync: str = ""
 
     @property
     def clips(self) -> int:
@@ -122,7 +127,6 @@ def look_at_session(task: Task) -> SessionLook:
             made_later = made_later or will_be_made(use.path, settings)
     if missing or made_later:
         return SessionLook(session.session, errors=tuple(missing), made_later=not missing)
-    logging.disable(logging.WARNING)  # what the jobs log is told in the result
     try:
         with tempfile.TemporaryDirectory() as folder:
             return _look(task, Path(folder))
@@ -130,8 +134,6 @@ def look_at_session(task: Task) -> SessionLook:
         return SessionLook(session.session, errors=tuple(error.problems))
     except (InputError, store.StoreError) as error:
         return SessionLook(session.session, errors=(str(error),))
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _look(task: Task, folder: Path) -> SessionLook:
@@ -141,7 +143,6 @@ def _look(task: Task, folder: Path) -> SessionLook:
     with store.open_file(media, "media") as file:
         seconds = int(file.attrs["frames"]) / store.FPS
         roles = {role: _describe(file[role], role) for role in store.ROLES}
-        fingerprints = {role: _fingerprint(file[role]) for role in store.ROLES}
     faces, errors = _faces_of_run(task, media), []
     if faces is not None:
         notices += read_notices(faces)
@@ -155,39 +156,57 @@ def _look(task: Task, folder: Path) -> SessionLook:
             except InputError as error:
                 errors.append(str(error))
     notices += [n for look in roles.values() for n in _doubts_of_face(look)]
+    sync, doubts = _estimate_offset(task) if task.sync else ("", [])
+    notices += doubts
     return SessionLook(
         session.session,
         seconds,
         roles,
         tuple(errors),
         tuple(notices),
-        {role: found for role, found in fingerprints.items() if found},
+        tuple(read_recordings([media], {session.session: session.split})),
+        sync=sync,
     )
+
+
+def _role_media(task: Task) -> dict[str, RoleMedia]:
+    """The files of both people, as the jobs take them."""
+    root = task.settings.root
+    return {
+        person.role: RoleMedia(
+            video=root / person.video,
+            audio=root / person.audio if person.audio != person.video else None,
+            subject=person.subject,
+            role_name=person.role_name,
+            choices=person.choices,
+        )
+        for person in task.session.people
+    }
 
 
 def _probe(task: Task, output: Path) -> Path:
     """The media file of the session, made anew."""
-    from react24.media.probe import RoleMedia, probe_session
-
-    root = task.settings.root
     probe_session(
         output,
         session=task.session.session,
-        roles={
-            person.role: RoleMedia(
-                video=root / person.video,
-                audio=root / person.audio if person.audio != person.video else None,
-                subject=person.subject,
-                role_name=person.role_name,
-                choices=person.choices,
-            )
-            for person in task.session.people
-        },
+        roles=_role_media(task),
         tolerate_damage=task.settings["media"]["tolerate_damage"],
         need_sound=task.settings.hears,
         created_by="react24 check",
     )
     return output
+
+
+def _estimate_offset(task: Task) -> tuple[str, list[Notice]]:
+    """How far apart the recordings were started by their sound; a doubt where the sheet differs."""
+    try:
+        offset = estimate_offset(_role_media(task))
+    except InputError as error:
+        return f"the offset cannot be estimated: {error}", []
+    sentence = offset.sentence()
+    if not offset.decidable or abs(offset.seconds - offset.said) <= A_TICK:
+        return sentence, []
+    return sentence, [Notice("time.sync", sentence)]
 
 
 def _media_of_run(task: Task) -> Path | None:
@@ -253,12 +272,6 @@ def _describe(group: h5py.Group, role: str) -> RoleLook:
     )
 
 
-def _fingerprint(group: h5py.Group) -> tuple[np.ndarray, np.ndarray] | None:
-    if "fingerprint" not in group:
-        return None
-    return group["fingerprint"]["times"][:], group["fingerprint"]["pictures"][:]
-
-
 def _look_at_face(
     task: Task, media: Path, look: RoleLook, folder: Path
 ) -> tuple[RoleLook, list[Notice]]:
@@ -297,8 +310,6 @@ def _track_part(
     task: Task, media: Path, role: str, part: tuple[int, int], folder: Path
 ) -> Path | None:
     """Faces file of some frames of one role; None where no face is in them."""
-    from react24.faces.track import NoFaceError, track_session
-
     short, faces = folder / f"{role}{part[0]}.h5", folder / f"{role}{part[0]}_faces.h5"
     _cut(media, short, role, part)
     try:
@@ -307,6 +318,7 @@ def _track_part(
             faces,
             max_gap=task.settings["faces"]["max_gap"],
             max_missing=1.0,
+            model=task.settings["faces"]["model"],
             created_by="react24 check",
         )
     except NoFaceError:

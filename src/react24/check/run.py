@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -13,7 +15,9 @@ from react24 import store
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.config import SPLITS
 from react24.log import progress
+from react24.media.repeated import find_repeated
 from react24.project import Project
+from react24.sheet import Session
 from react24.sheet_files import explain_wrong_root, list_uses
 
 CLIP_SECONDS = store.CLIP_FRAMES / store.FPS
@@ -57,16 +61,33 @@ def check_project(
     found = {look.session: look for look in look_at_all(tasks, cores)}
     looks = {s.session: found[s.session] for s in project.sessions}
     for session in project.sessions:
-        look, where = looks[session.session], f"session {session.session} (row {session.row})"
-        errors += [f"{where}: {error}" for error in look.errors]
-        warnings += [f"{where}: {notice.message}" for notice in look.notices]
-        if look.seconds is not None and not look.clips:
-            warnings.append(
-                f"{where}: it can be used for {look.seconds:.2f} s and gives no clip, which takes "
-                f"{CLIP_SECONDS:g} s"
-            )
+        look = looks[session.session]
+        errors += [_at_row(session, error) for error in look.errors]
+        warnings += [_at_row(session, notice.message) for notice in look.notices]
+    warnings += _too_short(list(looks.values()))
+    for repeat in find_repeated([r for look in looks.values() for r in look.recordings]):
+        (errors if repeat.refused else warnings).append(repeat.sentence())
     errors += _splits_without_clips(project, looks)
     return Report(project, looks, tuple(errors), tuple(warnings))
+
+
+def _at_row(session: Session, sentence: str) -> str:
+    """A sentence of a job, with the row of the sheet that it concerns."""
+    name, where = f"session {session.session}", f"session {session.session} (row {session.row})"
+    if sentence.startswith((f"{name}:", f"{name},")):
+        return where + sentence.removeprefix(name)
+    return f"{where}: {sentence}"
+
+
+def _too_short(looks: Sequence[SessionLook]) -> list[str]:
+    short = [look for look in looks if look.seconds is not None and not look.clips]
+    if not short:
+        return []
+    listed = ", ".join(f"{look.session} ({look.seconds:.2f} s)" for look in short)
+    return [
+        f"{len(short)} session(s) are shorter than a clip, {CLIP_SECONDS:g} s, and give none: "
+        f"{listed}"
+    ]
 
 
 def look_at_all(
@@ -106,13 +127,18 @@ def _in_pool(
         return
     workers = max(1, min(cores, len(tasks)))
     spawn = multiprocessing.get_context("spawn")  # forked libraries of video do not always work
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_be_quiet) as pool:
         jobs = [pool.submit(look, task) for task in tasks]
         for job in as_completed(jobs):
             try:
                 yield job.result()
             except BrokenProcessPool:
                 continue
+
+
+def _be_quiet() -> None:
+    """What jobs and libraries write to the console would stand between the lines of the check."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _crashed(task: Task) -> SessionLook:

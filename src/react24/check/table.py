@@ -28,7 +28,9 @@ def format_report(report: Report) -> str:
         look = report.looks.get(session.session)
         rows += _rows(session, look) if look else [_only_named(session)]
     parts = ["\n".join(format_table(rows))] if len(rows) > 1 else []
-    for title, sentences in (("Warnings", report.warnings), ("Errors", report.errors)):
+    heard = [f"{look.session}: {look.sync}" for look in report.looks.values() if look.sync]
+    sections = (("Offsets", heard), ("Warnings", report.warnings), ("Errors", report.errors))
+    for title, sentences in sections:
         if sentences:
             lines = [f"  {i}. {text}" for i, text in enumerate(sentences, start=1)]
             parts.append("\n".join([f"{title}:", *lines]))
@@ -130,6 +132,7 @@ def _as_dict(session: Session, look: SessionLook) -> dict[str, Any]:
             else {"role": person.role, "subject": person.subject, "video": str(person.video)}
             for person in session.people
         },
+        "sync": look.sync,
         "errors": look.errors,
         "notices": [asdict(notice) for notice in look.notices],
     }

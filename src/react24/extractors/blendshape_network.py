@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.rig.landmarks import BLENDSHAPE_POINTS
 from react24.rig.shapes import NAMES
 from react24.tflite import Network, read_network
 
@@ -25,18 +26,8 @@ PART = "face_blendshapes.tflite"
 PUBLISHED = "4f36dded049db18d76048567439b2a7f58f1daabc00d78bfe8f3ad396a2d2082"
 """SHA-256 of the network as it is published, by itself; its licence is known."""
 
-POINTS = np.array([
-    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65,
-    66, 67, 70, 78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136,
-    144, 145, 146, 148, 149, 150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172,
-    173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283,
-    284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321, 323, 324,
-    332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385,
-    386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472,
-    473, 474, 475, 476, 477,
-])  # fmt: skip
-"""int (146,): the landmarks that the network takes, in its order (MediaPipe's
-``face_blendshapes_graph.cc``)."""
+POINTS = np.array(BLENDSHAPE_POINTS)
+"""int (146,): the landmarks that the network takes, in its order."""
 
 OUTPUTS = 52
 """``_neutral``, then ``NAMES`` without its last, tongueOut."""

@@ -7,7 +7,8 @@ while nobody is in view, now and then on overlapping parts of it, which finds th
 person filmed whole.
 
 A stretch in which one face is followed without a doubt is a *tracklet*. A loss ends it, and so does
-a jump: the face is suddenly elsewhere, looks different at once, or the whole picture changes. Whose
+a jump: the face is suddenly elsewhere, looks different at once, or the whole picture changes; but
+where every point of it stays in place, it is the light that changed. Whose
 face a tracklet shows is not decided here but when all of them are known (``whose``).
 """
 
@@ -20,8 +21,17 @@ from typing import Protocol
 import numpy as np
 
 from react24.faces.cuts import CutWatch
-from react24.faces.looks import describe, distance
-from react24.faces.mesh import EYE_CORNERS, Detection, Mesh, Region, Window, box_of, region_around
+from react24.faces.looks import describe, distance, shape_distance
+from react24.faces.mesh import (
+    EYE_CORNERS,
+    Detection,
+    Mesh,
+    Region,
+    Window,
+    box_of,
+    region_around,
+    region_of,
+)
 
 REACH = 1.5
 """A face whose centre is this many widths of a lost one away, or nearer, can be the lost one."""
@@ -52,6 +62,14 @@ JUMP = 0.6
 
 NEW_LOOK = 1.5
 """Change of the look from one picture to the next that is a jump; see ``looks``."""
+
+STILL = 0.016
+"""Mean way of the points from one picture to the next, in widths of the face, up to which it is
+the same face in another light, however different it looks: another person's face has another pose
+and expression ..."""
+
+STILL_SHAPE = 0.7
+"""... and another shape; see ``looks``."""
 
 SAME_PLACE = 0.4
 """Two boxes that share this part of their union show one face."""
@@ -130,9 +148,6 @@ class Follower:
     def see(self, rgb: np.ndarray) -> list[Sighting]:
         """The faces in the next picture, uint8 (H, W, 3), those followed longest first."""
         self.cut = self._cuts.is_cut(rgb)
-        if self.cut:
-            self._lose(self._faces)
-            self._faces = []
         self._continue(rgb)
         if len(self._faces) < MOST_FACES:
             for faces in self._looks(rgb):
@@ -150,17 +165,26 @@ class Follower:
             if mesh is None:
                 self._lose([last])
                 continue
-            box = box_of(mesh.points)
-            if not any(share(box, face.box) > SAME_PLACE for face in kept):
-                kept.append(self._next(rgb, last, mesh, box))
+            face = self._next(rgb, last, mesh)
+            if face is None:
+                self._lose([last])
+            elif not any(share(face.box, other.box) > SAME_PLACE for other in kept):
+                kept.append(face)
         self._faces = kept
 
-    def _next(self, rgb: np.ndarray, last: Sighting, mesh: Mesh, box: np.ndarray) -> Sighting:
-        region = region_in(box, mesh.points)
+    def _next(self, rgb: np.ndarray, last: Sighting, mesh: Mesh) -> Sighting | None:
+        """What was found where a face was expected; None if that says nothing, after a cut."""
+        box = box_of(mesh.points)
+        region = region_around(box, mesh.points[EYE_CORNERS[0]], mesh.points[EYE_CORNERS[1]])
         look = self._look(rgb, mesh.points, region)
-        jumped = apart(box, last.box) > JUMP * width(last.box)
+        way = _way(mesh.points, last.mesh.points)
+        if way <= STILL * width(last.box) and shape_distance(look, last.look) <= STILL_SHAPE:
+            return Sighting(last.tracklet, mesh, box, region, look)
+        if self.cut:
+            return None
         # Points found from the detector's rough region are a little off, and so is their look.
         settled = self._ages[last.tracklet] > 1
+        jumped = apart(box, last.box) > JUMP * width(last.box)
         if jumped or (settled and distance(look, last.look) > NEW_LOOK):
             return Sighting(self._number(), mesh, box, region, look, heir_of=last.tracklet)
         return Sighting(last.tracklet, mesh, box, region, look)
@@ -217,7 +241,7 @@ class Follower:
             self._lost = [
                 lost for lost in self._lost if apart(box, lost.box) > REACH * width(lost.box)
             ]
-            region = region_in(box, mesh.points)
+            region = region_of(mesh.points)
             look = self._look(rgb, mesh.points, region)
             self._faces.append(Sighting(self._number(), mesh, box, region, look))
 
@@ -250,14 +274,14 @@ def _window_around(box: np.ndarray, shape: tuple[int, ...]) -> Window | None:
     return (x0, y0, x1, y1) if x1 - x0 > 16 and y1 - y0 > 16 else None
 
 
-def region_in(box: np.ndarray, points: np.ndarray) -> Region:
-    """``region_of`` points (478, 3) whose box is known."""
-    return region_around(box, points[EYE_CORNERS[0]], points[EYE_CORNERS[1]])
-
-
 def width(box: np.ndarray) -> float:
     """Of a box x0, y0, x1, y1."""
     return float(box[2] - box[0])
+
+
+def _way(points: np.ndarray, before: np.ndarray) -> float:
+    """Mean way of points (478, 3) in the plane of the picture."""
+    return float(np.sqrt(((points - before)[:, :2] ** 2).sum(axis=1)).mean())
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:

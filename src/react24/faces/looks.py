@@ -44,7 +44,11 @@ XYZ = np.array(
 """Linear sRGB to CIE XYZ, in parts of the white D65 (IEC 61966-2-1)."""
 
 DARK = 0.009
-"""Added to them, as CIELAB's straight part does, so that the noise of black is no colour."""
+"""Added to them, as CIELAB's straight part does, so that the noise of dark hair is no colour."""
+
+EXPOSURE, BLACK = 0.2, 0.004
+"""Mean brightness to which a face is brought, in parts of white, and what is added to that of the
+picture so that the noise of black is no colour."""
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Brightness of red, green and blue (Rec. ITU-R BT.601)."""
@@ -92,6 +96,11 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other))
 
 
+def shape_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """The part of it that the proportions make, whatever the light."""
+    return distance(one[: 3 * len(RIGID)], other[: 3 * len(RIGID)])
+
+
 def _level_crop(rgb: np.ndarray, region: Region) -> np.ndarray:
     """The face with hair and collar, its eyes level: float32 (CROP, CROP, 3).
 
@@ -122,10 +131,10 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def _colours(crop: np.ndarray) -> np.ndarray:
-    """Hue and saturation in the cells of the circle around the face: brightness is the light's."""
+    """Hue and saturation in the cells of the circle around the face, at a common exposure."""
     cells = crop.reshape(CELLS, CROP // CELLS, CELLS, CROP // CELLS, 3).mean(axis=(1, 3))
-    linear = (cells[_CIRCLE] / 255) ** 2.2
-    x, y, z = np.cbrt(linear @ XYZ.T + DARK).T
+    linear = (cells[_CIRCLE] / 255) ** 2.2 @ XYZ.T
+    x, y, z = np.cbrt(linear * (EXPOSURE / (linear[:, 1].mean() + BLACK)) + DARK).T
     chroma = np.concatenate([500 * (x - y), 200 * (y - z)])
     return chroma / (COLOUR_UNIT * math.sqrt(len(x)))
 
@@ -196,8 +205,8 @@ def unlikeness(ones: np.ndarray, others: np.ndarray) -> float:
     """
     if len(ones) > len(others):
         ones, others = others, ones
-    apart = np.sqrt(((ones[:, None] - others) ** 2).sum(axis=-1))
-    return float(np.median(apart.min(axis=1)))
+    nearest = np.sort(((ones[:, None] - others) ** 2).sum(axis=-1).min(axis=1))
+    return math.sqrt(nearest[len(nearest) // 2])
 
 
 def spread(looks: np.ndarray) -> float:

@@ -145,7 +145,9 @@ def _tell_instants(seen: Seen, role: str, video: str):
         text = f"another face takes the place of this person's at once, {_instants(seen.passes)}"
         yield "face.swap", text, (seen.passes[0] / store.FPS,)
     if seen.cuts:
-        text = f"the whole picture changes at once (a cut, or the light), {_instants(seen.cuts)}"
+        text = (
+            f"the picture as a whole changes at once (a cut, or the light), {_instants(seen.cuts)}"
+        )
         yield "face.cut", text, (seen.cuts[0] / store.FPS,)
     jumps = [tick for tick in _jumps(seen) if tick not in seen.cuts]
     if jumps:

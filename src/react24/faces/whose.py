@@ -42,12 +42,13 @@ OWN_LIMIT = 2.2
 AS_LARGE = 1.6
 """Ratio of widths within which a face is as large as before."""
 
-COMPARED = 100
-"""Tracklets, the longest, with which every other one is compared whatever its time."""
+COMPARED = (100, 10)
+"""The longest tracklets, so many, are compared with each other whatever their time, and all others
+with the first few of them."""
 
 OVERLAP = 12
-"""Frames for which two tracklets of one person may overlap: a lost face is found anew before the
-old place is given up."""
+"""Frames, and at most half of the shorter one, for which two tracklets of one person may overlap: a
+lost face is found anew before the old place is given up."""
 
 SHORTEST = 12
 """Frames that a person must be seen to be counted as one."""
@@ -199,11 +200,12 @@ def _link(tracklets: list[Tracklet], cuts: list[int]) -> list[list[int]]:
 def _overlap(tracklets: list[Tracklet], ones: list[int], others: list[int]) -> bool:
     """Whether two groups are in the picture at the same time."""
     spans = sorted((tracklets[n].start, tracklets[n].stop) for n in ones + others)
-    reached = spans[0][1]
-    for start, stop in spans[1:]:
-        if min(reached, stop) - start > OVERLAP:
+    last = spans[0]
+    for span in spans[1:]:
+        shorter = min(last[1] - last[0], span[1] - span[0])
+        if min(last[1], span[1]) - span[0] > min(OVERLAP, shorter // 2):
             return True
-        reached = max(reached, stop)
+        last = max(last, span, key=lambda s: s[1])
     return False
 
 
@@ -211,10 +213,10 @@ def _edges(tracklets: list[Tracklet], cuts: list[int]) -> list[tuple[float, int,
     """Pairs that may be one person: unlikeness in parts of what is allowed, and both numbers."""
     looks = [tracklet.exemplars.looks() for tracklet in tracklets]
     spreads = [spread(look) for look in looks]
-    longest = sorted(range(len(tracklets)), key=lambda n: (-tracklets[n].frames, n))[:COMPARED]
+    longest = sorted(range(len(tracklets)), key=lambda n: (-tracklets[n].frames, n))
     allowed = {}
-    for one in longest:
-        for other in range(len(tracklets)):
+    for rank, one in enumerate(longest):
+        for other in longest[: COMPARED[0] if rank < COMPARED[0] else COMPARED[1]]:
             own = OWN * max(spreads[one], spreads[other])
             allowed[min(one, other), max(one, other)] = max(SAME, min(OWN_LIMIT, own))
     allowed.update(

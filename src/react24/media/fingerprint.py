@@ -10,6 +10,7 @@ again, scaling, another container, another frame rate and a cut start change non
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,9 @@ said."""
 
 BLOCK = 10
 """Pairs within which changes are compared."""
+
+FEWEST_MOVING = 3
+"""Blocks in which both recordings must move."""
 
 LIKENESS = 0.85
 """Likeness from which on two recordings are the same. Measured on drawn people before one and the
@@ -54,6 +58,16 @@ class Fingerprint:
 
     times: np.ndarray
     pictures: np.ndarray
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The pictures as rows, float32 (n, 256), of mean 0 and contrast 1.
+
+        So the light, which changes alike for all who sit in one room, is gone.
+        """
+        flat = self.pictures.reshape(len(self.pictures), -1).astype(np.float32)
+        flat -= flat.mean(axis=1, keepdims=True)
+        return flat / np.maximum(flat.std(axis=1, keepdims=True), _LEAST_CONTRAST)
 
 
 @dataclass(frozen=True)
@@ -87,21 +101,13 @@ def compare(first: Fingerprint, second: Fingerprint) -> Likeness | None:
     """
     if min(len(first.times), len(second.times)) < FEWEST:
         return None
-    left, right = (_even_light(part.pictures) for part in (first, second))
     best = None
-    for shift in _candidates(left, right, first.times, second.times):
+    for shift in _candidates(first, second):
         rows, columns = _pairs(first.times, second.times, shift)
-        found = _correlate(left[rows], right[columns])
+        found = _correlate(first.rows[rows], second.rows[columns])
         if found is not None and (best is None or found > best.correlation):
             best = Likeness(found, float(shift), len(rows))
     return best
-
-
-def _even_light(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (n, 16, 16) as rows (n, 256) of mean 0, contrast 1: without light and exposure."""
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32)
-    flat -= flat.mean(axis=1, keepdims=True)
-    return flat / np.maximum(flat.std(axis=1, keepdims=True), _LEAST_CONTRAST)
 
 
 def _correlate(left: np.ndarray, right: np.ndarray) -> float | None:
@@ -116,7 +122,7 @@ def _correlate(left: np.ndarray, right: np.ndarray) -> float | None:
         (x * y).mean((1, 2)) for x, y in ((left, right), (left, left), (right, right))
     )
     moving = np.minimum(one, other) >= STIRRING**2
-    if moving.sum() * BLOCK < FEWEST // 2:
+    if moving.sum() < FEWEST_MOVING:
         return None
     product, one, other = (part[moving] for part in (product, one, other))
     together = product.sum() / np.sqrt(one.sum() * other.sum())
@@ -128,12 +134,10 @@ def _changes(pictures: np.ndarray) -> np.ndarray:
     return pictures - pictures.mean(axis=-2, keepdims=True)
 
 
-def _candidates(
-    left: np.ndarray, right: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
+def _candidates(first: Fingerprint, second: Fingerprint) -> np.ndarray:
     """Shifts (s) worth a close look: those at which changes from the mean correlate best."""
-    left, right = _changes(left), _changes(right)
-    shifts = first[:, None] - second[None]
+    left, right = _changes(first.rows), _changes(second.rows)
+    shifts = first.times[:, None] - second.times[None]
     bucket = np.round(shifts / TOLERANCE).astype(np.int64)
     offset = int(bucket.min())
     bucket = (bucket - offset).ravel()
@@ -144,7 +148,7 @@ def _candidates(
     product = total(left @ right.T)
     energy = total(np.square(left).sum(1)[:, None]) * total(np.square(right).sum(1)[None])
     score = product / np.sqrt(np.maximum(energy, 1e-12))
-    score[np.bincount(bucket) < FEWEST // 2] = -1.0
+    score[np.bincount(bucket) < FEWEST // 4] = -1.0  # uneven times spread over a few buckets
     best = np.argsort(score)[::-1][:_CANDIDATES]
     best = best[score[best] >= WORTH_A_LOOK]
     return (best + offset) * TOLERANCE
@@ -153,9 +157,8 @@ def _candidates(
 def _pairs(first: np.ndarray, second: np.ndarray, shift: float) -> tuple[np.ndarray, np.ndarray]:
     """Rows of both with the same time after the shift; each picture at most once per side."""
     wanted = first - shift
-    after = np.clip(np.searchsorted(second, wanted), 1, max(1, len(second) - 1))
+    after = np.clip(np.searchsorted(second, wanted), 1, len(second) - 1)
     before = after - 1
-    after = np.minimum(after, len(second) - 1)
     nearest = np.where(wanted - second[before] <= second[after] - wanted, before, after)
     rows = np.flatnonzero(np.abs(second[nearest] - wanted) <= TOLERANCE + 1e-6)
     columns, kept = np.unique(nearest[rows], return_index=True)

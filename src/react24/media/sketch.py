@@ -18,10 +18,10 @@ SKETCH_RATE = 100
 MIN_OVERLAP = 2 * SKETCH_RATE
 """Frames that two sketches must share at a lag that is looked at."""
 
-CLEAR_PEAK = 12.0
+CLEAR_PEAK = 10.0
 """A lag whose correlation stands out by so many standard deviations is no chance."""
 
-ALONE = 0.6
+ALONE = 0.55
 """The second-best lag must stay below this part of the best one."""
 
 SAME = 0.93

@@ -145,12 +145,13 @@ class _Pass:
     def take(self, block: Block) -> bool:
         """Add a block; returns False where the clock breaks and nothing behind can be used."""
         if block.gap < -BACKWARD_JUMP or block.gap > ENDLESS_JUMP:
-            way = "back" if block.gap < 0 else "forward"
+            way, why = "back", "two recordings were glued together"
+            if block.gap > 0:
+                way, why = "forward", "a clock was set"
             self.damage = (
                 self.end,
                 f"the time stamps of the sound jump {way} by {abs(float(block.gap)):.2f} s, as "
-                f"where two recordings were glued together; give each piece a file and a session "
-                f"of its own",
+                f"where {why}; give each piece a file and a session of its own",
             )
             return False
         if block.gap > GAP:

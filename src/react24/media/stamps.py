@@ -11,8 +11,14 @@ import numpy as np
 REORDERED = 16
 """Pictures by which the order of decoding may differ from that of presentation (H.264, HEVC)."""
 
+FEW = 8
+"""So many stamps in a row can be wrong against those around them."""
+
 SMALLEST_WILD = Fraction(1)
 """A single stamp further (s) than this from those around it is wrong."""
+
+FAR_APART = Fraction(60)
+"""A few pictures at an end of the file, further (s) than this from all others, are misdated."""
 
 BACKWARD_JUMP = Fraction(1, 5)
 """Stamps that go back by more than this (s) come from a broken or glued file.
@@ -67,7 +73,8 @@ def order_stamps(pts: Sequence[int], decoding: Sequence[int | None], time_base: 
     shown = np.asarray(pts, np.int64)
     step = usual_step(np.unique(shown)) or 0
     around = _stamps_around(shown)
-    wild = _find_wild(shown, around, max(SMALLEST_WILD / time_base, 20 * step))
+    limit = max(SMALLEST_WILD / time_base, 20 * step)
+    wild = _find_wild(shown, around, limit, max(FAR_APART / time_base, limit))
     kept = shown[~wild]
     known = np.array([time is not None for time in decoding], bool) & ~wild
     clock = np.array([time for time, use in zip(decoding, known, strict=True) if use], np.int64)
@@ -91,21 +98,36 @@ def _stamps_around(shown: np.ndarray) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     relative = shown - shown[0]
-    return median_filter(relative, size=2 * (REORDERED // 2) + 1, mode="mirror") + shown[0]
+    return median_filter(relative, size=2 * FEW + 1, mode="mirror") + shown[0]
 
 
-def _find_wild(shown: np.ndarray, around: np.ndarray, limit: float) -> np.ndarray:
-    """Which stamps are far from those around them, and out of order or on their own; bool (n,)."""
-    far = np.abs(shown - around) > limit
-    if not far.any():
-        return far
+def _find_wild(shown: np.ndarray, around: np.ndarray, limit: float, apart: float) -> np.ndarray:
+    """Which stamps are wrong, bool (n,).
+
+    Those that are further than ``limit`` from the ones around them and contradict the order of the
+    file, unless many others agree with them; and a few at its beginning or end that are further
+    than ``apart`` from all others.
+    """
+    count = len(shown)
+    if count < 4:
+        return np.zeros(count, bool)
     order = np.argsort(shown, kind="stable")
-    rank = np.empty(len(shown), np.int64)
-    rank[order] = np.arange(len(shown))
+    rank = np.empty(count, np.int64)
+    rank[order] = np.arange(count)
     gaps = np.diff(shown[order])
-    nearest = np.minimum(np.append(gaps, np.iinfo(np.int64).max), np.insert(gaps, 0, gaps.max()))
-    misplaced = np.abs(rank - np.arange(len(shown))) > REORDERED
-    return far & (misplaced | (nearest[rank] > limit))
+    later = np.append(np.minimum.accumulate(shown[::-1])[::-1][1:], shown.max())
+    earlier = np.insert(np.maximum.accumulate(shown)[:-1], 0, shown.min())
+    contradicts = (shown - later > limit) | (earlier - shown > limit)
+    misplaced = np.abs(rank - np.arange(count)) > REORDERED
+    wild = (np.abs(shown - around) > limit) & contradicts & (misplaced | _few(gaps > limit, rank))
+    at_an_end = (rank < FEW) | (rank >= count - FEW)
+    return wild | (at_an_end & _few(gaps > apart, rank))
+
+
+def _few(breaks: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Which stamps have hardly any others between the breaks on both sides of them."""
+    group = np.concatenate(([0], np.cumsum(breaks)))[rank]
+    return np.bincount(group)[group] <= FEW
 
 
 def usual_step(pts: np.ndarray) -> int | None:

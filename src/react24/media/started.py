@@ -99,7 +99,8 @@ def _tell(one: Started, other: Started, apart: float, known: float) -> Notice:
         f"{late.time.isoformat()})"
     )
     if known:
-        text += f", but {other.column}_{other.role} in the sample sheet makes it {known:+.2f} s"
+        said = known if one is early else -known
+        text += f", but {other.column}_* in the sample sheet makes it {said:.2f} s"
     else:
         text += "; they were taken to start together"
     same = one.role == other.role

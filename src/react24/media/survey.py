@@ -93,11 +93,12 @@ def survey_pictures(path: str | Path, threads: int = 1) -> Survey:
         framing = read_framing(stream)
         screen = Screen(framing, shown_size(first, framing))
         seen, times, small = [], [], []
-        zero = first.pts
+        zero, due = first.pts, Fraction(0)
         for frame in _until_damage(first, pictures):
             second = (frame.pts - zero) * base
             seen.append((frame.pts * base, shown_size(frame, framing)))
-            if not times or second >= times[-1] + STEP:
+            if second >= due:
+                due = (second // STEP + 1) * STEP
                 times.append(second)
                 small.append(screen.shrink(frame, _FINE))
     cells = np.array(small, np.float32).reshape(-1, SIDE, _FINE // SIDE, SIDE, _FINE // SIDE)

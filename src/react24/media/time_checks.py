@@ -74,11 +74,17 @@ def check_extents(scan: RoleScan) -> list[Notice]:
 def _drift(scan: RoleScan, pictures: Fraction, heard: Fraction, said: str) -> str:
     off = float(heard - pictures)
     share = 100 * abs(off) / float(heard)
+    pace = "fast" if off > 0 else "slow"
     text = (
         f"{scan.files.video} (role {scan.role}): its pictures end at second {float(pictures):.2f}, "
         f"its sound{said} at {float(heard):.2f}: {abs(off):.2f} s ({share:.1f} %) apart; "
     )
-    pace = "fast" if off > 0 else "slow"
+    if scan.files.audio:
+        together = scan.files.choices.audio_offset - off
+        return text + (
+            f"one of the two was started or stopped at another time (audio_offset_{scan.role} "
+            f"{together:.2f} lets them end together), or the pictures run {pace}"
+        )
     if scan.video.counted:
         return text + (
             f"the file states no time for a picture, so its pictures run {pace}, by up to "

@@ -15,6 +15,7 @@ from react24.log import progress
 from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media
 from react24.media.stamps import (
     ENDLESS_JUMP,
+    REORDERED,
     Jump,
     Stamps,
     find_gaps,
@@ -205,7 +206,8 @@ def _times_of_packets(path: str | Path) -> _Times:
             damage = times.newest, f"the file cannot be read on ({error.strerror})"
         damage = damage or _early_end(container, stream, times.newest, furthest)
     # Pictures presented before the first key picture refer to ones that were cut away.
-    shown = [i for i, time in enumerate(times.pts) if time >= times.first_key]
+    # They stand right behind it.
+    shown = [i for i, time in enumerate(times.pts) if time >= times.first_key or i > REORDERED]
     pts = [times.pts[i] for i in shown]
     stamps = order_stamps(pts, [times.dts[i] for i in shown], times.base)
     lasting = dict(zip(pts, (times.durations[i] for i in shown), strict=True))

@@ -8,12 +8,10 @@ module chooses and reads; `react24.report.inspect_draw` draws.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from react24 import store
@@ -23,8 +21,6 @@ from react24.media.sound import read_sound
 from react24.media.video import read_frames
 from react24.notices import gather_notices
 from react24.store import FPS
-
-logger = logging.getLogger(__name__)
 
 SHOTS = 8
 """Frames of each person."""
@@ -150,8 +146,8 @@ def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> Sh
         shots: Frames per person.
 
     Raises:
-        InputError: There is no such session, its face has not been tracked yet, or a video is gone
-            or damaged.
+        InputError: There is no such session, its face has not been tracked yet, or a recording is
+            gone or damaged.
         StoreError: A file is another one than its name says, or of another version.
     """
     results = Path(results)
@@ -219,7 +215,7 @@ def _gather_person(
         subject=subject,
         facts=_facts(role, media, faces, features, found, valid, level),
         shots=seen,
-        neutral=_read_neutral(made, role),
+        neutral=_extra(features, "neutral"),
         curves=Curves(valid, affect, level),
     )
 
@@ -315,11 +311,10 @@ def sound_level(media: Path, role: str, bins: int = 1500) -> np.ndarray | None:
     Returns:
         float (n,), at least ``SILENCE``; None where the role has no sound.
     """
-    try:
-        sound = read_sound(media, role, SOUND_RATE)
-    except InputError as error:
-        logger.warning("role %s: no sound level: %s", role, error)
-        return None
+    with store.open_file(media, "media") as file:
+        if not int(file[role].attrs["sound_rate"]):
+            return None
+    sound = read_sound(media, role, SOUND_RATE)
     parts = np.array_split(sound, max(1, min(bins, 10 * len(sound) // SOUND_RATE)))
     power = np.array([np.mean(np.square(part, dtype=np.float64)) for part in parts])
     return 10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10)))
@@ -349,6 +344,9 @@ def _facts(
         note = "" if part.pretrained else ", NOT PRETRAINED"
         made.setdefault(f"{part.backend} ({part.weights}){note}", []).append(stream)
     lines += [f"{' and '.join(streams)}: {by}" for by, streams in made.items()]
+    error = _extra(features, "pose_error")
+    if error is not None and valid.any():
+        lines[-1] += f"; head pose within {np.median(error[valid]):.1f} pixels (median)"
     return tuple(lines)
 
 
@@ -357,13 +355,9 @@ def _loudness(level: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(10 ** (level / 10))))
 
 
-def _read_neutral(made: dict[str, Path], role: str) -> np.ndarray | None:
-    """The neutral face that the features were measured against, where a file holds it."""
-    for path in made.values():
-        with h5py.File(path, "r") as file:
-            if "neutral" in file[role]:
-                return file[role]["neutral"][:]
-    return None
+def _extra(features: dict[str, store.Features], name: str) -> np.ndarray | None:
+    """An array that a feature file holds beside the stream; None where none does."""
+    return next((part.extra[name] for part in features.values() if name in part.extra), None)
 
 
 def name_frames(shots: Sequence[Shot]) -> list[str]:
