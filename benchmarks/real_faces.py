@@ -11,8 +11,8 @@ pose by MediaPipe's face geometry.
 
 Agreement counts frames of which the network is sure (more than 0.8). ``--scores`` gives judgements
 to use instead of the student's, all found frames of all clips in a row: with those that
-``react24.rig.student_build --folds --scores`` writes (clips of up to 500 frames), no clip is measured with a student that knew
-its person.
+``react24.rig.student_build --folds --scores`` writes (clips of up to 500 frames), no clip is
+measured with a student that knew its person.
 """
 
 from __future__ import annotations
