@@ -27,9 +27,11 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from media_factory import tone, write_media  # noqa: E402
 
-from react24.faces.follow import Follower  # noqa: E402
-from react24.faces.mesh import POINTS, Detector, LandmarkModel, Mesh  # noqa: E402
+from react24.faces.follow import Follower, Sighting  # noqa: E402
+from react24.faces.mesh import POINTS, Mesh, Region, box_of  # noqa: E402
+from react24.faces.models import MEDIAPIPE, open_models  # noqa: E402
 from react24.faces.track import follow_role  # noqa: E402
+from react24.faces.turn import TurnWatch  # noqa: E402
 from react24.media.probe import RoleMedia, check_readable, probe_session  # noqa: E402
 from react24.media.video import read_frames  # noqa: E402
 
@@ -68,9 +70,13 @@ def megabytes() -> float:
 class NoModels:
     """Stands in for the follower where only decoding and writing are measured."""
 
-    def see(self, rgb: np.ndarray) -> Mesh:
+    cut = False
+
+    def see(self, rgb: np.ndarray) -> list[Sighting]:
         """A face without looking."""
-        return Mesh(np.full((POINTS, 3), rgb[0, 0, 0], np.float32), 1.0)
+        mesh = Mesh(np.full((POINTS, 3), rgb[0, 0, 0], np.float32), 1.0)
+        region = Region(0.0, 0.0, 1.0, 0.0)
+        return [Sighting(0, mesh, box_of(mesh.points), region, np.zeros(1, np.float32))]
 
 
 def main() -> None:
@@ -79,6 +85,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--no-models", action="store_true")
+    parser.add_argument("--model", default=MEDIAPIPE, help="as faces.model of the configuration")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -106,11 +113,14 @@ def main() -> None:
                 pictures = read_frames(media, "a")
                 spent = cpu_seconds(lambda: follow_role(out, pictures, NoModels(), frames))
             else:
-                with Detector() as detector, LandmarkModel() as landmarks:
-                    follower = Follower(detector, landmarks)
+                with open_models(args.model) as models:
+                    follower = Follower(models.detector, models.landmarks)
                     follower.see(next(read_frames(media, "a"))[1])  # loading is not tracking
                     pictures = read_frames(media, "a")
-                    spent = cpu_seconds(lambda: follow_role(out, pictures, follower, frames))
+                    watch = TurnWatch(models.detector)
+                    spent = cpu_seconds(
+                        lambda: follow_role(out, pictures, follower, frames, watch=watch)
+                    )
             found = float(out["found"][:].mean())
         print(f"tracking        {spent:8.2f} s   {frames / spent:8.0f} frames per CPU second")
         print(f"faces found in {found:.1%} of the frames; peak memory {megabytes():.0f} MB")

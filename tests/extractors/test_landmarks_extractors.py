@@ -11,6 +11,7 @@ from react24.extractors.landmarks_graphau import (
     emotion_vector,
     lip_parting,
 )
+from react24.rig.model import load_rig
 from react24.rig.shapes import NAMES
 
 OFFICIAL = [f"AU{n}" for n in (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26)]
@@ -58,6 +59,7 @@ def test_graphau_features_have_the_promised_shape_and_ranges():
         "landmarks",
         True,
     )
+    assert features.weights.startswith(f"drawn, {load_rig().version}, ")
     assert "rig_v1" in features.weights
     assert "student_v1" in features.weights
     assert "Apache-2.0" in features.weights

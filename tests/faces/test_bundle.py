@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_factory import tone, write_media
-from published import FACE_LANDMARKER, needs_face_landmarker
+from published import FACE_LANDMARKER, needs_face_landmarker, needs_mediapipe
 from skimage import data
 from tflite_factory import write_bundle
 
@@ -186,6 +186,7 @@ def test_overlap():
 # Which networks
 
 
+@needs_mediapipe
 def test_mediapipe_is_the_default_and_says_its_version():
     with open_models() as models:
         assert isinstance(models.detector, Detector)
@@ -211,9 +212,17 @@ def test_a_bundle_without_the_networks_is_refused_by_name(tmp_path):
         pass
 
 
-def test_without_mediapipe_the_way_out_is_named(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match="face-landmarker"), open_models("mediapipe"):
+@pytest.mark.parametrize(
+    ("absent", "message"),
+    [
+        ("mediapipe", "needs the package mediapipe.*face-landmarker"),
+        ("mediapipe.python", r"mediapipe 1\.2\.3 no longer has.*face-landmarker"),
+    ],
+)
+def test_without_the_right_mediapipe_the_way_out_is_named(monkeypatch, absent, message):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == absent else name)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.2.3")
+    with pytest.raises(InputError, match=message), open_models("mediapipe"):
         pass
 
 
@@ -223,7 +232,7 @@ def test_without_mediapipe_the_way_out_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("model", "weights"),
     [
-        ("mediapipe", "mediapipe 0.10.14"),
+        pytest.param("mediapipe", "mediapipe 0.10.14", marks=needs_mediapipe),
         pytest.param(
             str(FACE_LANDMARKER), "face_landmarker.task 64184e22", marks=needs_face_landmarker
         ),
@@ -244,6 +253,7 @@ def test_a_track_says_which_networks_made_it(tmp_path, model, weights):
         assert str(file.attrs["weights"]).startswith(weights)
         assert json.loads(file.attrs["config"])["model"] == model
     track = read_track(faces, "b")
+    assert track.weights.startswith(weights)
     assert track.found.all()
     nose = track.landmarks[:, 1, 0]
     np.testing.assert_allclose(nose - nose[0], np.arange(15), atol=1.5)
@@ -272,6 +282,7 @@ def test_points_are_those_of_mediapipes_tasks():
 
 
 @needs_face_landmarker
+@needs_mediapipe
 def test_points_are_near_those_of_the_default():
     picture = _portrait()
     with open_models(str(FACE_LANDMARKER)) as new, open_models() as old:
@@ -283,6 +294,7 @@ def test_points_are_near_those_of_the_default():
 
 
 @needs_face_landmarker
+@needs_mediapipe
 def test_the_detector_agrees_with_the_default():
     picture = _portrait()
     with open_models(str(FACE_LANDMARKER)) as new, open_models() as old:

@@ -9,7 +9,9 @@ from media_factory import tone, write_media
 from skimage import data
 
 from react24.errors import InputError
-from react24.faces.mesh import POINTS, Mesh
+from react24.faces.follow import Sighting
+from react24.faces.looks import RIGID
+from react24.faces.mesh import POINTS, Mesh, Region, box_of
 from react24.faces.track import (
     fill_gaps,
     follow_role,
@@ -170,9 +172,17 @@ def test_the_larger_of_two_faces_is_followed_through_a_cover(tmp_path):
     assert (track.landmarks[:, 1, 0] < 256).all()
 
 
+def _seen(points):
+    mesh = Mesh(np.broadcast_to(np.float32(points), (POINTS, 3)), 1.0)
+    look = np.zeros(3 * len(RIGID), np.float32)
+    return [Sighting(0, mesh, box_of(mesh.points), Region(0, 0, 1, 0), look)]
+
+
 class _Always:
+    cut = False
+
     def see(self, rgb):
-        return Mesh(np.full((POINTS, 3), rgb[0, 0, 0], np.float32), 1.0)
+        return _seen(rgb[0, 0, 0])
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path):
@@ -194,18 +204,20 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
 
 def test_a_gap_over_max_gap_is_held(tmp_path):
     with h5py.File(tmp_path / "f.h5", "w") as file:
-        sight = [Mesh(np.full((POINTS, 3), float(i), np.float32), 1.0) for i in range(40)]
-        sight[3:15] = [None] * 12
-        sight[20:33] = [None] * 13
+        away = [*range(3, 15), *range(20, 33)]
 
         class Given:
+            cut = False
+
             def see(self, rgb):
-                return sight[int(rgb[0, 0, 0])]
+                tick = int(rgb[0, 0, 0])
+                return [] if tick in away else _seen(tick)
 
         pictures = ((i, np.full((1, 1, 3), i, np.uint8)) for i in range(40))
         follow_role(file, pictures, Given(), 40)
         fill_gaps(file, max_gap=12)
         values = file["landmarks"][:, 0, 0]
+        np.testing.assert_array_equal(np.flatnonzero(~file["found"][:]), away)
     np.testing.assert_allclose(values[:20], np.arange(20), atol=1e-5)
     np.testing.assert_array_equal(values[20:33], 19)
     np.testing.assert_array_equal(values[33:], np.arange(33, 40))

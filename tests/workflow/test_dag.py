@@ -51,6 +51,15 @@ def test_table_is_made_from_the_videos(finished):
     assert by_model["belfusion"]["seeds"] == "0,1"
 
 
+def test_a_contact_sheet_is_made_where_asked_for(finished):
+    media = sorted((finished.folder / "results/media").glob("*.h5"))[0]
+    sheet = finished.folder / f"results/inspect/{media.stem}.png"
+    assert not sheet.parent.exists()
+    finished.snakemake(str(sheet.relative_to(finished.folder)))
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    shutil.rmtree(sheet.parent)
+
+
 def test_every_stream_of_a_session_has_the_same_length(finished):
     sessions = sorted(p.stem for p in (finished.folder / "results/media").glob("*.h5"))
     assert len(sessions) == 3

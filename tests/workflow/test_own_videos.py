@@ -14,21 +14,25 @@ from react24.faces.track import read_track
 
 pytestmark = pytest.mark.slow
 
+ODD = "good [1] 会話 Gespräch #2 'x' \"y\" $HOME 50% a&b;c *"
+"""A folder as people name theirs."""
+
 
 @pytest.fixture
 def project(tmp_path):
     project = copy_project(tmp_path)
     corpus = tmp_path / "videos"
-    make_demo_session("demo01", corpus / "good", seconds=2)
+    make_demo_session("demo01", corpus / ODD, seconds=2)
     make_demo_session("demo02", corpus / "bad", seconds=2)
     write_media(corpus / "bad/b.mp4", picture=noisy, frames=50, sound=tone(2.0, 16000))
     header = ["session", "split", "video_a", "video_b", "subject_a", "subject_b"]
     rows = [
-        ["good", "train", "good/a.mp4", "good/b.mp4", "anna", "bert"],
+        ["good", "train", f"{ODD}/a.mp4", f"{ODD}/b.mp4", "anna", "bert"],
         ["bad", "test", "bad/a.mp4", "bad/b.mp4", "cleo", "dora"],
     ]
     sheet = tmp_path / "config/mine.tsv"
-    sheet.write_text("".join("\t".join(row) + "\n" for row in [header, *rows]))
+    lines = ["\t".join(row) + "\n" for row in [header, *rows]]
+    sheet.write_text("".join(lines), encoding="utf-8")
     config = {
         "sessions": "config/mine.tsv",
         "corpus": {"root": "videos", "name": "mine"},
@@ -46,8 +50,18 @@ def test_a_bad_session_does_not_cost_the_others_and_is_listed(project):
     assert [path.name for path in faces.iterdir()] == ["good.h5"]
     assert read_track(faces / "good.h5", "a").found.mean() > 0.95
     listed = text.rpartition("1 job(s) failed")[2]
-    assert "track_faces/bad: InputError" in listed
+    assert "track_faces bad: InputError" in listed
     assert "b.mp4" in listed
+
+
+def test_results_may_lie_elsewhere(project, tmp_path_factory):
+    disk = tmp_path_factory.mktemp("disk")
+    mine = ("--configfile", "config/mine.yaml", "--directory", str(disk))
+    wanted = "results/media/good.h5"
+    project.snakemake(*mine, "--", wanted)
+    assert (disk / wanted).is_file()
+    assert not (project.folder / wanted).exists()
+    assert "make_demo_session" in project.snakemake("-n", "--directory", str(disk))
 
 
 def test_the_given_configuration_replaces_the_default_one(project):

@@ -15,24 +15,31 @@ if SRC not in sys.path:
     sys.path.insert(0, SRC)
 
 from react24.codedigest import code_digest
-from react24.config import FACE_MODELS, LEARNED_BASELINES
+from react24.config import FACE_MODELS, LEARNED_BASELINES, read_config
 from react24.errors import InputError
 from react24.models import registry
 from react24.paths import share_with_jobs
 from react24.project import load_project
 from react24.report.failures import describe_failures
+from react24.report.notices import describe_doubts
 from react24.weights import REGISTRY
 
 STARTED = time.time()
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
-CONFIG_FILES = workflow.config_settings.configfiles or ["config/config.yaml"]
+CONFIG_FILES = workflow.config_settings.configfiles or [CONFIG_FILE]
+CHECKOUT = Path(workflow.basedir)
 try:
+    # Snakemake's own reader lets through what ours refuses.
+    if workflow.is_main_process:
+        for path in CONFIG_FILES:
+            read_config(path)
     PROJECT = load_project(
         config,
         check=workflow.is_main_process,
         source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
+        start=None if CHECKOUT == Path.cwd() else CHECKOUT,
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -46,6 +53,7 @@ SPLITS = [
     for split in ("train", "val", "test")
     if any(s.split == split for s in SESSIONS.values())
 ]
+CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
@@ -302,6 +310,18 @@ def sampling_code(wildcards):
     """Digest of the sampling code with the model's own."""
     modules = model_kind(wildcards.model).modules()
     return model_code(wildcards, "react24.sampling", *modules)
+
+
+def told_files(sessions, streams):
+    """Files of some sessions that may hold notices."""
+    kinds = ["media", "faces", *(f"features/{stream}" for stream in streams)]
+    return [f"results/{kind}/{s.session}.h5" for s in sessions for kind in kinds]
+
+
+def other_sessions(split):
+    """Sessions of train, for a table of another split that is made with them."""
+    needed = split != "train" and "train" in SETTINGS.needed_splits
+    return sessions_of("train") if needed else []
 
 
 def baseline_clips(wildcards):

@@ -10,8 +10,6 @@ extract_from_faces(
     Path(snakemake.output.features),
     settings=snakemake.params.settings,
     neutrals={
-        role: Path(path)
-        for role in ("a", "b")
-        if (path := snakemake.input.get(f"neutral_{role}"))
+        role: Path(path) for role in ("a", "b") if (path := snakemake.input.get(f"neutral_{role}"))
     },
 )

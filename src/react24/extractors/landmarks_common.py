@@ -17,7 +17,8 @@ from react24.rig.neutral import NEVER_QUIET, Neutral, above_rest, shape_mask
 from react24.rig.solve import Solution, SolveSettings, solve_track
 from react24.store import FPS, Features
 
-FACE_MESH = "mediapipe FaceMesh (478 landmarks)"
+FACE_MESH = "MediaPipe face mesh (478 landmarks)"
+"""What found a face whose track does not say it in an attribute ``weights``."""
 
 RIG_ONLY = ("cheekPuff", "cheekSquint", "eyeBlink", "jawForward", "noseSneer", "tongueOut")
 """Shapes on which no judge is asked: MediaPipe's network, and so its student, is dead in
@@ -95,7 +96,8 @@ class LandmarksExtractor(ABC):
         """Solve the face of one person and read the stream off it.
 
         Args:
-            source: A face track: landmarks (T, 478, 3), valid (T,), width, height.
+            source: A face track: landmarks (T, 478, 3), valid (T,), width, height, and,
+                where known, ``weights``: which networks found it.
 
         Returns:
             Features with values float32 (T, D); beside them the neutral face (478, 3) and the
@@ -105,6 +107,7 @@ class LandmarksExtractor(ABC):
             InputError: No valid frame, or arrays of the wrong shape.
         """
         solution = self.solve(source)
+        networks = getattr(source, "weights", FACE_MESH)
         person = solution.person
         return Features(
             values=self.columns(solution, combine(solution, self.judge_share)),
@@ -113,7 +116,7 @@ class LandmarksExtractor(ABC):
             stream=self.stream,
             backend=self.backend,
             pretrained=True,
-            weights=f"{FACE_MESH}, {load_rig().version}, {solution.judge}",
+            weights=f"{networks}, {load_rig().version}, {solution.judge}",
             extra={"neutral": person.face, "pose_error": solution.pose_error},
             attributes={"neutral_from": person.how, "neutral_frames": person.frames},
         )

@@ -78,8 +78,8 @@ def _mediapipe() -> str:
             f"(Python {platform.python_version()}); {instead}"
         )
     version = importlib.metadata.version("mediapipe")
-    if importlib.util.find_spec("mediapipe.modules") is None:
+    if importlib.util.find_spec("mediapipe.python") is None:
         raise InputError(
-            f"faces.model: mediapipe {version} no longer brings its networks along; {instead}"
+            f"faces.model: mediapipe {version} no longer has the interface that is used; {instead}"
         )
     return f"mediapipe {version}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,18 +12,28 @@ import h5py
 import numpy as np
 
 from react24 import store
+from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
-from react24.faces.follow import Follower
+from react24.faces.follow import Follower, Sighting, width
 from react24.faces.gaps import bridge, find_gaps
-from react24.faces.mesh import POINTS, Mesh, box_of
+from react24.faces.mesh import POINTS, box_of
 from react24.faces.models import MEDIAPIPE, open_models
+from react24.faces.sightings import Block, Sightings
+from react24.faces.told import Seen, tell_faces
+from react24.faces.turn import TurnWatch
+from react24.faces.whose import Tracklets, choose_person
 from react24.log import progress
 from react24.media.video import read_frames
+from react24.notices import write_notices
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 64
 """Frames written at a time; a long track never lies in memory as a whole."""
+
+
+class NoFaceError(InputError):
+    """A role's face is missing too often."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class FaceTrack:
         score: float32 (T,), the landmark model's probability of a face; 0 where not found.
         width: Of the video, pixels.
         height: Likewise.
+        weights: The networks that found it, ``FaceModels.weights``.
     """
 
     landmarks: np.ndarray
@@ -45,6 +57,7 @@ class FaceTrack:
     score: np.ndarray
     width: int
     height: int
+    weights: str
 
 
 def track_session(
@@ -70,8 +83,9 @@ def track_session(
 
     Raises:
         DamagedFileError: A video is unreadable somewhere; names file and second.
-        InputError: A role's face is missing too often (names session, role, file and where), or
-            the networks cannot be had.
+        NoFaceError: A role's face is missing too often; names session, role, file and where.
+        InputError: The pictures lie on their side or on their head, or the networks cannot be
+            had.
     """
     with store.open_file(media_path, "media") as media:
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
@@ -87,21 +101,43 @@ def track_session(
     ):
         file.attrs["session"] = session
         file.attrs["weights"] = models.weights
+        notices = []
         for role, about in roles.items():
             group = file.create_group(role)
-            for name in ("width", "height", "subject"):
-                group.attrs[name] = about[name]
+            _copy_attributes(group, about)
             pictures = progress(
                 read_frames(media_path, role, threads=threads),
                 what=f"tracking {session}/{role}",
                 unit="frame",
                 total=frames,
             )
-            # A new follower per role: nothing is remembered from one video to the next.
-            follow_role(group, pictures, Follower(models.detector, models.landmarks), frames)
+            where, video = f"session {session}, role {role}", str(about["video"])
+            side = Choices.from_json(str(about.get("choices", DEFAULT.to_json()))).face
+            # New ones per role: nothing is remembered from one video to the next.
+            watch = TurnWatch(models.detector)
+            seen = follow_role(
+                group,
+                pictures,
+                Follower(models.detector, models.landmarks),
+                frames,
+                watch=watch,
+                side=side,
+            )
+            _require_upright(where, video, watch)
             group["valid"][:] = group["found"][:] & shown[role]
-            _require_faces(session, role, str(about["video"]), group["valid"][:], max_missing)
+            _require_faces(where, video, group["valid"][:], seen, max_missing)
+            notices += tell_faces(seen, role=role, video=video, side=side)
             fill_gaps(group, max_gap)
+        write_notices(file, session, notices)
+
+
+def _copy_attributes(group: h5py.Group, about: dict) -> None:
+    """What readers of the faces file need to know of the recording."""
+    for name in ("width", "height", "subject"):
+        group.attrs[name] = about[name]
+    for name in ("choices", "neutral"):
+        if name in about:
+            group.attrs[name] = about[name]
 
 
 def follow_role(
@@ -109,26 +145,73 @@ def follow_role(
     pictures: Iterable[tuple[int, np.ndarray]],
     follower: Follower,
     frames: int,
-) -> None:
-    """Write the track of one video, chunk by chunk, into an empty group.
+    *,
+    watch: TurnWatch | None = None,
+    side: str = "",
+) -> Seen:
+    """Write the track of the person a video is about, piece by piece, into an empty group.
+
+    All faces are followed; whose track it is, is decided at the end.
 
     Args:
-        group: Gets ``landmarks``, ``box``, ``score``, ``found``, ``valid``.
+        group: Gets ``landmarks``, ``box``, ``score``, ``found``, ``valid``, ``others`` and the
+            attribute ``persons``.
         pictures: (tick, picture) for ticks 0 to ``frames`` - 1.
         follower: Fresh.
         frames: T.
+        watch: Is shown the pictures, if given.
+        side: ``left`` or ``right`` where two people are in the picture; empty for the one with
+            the most time in it.
+
+    Returns:
+        What is to be told.
     """
-    _create_datasets(group, frames)
-    chunk: list[Mesh | None] = []
-    begin, last_picture, mesh = 0, None, None
-    for _, picture in pictures:
-        if picture is not last_picture:
-            mesh, last_picture = follower.see(picture), picture
-        chunk.append(mesh)
-        if len(chunk) == CHUNK:
-            _write_chunk(group, begin, chunk)
-            begin, chunk = begin + CHUNK, []
-    _write_chunk(group, begin, chunk)
+    tracklets, last_picture = Tracklets(), None
+    with Sightings() as sightings:
+        for tick, picture in pictures:
+            fresh = picture is not last_picture
+            if fresh:
+                faces, last_picture = follower.see(picture), picture
+                if watch is not None:
+                    watch.see(tick, picture, _largest(faces))
+            sightings.add(tick, faces)
+            tracklets.add(tick, faces, cut=fresh and follower.cut)
+        persons = tracklets.persons()
+        chosen = choose_person(persons, side)
+        _create_datasets(group, frames)
+        if persons:
+            for block in sightings.of(persons[chosen].tracklets, CHUNK):
+                _write_block(group, block)
+    seen = Seen(
+        persons,
+        chosen,
+        found=group["found"][:],
+        box=group["box"][:],
+        cuts=tracklets.cuts,
+        passes=tracklets.passes(persons[chosen]) if persons else [],
+    )
+    group["others"][:] = seen.others()
+    group.attrs["persons"] = json.dumps(_summary(seen))
+    return seen
+
+
+def _largest(faces: list[Sighting]) -> np.ndarray | None:
+    return max((face.box for face in faces), key=width, default=None)
+
+
+def _summary(seen: Seen) -> list[dict]:
+    """The persons of a video, for people and programs that look at the file."""
+    return [
+        {
+            "seconds": person.frames / store.FPS,
+            "first": float(person.spans[:, 0].min() / store.FPS),
+            "last": float(person.spans[:, 1].max() / store.FPS),
+            "width": round(person.width, 1),
+            "x": round(person.x, 1),
+            "followed": index == seen.chosen,
+        }
+        for index, person in enumerate(seen.persons)
+    ]
 
 
 def _create_datasets(group: h5py.Group, frames: int) -> None:
@@ -138,34 +221,56 @@ def _create_datasets(group: h5py.Group, frames: int) -> None:
     group.create_dataset("score", (frames,), "f4")
     group.create_dataset("found", (frames,), bool)
     group.create_dataset("valid", (frames,), bool)
+    group.create_dataset("others", (frames,), bool)
 
 
-def _write_chunk(group: h5py.Group, begin: int, chunk: list[Mesh | None]) -> None:
-    if not chunk:
+def _write_block(group: h5py.Group, block: Block) -> None:
+    """Write faces of some ticks, run by run: few long writes instead of a list of places."""
+    edges = np.flatnonzero(np.diff(block.ticks) != 1) + 1
+    for part in np.split(np.arange(len(block.ticks)), edges):
+        rows = slice(int(block.ticks[part[0]]), int(block.ticks[part[-1]]) + 1)
+        points = block.points[part]
+        group["landmarks"][rows] = points
+        group["box"][rows] = box_of(points)
+        group["score"][rows] = block.presence[part]
+        group["found"][rows] = True
+
+
+def _require_upright(where: str, video: str, watch: TurnWatch) -> None:
+    degrees = watch.verdict()
+    if not degrees:
         return
-    rows = slice(begin, begin + len(chunk))
-    points = np.zeros((len(chunk), POINTS, 3), np.float32)
-    for row, mesh in enumerate(chunk):
-        if mesh is not None:
-            points[row] = mesh.points
-    group["landmarks"][rows] = points
-    group["box"][rows] = box_of(points)
-    group["score"][rows] = [mesh.presence if mesh is not None else 0.0 for mesh in chunk]
-    group["found"][rows] = [mesh is not None for mesh in chunk]
+    how = {90: "lies on its side", 180: "is upside down", 270: "lies on its side"}[degrees]
+    filters = {90: "transpose=2", 180: "hflip,vflip", 270: "transpose=1"}[degrees]
+    turned = Path(video).with_name(f"{Path(video).stem}_upright{Path(video).suffix}")
+    raise InputError(
+        f"{where}: the picture of {video} {how}: in {watch.votes[degrees]} of {watch.probes} "
+        f"probes the face is upright only after a turn by {degrees} degrees counter-clockwise; "
+        f'turn it with: ffmpeg -i "{video}" -vf {filters} -c:v libx264 -crf 14 -c:a copy '
+        f'"{turned}", and name that file in the sample sheet'
+    )
 
 
 def _require_faces(
-    session: str, role: str, video: str, valid: np.ndarray, max_missing: float
+    where: str, video: str, valid: np.ndarray, seen: Seen, max_missing: float
 ) -> None:
     missing = 1.0 - float(valid.mean())
     if missing <= max_missing and valid.any():
         return
-    first = find_gaps(valid)[0]
-    raise InputError(
-        f"session {session}, role {role}: no face in {missing:.0%} of the frames of {video} "
-        f"(at most {max_missing:.0%} is accepted), first from second "
-        f"{first.start / store.FPS:.2f} to {first.stop / store.FPS:.2f}; check that the video "
-        "shows this person's face large enough, take the session out of the sample sheet, or "
+    gap = max(find_gaps(valid), key=lambda gap: gap.length)
+    instead = float((seen.others() & ~valid).sum()) / store.FPS
+    whose, who = "no face", "this person's face"
+    if instead:
+        whose = "the face of the person who is followed is missing"
+        who = (
+            "the right person's face (another one is in the picture instead for "
+            f"{instead:.2f} s; columns face_ and crop_ of the sample sheet say whose is meant)"
+        )
+    raise NoFaceError(
+        f"{where}: {whose} in {missing:.0%} of the frames of {video} "
+        f"(at most {max_missing:.0%} is accepted), longest from second "
+        f"{gap.start / store.FPS:.2f} to {gap.stop / store.FPS:.2f}; check that the video "
+        f"shows {who} large enough, take the session out of the sample sheet, or "
         "raise faces.max_missing"
     )
 
@@ -216,4 +321,6 @@ def _part(group: h5py.Group, rows: slice) -> FaceTrack:
         score=group["score"][rows],
         width=int(group.attrs["width"]),
         height=int(group.attrs["height"]),
+        # Files without the attribute are from before there was a choice.
+        weights=str(group.file.attrs.get("weights", "mediapipe 0.10.14")),
     )

@@ -1,0 +1,198 @@
+"""What a user should know of the faces in a video, in a few sentences with their seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from react24 import store
+from react24.faces.gaps import Gap, find_gaps
+from react24.faces.whose import Person
+from react24.notices import Notice
+
+LATE = 25
+"""Ticks (1 s) after which a first sight is late, and that a missing face must be missing."""
+
+TOGETHER = 0.5
+"""Share of the video in which two people are in the picture, from which on it is theirs both."""
+
+CLOSE = 0.5
+"""Weight of the second person in weights of the first, from which on the choice is doubtful."""
+
+FAR = 0.7
+"""Way between two ticks in a row that is a jump, in widths of the face."""
+
+NAMED = 3
+"""Instants that are named one by one."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found out about the faces of one video.
+
+    Attributes:
+        persons: The one with the most time times size first.
+        chosen: Index of the one who is followed.
+        found: bool (T,), that person's face was found.
+        box: float (T, 4), around it; any values where not found.
+        cuts: Ticks at which the whole picture changes at once.
+        passes: Ticks at which another face takes the place of this person's in one step.
+    """
+
+    persons: list[Person]
+    chosen: int
+    found: np.ndarray
+    box: np.ndarray
+    cuts: list[int]
+    passes: list[int]
+
+    def others(self) -> np.ndarray:
+        """Bool (T,): somebody else is in the picture."""
+        seen = np.zeros(len(self.found), bool)
+        for index, person in enumerate(self.persons):
+            if index != self.chosen:
+                seen |= person.present(len(seen))
+        return seen
+
+
+def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Notice]:
+    """Notices about one video.
+
+    Args:
+        seen: What was found.
+        role: ``a`` or ``b``.
+        video: Its file, for the sentences.
+        side: What the sheet says in ``face_a`` or ``face_b``.
+    """
+    told = [
+        *_tell_second(seen, role, video, side),
+        *_tell_missing(seen, role, video),
+        *_tell_instants(seen, role, video),
+    ]
+    return [Notice(kind, f"role {role}, {video}: {text}", role, *when) for kind, text, when in told]
+
+
+def _tell_second(seen: Seen, role: str, video: str, side: str):
+    others = seen.others()
+    if not others.any():
+        if side:
+            yield "face.alone", f"face_{role} says {side}, but only one person is seen", ()
+        return
+    beside, instead = others & seen.found, others & ~seen.found
+    if beside.mean() >= TOGETHER:
+        yield "face.two", _two_people(seen, role, side, beside), _whole(beside)
+    elif beside.any():
+        text = f"another face is in the picture beside this person's {_stretches(beside)}"
+        yield "face.other", text, _longest(beside)
+    if instead.any():
+        text = (
+            "another face is in the picture while this person's is not "
+            f"{_stretches(instead)}; these times are not valid"
+        )
+        yield "face.other", text, _longest(instead)
+    yield from _tell_doubt(seen, role, side)
+
+
+def _two_people(seen: Seen, role: str, side: str, beside: np.ndarray) -> str:
+    person = seen.persons[seen.chosen]
+    second = max(
+        (p for i, p in enumerate(seen.persons) if i != seen.chosen), key=lambda p: p.weight
+    )
+    place = "left" if person.x <= second.x else "right"
+    text = (
+        f"two people or more are in the picture in {beside.mean():.0%} of the time; "
+        f"the one on the {place} is followed"
+    )
+    if side:
+        return f"{text}, as face_{role} says"
+    other = "right" if place == "left" else "left"
+    return (
+        f"{text}, who fills more of it; if the other one is meant say face_{role}: {other} in the "
+        f"sample sheet, or crop_{role}: x,y,width,height to show one of them only"
+    )
+
+
+def _tell_doubt(seen: Seen, role: str, side: str):
+    if side or len(seen.persons) < 2:
+        return
+    first, second = seen.persons[:2]
+    together = (first.present(len(seen.found)) & second.present(len(seen.found))).mean()
+    if second.weight >= CLOSE * first.weight and together < TOGETHER:
+        text = (
+            f"whose face is meant is doubtful: one person is seen for {_s(first.frames)} s (face "
+            f"{first.width:.0f} pixels wide), another for {_s(second.frames)} s "
+            f"({second.width:.0f} pixels); the first is followed"
+        )
+        yield "face.doubt", text, ()
+
+
+def _tell_missing(seen: Seen, role: str, video: str):
+    gaps = find_gaps(seen.found)
+    if gaps and gaps[0].start == 0 and gaps[0].length > LATE:
+        text = f"this person's face is first seen at second {_s(gaps[0].stop)}"
+        yield "face.late", text, (0.0, gaps[0].stop / store.FPS)
+    long = np.zeros(len(seen.found), bool)
+    for gap in gaps:
+        if gap.start > 0 and gap.length >= LATE:
+            long[gap.start : gap.stop] = True
+    if long.any():
+        yield "face.missing", f"this person's face is missing {_stretches(long)}", _longest(long)
+
+
+def _tell_instants(seen: Seen, role: str, video: str):
+    if seen.passes:
+        text = f"another face takes the place of this person's at once, {_instants(seen.passes)}"
+        yield "face.swap", text, (seen.passes[0] / store.FPS,)
+    if seen.cuts:
+        text = (
+            f"the picture as a whole changes at once (a cut, or the light), {_instants(seen.cuts)}"
+        )
+        yield "face.cut", text, (seen.cuts[0] / store.FPS,)
+    jumps = [tick for tick in _jumps(seen) if tick not in seen.cuts]
+    if jumps:
+        text = f"this person's face jumps by most of its width, {_instants(jumps)}"
+        yield "face.jump", text, (jumps[0] / store.FPS,)
+
+
+def _jumps(seen: Seen) -> list[int]:
+    """Ticks at which the face is far from where it was a tick before."""
+    centre = (seen.box[:, :2] + seen.box[:, 2:]) / 2
+    way = np.hypot(*np.diff(centre, axis=0).T)
+    far = way > FAR * (seen.box[:-1, 2] - seen.box[:-1, 0])
+    return [int(t) + 1 for t in np.flatnonzero(far & seen.found[1:] & seen.found[:-1])]
+
+
+def _s(ticks: int) -> str:
+    return f"{ticks / store.FPS:.2f}"
+
+
+def _spans(mask: np.ndarray) -> list[Gap]:
+    return find_gaps(~mask)
+
+
+def _longest(mask: np.ndarray) -> tuple[float, float]:
+    span = max(_spans(mask), key=lambda span: span.length)
+    return span.start / store.FPS, span.stop / store.FPS
+
+
+def _whole(mask: np.ndarray) -> tuple[float, float]:
+    spans = _spans(mask)
+    return spans[0].start / store.FPS, spans[-1].stop / store.FPS
+
+
+def _stretches(mask: np.ndarray) -> str:
+    """Such as ``for 3.00 of 12.00 s, from second 4.00 to 7.00``."""
+    spans = _spans(mask)
+    start, stop = _longest(mask)
+    where = f"from second {start:.2f} to {stop:.2f}"
+    if len(spans) > 1:
+        where = f"in {len(spans)} stretches, the longest {where}"
+    return f"for {_s(int(mask.sum()))} of {_s(len(mask))} s, {where}"
+
+
+def _instants(ticks: list[int]) -> str:
+    """Such as ``5 times, at second 1.00, 2.00, 3.00 ...``."""
+    times = ", ".join(_s(tick) for tick in ticks[:NAMED])
+    more = " ..." if len(ticks) > NAMED else ""
+    return f"{len(ticks)} time{'s' if len(ticks) > 1 else ''}, at second {times}{more}"

@@ -1,0 +1,109 @@
+"""Pictures that stand on their head or lie on their side.
+
+The landmark model takes any face for an upright one: upside down it gives points that look like a
+face and mean nothing, and is sure of them. The detector is less sure of a turned face (about 0.65
+upside down and 0.75 on the side, where an upright one has 0.9), so it is asked how sure it is of
+the same face in the turned picture.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from react24.faces.follow import FindsFaces
+
+SURE = 0.85
+"""A face found with this score is upright; turned ones stay below."""
+
+LIKELY = 0.7
+"""Least score of the face in the turned picture."""
+
+BETTER = 0.08
+"""By so much the score in the turned picture must exceed that in the picture as it is."""
+
+ROOM = 2.5
+"""Side of the part of the picture that is turned, in longer sides of the face's box."""
+
+FEWEST = 3
+"""Probes that a verdict takes."""
+
+MOST = 0.8
+"""Share of the probes that must agree."""
+
+DENSE, SPARSE = 10, 250
+"""Ticks between two probes, at the beginning and later."""
+
+
+def turn_needed(detector: FindsFaces, rgb: np.ndarray, box: np.ndarray | None = None) -> int | None:
+    """By how much a picture must be turned for its face to be upright.
+
+    Args:
+        detector: Of faces.
+        rgb: uint8 (H, W, 3), read-only.
+        box: (4,) where the face is thought to be; None to look at the whole picture.
+
+    Returns:
+        Degrees counter-clockwise: 0, 90, 180 or 270; None where no face is seen.
+    """
+    part = rgb if box is None else _part_around(rgb, box)
+    upright = _best_score(detector, part)
+    if upright >= SURE:
+        return 0
+    scores = {turns * 90: _best_score(detector, np.rot90(part, turns)) for turns in (1, 2, 3)}
+    degrees = max(scores, key=scores.__getitem__)
+    if scores[degrees] >= LIKELY and scores[degrees] >= upright + BETTER:
+        return degrees
+    return 0 if upright > 0 else None
+
+
+class TurnWatch:
+    """Probes the pictures of a video now and then."""
+
+    def __init__(self, detector: FindsFaces):
+        self._detector = detector
+        self._next = 0
+        self.votes: Counter[int] = Counter()
+
+    def see(self, tick: int, rgb: np.ndarray, box: np.ndarray | None) -> None:
+        """Probe the picture of a tick, if it is time.
+
+        Args:
+            tick: Increasing.
+            rgb: uint8 (H, W, 3), read-only.
+            box: (4,) of the largest face that is followed; None where there is none.
+        """
+        if tick < self._next:
+            return
+        self._next = tick + min(max(tick // 4, DENSE), SPARSE)
+        degrees = turn_needed(self._detector, rgb, box)
+        if degrees is not None:
+            self.votes[degrees] += 1
+
+    @property
+    def probes(self) -> int:
+        """Probes in which a face was seen."""
+        return self.votes.total()
+
+    def verdict(self) -> int:
+        """Degrees counter-clockwise by which the whole video must be turned; 0 where upright."""
+        if self.probes < FEWEST:
+            return 0
+        degrees, votes = self.votes.most_common(1)[0]
+        return degrees if votes >= MOST * self.probes else 0
+
+
+def _best_score(detector: FindsFaces, rgb: np.ndarray) -> float:
+    rgb = np.ascontiguousarray(rgb)
+    rgb.flags.writeable = False
+    return max((face.score for face in detector.find(rgb)), default=0.0)
+
+
+def _part_around(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+    half = ROOM / 2 * float(max(box[2] - box[0], box[3] - box[1]))
+    x, y = (box[:2] + box[2:]) / 2
+    low = np.maximum(np.round([x - half, y - half]).astype(int), 0)
+    high = np.round([x + half, y + half]).astype(int)
+    part = rgb[low[1] : max(high[1], 1), low[0] : max(high[0], 1)]
+    return part if min(part.shape[:2]) > 16 else rgb

@@ -1,0 +1,84 @@
+"""What is told of the faces in a video."""
+
+import numpy as np
+from face_scene import Face, follow_script
+
+from react24.faces.told import Seen, tell_faces
+from react24.faces.whose import choose_person
+
+A, B = Face(100, 100, 80, 0), Face(300, 300, 60, 1)
+
+
+def _tell(script, pictures=None, side="", box=None):
+    _, tracklets = follow_script(script, pictures)
+    persons = tracklets.persons()
+    chosen = choose_person(persons, side)
+    ticks = len(script)
+    found = persons[chosen].present(ticks)
+    box = np.tile([60.0, 60, 140, 140], (ticks, 1)) if box is None else box
+    passes = tracklets.passes(persons[chosen])
+    seen = Seen(persons, chosen, found, box, tracklets.cuts, passes)
+    notices = tell_faces(seen, role="a", video="v.mp4", side=side)
+    assert all(n.message.startswith("role a, v.mp4: ") and n.role == "a" for n in notices)
+    return {notice.kind: notice for notice in notices}, notices
+
+
+def test_a_clean_video_is_not_talked_about():
+    assert _tell([[A]] * 100)[1] == []
+
+
+def test_two_people_all_the_time_are_told_with_the_way_out():
+    told, _ = _tell([[A, B]] * 100)
+    assert list(told) == ["face.two"]
+    message = told["face.two"].message
+    assert "100%" in message
+    assert "the one on the left is followed" in message
+    assert "face_a: right" in message
+    assert "crop_a" in message
+    chosen, _ = _tell([[A, B]] * 100, side="right")
+    assert "the one on the right is followed, as face_a says" in chosen["face.two"].message
+
+
+def test_the_other_s_time_is_told_with_its_seconds():
+    told, notices = _tell([[A]] * 100 + [[B]] * 50 + [[A]] * 150)
+    assert [n.kind for n in notices] == ["face.other", "face.missing"]
+    other = told["face.other"]
+    assert (other.start, other.stop) == (4.0, 6.0)
+    assert "for 2.00 of 12.00 s, from second 4.00 to 6.00; these times are not valid" in (
+        other.message
+    )
+
+
+def test_many_stretches_are_one_sentence():
+    script = ([[A]] * 60 + [[A, B]] * 30) * 5
+    told, notices = _tell(script)
+    assert [n.kind for n in notices] == ["face.other"]
+    assert "stretches, the longest from second" in told["face.other"].message
+
+
+def test_a_late_person_and_a_doubtful_choice_are_told():
+    first = Face(200, 200, 80, who=1)
+    told, _ = _tell([[first]] * 90 + [[A]] * 110)
+    assert told["face.late"].stop == 3.6
+    assert "3.60 s" in told["face.doubt"].message
+
+
+def test_cuts_and_swaps_are_told_by_their_first_seconds():
+    other = Face(A.x + 8, A.y, A.width, who=1)
+    script = [[A]] * 100 + [[other]] * 50 + [[A]] * 100
+    told, _ = _tell(script, [0] * 100 + [200] * 50 + [0] * 100)
+    assert "2 times, at second 4.00, 6.00" in told["face.cut"].message
+    assert "1 time, at second 4.00" in told["face.swap"].message
+    assert told["face.swap"].start == 4.0
+
+
+def test_a_jump_is_told():
+    box = np.tile([60.0, 60, 140, 140], (100, 1))
+    box[40:] += 70
+    told, _ = _tell([[A]] * 100, box=box)
+    assert told["face.jump"].start == 1.6
+
+
+def test_a_side_without_a_second_face_is_questioned():
+    told, _ = _tell([[A]] * 100, side="left")
+    assert "only one person is seen" in told["face.alone"].message
