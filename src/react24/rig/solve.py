@@ -52,7 +52,8 @@ class SolveSettings:
     penalties: dict[str, float] = field(
         default_factory=lambda: {
             # What rounding lips and a dropping jaw look like in single points:
-            **dict.fromkeys(("mouthClose", "mouthFrown", "mouthPress", "mouthRollUpper"), 1.0),
+            **dict.fromkeys(("mouthFrown", "mouthRollUpper"), 3.0),
+            **dict.fromkeys(("mouthClose", "mouthPress"), 1.0),
             # What small errors of the pose look like:
             **dict.fromkeys(("noseSneer", "cheekSquint"), 1.0),
             "eyeWide": 0.5,
