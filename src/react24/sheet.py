@@ -262,7 +262,9 @@ def _check_cells(row: _Row) -> list[str]:
 
 def _explain_spreadsheet(cell: str) -> str:
     """A hint where a spreadsheet has made something else of a name."""
-    if re.fullmatch(r"\d+([.,]\d+)?E[+-]?\d+", cell, re.IGNORECASE) or cell.startswith("#"):
+    number = re.fullmatch(r"\d+([.,]\d+)?E[+-]?\d+", cell, re.IGNORECASE)
+    date = re.fullmatch(r"\d{1,4}([-./ ]+\w{2,9}){1,2}[./]?( \d\d:\d\d(:\d\d)?)?", cell)
+    if number or date or cell.startswith("#"):
         return " (a spreadsheet seems to have changed it: format the column as text, type it again)"
     return ""
 
