@@ -153,6 +153,7 @@ def test_one_bad_session_does_not_stop_the_others(project):
         ("a.mp4: cut", "session good (row 2): a.mp4: cut"),
         ("session good: a.mp4 is cut", "session good (row 2): a.mp4 is cut"),
         ("session good, role a: cut", "session good (row 2), role a: cut"),
+        ("column video_a: gone", "session good (row 2), column video_a: gone"),
         ("session goodly: cut", "session good (row 2): session goodly: cut"),
     ],
 )

@@ -6,12 +6,11 @@ import pytest
 import soundfile
 from media_factory import click, numbered, remux, talk, tone, write_media
 
-from react24.choices import Choices
+from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
-from react24.media.look import look_at_sound
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.sound import read_sound
-from react24.media.sound_checks import check_levels
+from react24.media.sound_checks import check_channels, check_levels
 from react24.media.sound_scan import scan_sound
 from react24.notices import read_notices
 
@@ -23,6 +22,11 @@ def _probe(folder, video, audio=None, other=None, **choices):
         roles["b"] = RoleMedia(other, None, "bob", "novice")
     probe_session(media, session="s1", roles=roles, tolerate_damage=False)
     return media
+
+
+def _listen(path, choices=DEFAULT):
+    scan = scan_sound(path, choices)
+    return check_channels(path, "a", scan, choices) + check_levels(path, "a", scan.sketch.levels)
 
 
 def _kinds(notices):
@@ -113,38 +117,38 @@ def _stereo(folder, left, right):
 def test_channels_with_different_voices_are_told(tmp_path):
     one, other = talk(0, 8, 1), talk(1, 8, 2)
     path = _stereo(tmp_path, one + 0.02 * other, other + 0.02 * one)
-    (told,) = look_at_sound(path)
+    (told,) = _listen(path)
     assert told.kind == "sound.channels"
     assert "hear different things" in told.message
     assert "audio_channel_a" in told.message
-    assert look_at_sound(path, Choices(audio_channel="left")) == []
+    assert _listen(path, Choices(audio_channel="left")) == []
 
 
 def test_stereo_of_one_voice_is_no_reason_for_a_word(tmp_path):
     voice = talk(0, 8, 1)
     later = np.concatenate([np.zeros(40, np.float32), voice[:-40]])  # a microphone 0.8 m away
-    assert look_at_sound(_stereo(tmp_path, voice, 0.6 * later)) == []
+    assert _listen(_stereo(tmp_path, voice, 0.6 * later)) == []
 
 
 def test_a_channel_that_is_silent_is_told(tmp_path):
     voice = talk(0, 8, 1)
-    (told,) = look_at_sound(_stereo(tmp_path, voice, 0 * voice))
+    (told,) = _listen(_stereo(tmp_path, voice, 0 * voice))
     assert told.kind == "sound.channels"
     assert "1 of 2 channels are silent" in told.message
 
 
 def test_channels_that_cancel_are_told(tmp_path):
     voice = talk(0, 8, 1)
-    told = look_at_sound(_stereo(tmp_path, voice, -0.98 * voice))
+    told = _listen(_stereo(tmp_path, voice, -0.98 * voice))
     assert _kinds(told)[0] == "sound.cancelled"
-    assert look_at_sound(tmp_path / "s.wav", Choices(audio_channel="right")) == []
+    assert _listen(tmp_path / "s.wav", Choices(audio_channel="right")) == []
 
 
 def test_clipping_is_told(tmp_path):
     voice = talk(0, 8, 1)
     for gain, kinds in ((1.0, []), (8.0, ["sound.clipped"])):
         loud = np.clip(gain * voice, -1, 1)
-        assert _kinds(look_at_sound(_stereo(tmp_path, loud, loud))) == kinds
+        assert _kinds(_listen(_stereo(tmp_path, loud, loud))) == kinds
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,7 @@ def test_levels(tmp_path, gain_db, noise_db, kinds):
     sound = sound + 10 ** (noise_db / 20) * rng.normal(size=len(sound))
     path = tmp_path / "s.wav"
     soundfile.write(path, sound, 16000, subtype="PCM_24")
-    assert _kinds(look_at_sound(path)) == kinds
+    assert _kinds(_listen(path)) == kinds
 
 
 def test_muted_microphone_in_a_session(tmp_path):
@@ -177,11 +181,11 @@ def test_long_stretches_of_silence_are_told_with_their_seconds():
     levels = np.full(3000, -30, np.float32)
     levels[500:2300] = -100
     levels[2500:2600] = -100  # a gate between words
-    (told,) = check_levels("s.wav", "b", levels, "the sound")
+    (told,) = check_levels("s.wav", "b", levels)
     assert (told.kind, told.start, told.stop) == ("sound.silent", 5.0, 23.0)
     assert "60 % of the sound" in told.message
     levels[500:1200] = -60
-    assert check_levels("s.wav", "b", levels, "the sound") == []
+    assert check_levels("s.wav", "b", levels) == []
 
 
 def _another(index):

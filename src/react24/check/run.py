@@ -76,6 +76,8 @@ def _at_row(session: Session, sentence: str) -> str:
     name, where = f"session {session.session}", f"session {session.session} (row {session.row})"
     if sentence.startswith((f"{name}:", f"{name},")):
         return where + sentence.removeprefix(name)
+    if sentence.startswith("column "):
+        return f"{where}, {sentence}"
     return f"{where}: {sentence}"
 
 

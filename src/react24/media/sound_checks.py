@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -117,14 +117,13 @@ def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
     return []
 
 
-def check_levels(path: Path, role: str, levels: np.ndarray, what: str) -> list[Notice]:
+def check_levels(path: Path, role: str, levels: np.ndarray) -> list[Notice]:
     """Silence, near silence, low level, long stretches without sound.
 
     Args:
         path: The file.
         role: Whose.
         levels: float32 (n,), dB of each 10 ms of the session.
-        what: Which part that is, for the message.
     """
     if not len(levels):
         return []
@@ -132,15 +131,15 @@ def check_levels(path: Path, role: str, levels: np.ndarray, what: str) -> list[N
     if loud < SILENT_DB:
         found = "silence" if loud < MUTED_DB else f"next to silence (at most {loud:.0f} dB)"
         text = (
-            f"{path} (role {role}): {what} is {found}; was the microphone muted, or is this the "
+            f"{path} (role {role}): the sound is {found}; was the microphone muted, or is this the "
             f"wrong track, channel or file? Features of it mean nothing"
         )
         return [Notice("sound.silent", text, role, 0.0, len(levels) / SKETCH_RATE)]
     notices = []
     if loud < QUIET_DB:
         text = (
-            f"{path} (role {role}): {what} is very quiet (its loudest parts {-loud:.0f} dB below "
-            f"full scale); is this the person's own microphone?"
+            f"{path} (role {role}): the sound is very quiet (its loudest parts {-loud:.0f} dB "
+            f"below full scale); is this the person's own microphone?"
         )
         notices.append(Notice("sound.quiet", text, role))
     stretches = _silent_stretches(levels)
@@ -148,7 +147,7 @@ def check_levels(path: Path, role: str, levels: np.ndarray, what: str) -> list[N
     if share > MUTED_SHARE:
         begin, end = max(stretches, key=lambda stretch: stretch[1] - stretch[0])
         text = (
-            f"{path} (role {role}): {100 * share:.0f} % of {what} is silence without any noise, "
+            f"{path} (role {role}): {100 * share:.0f} % of the sound is silence without any noise, "
             f"the longest stretch from second {begin / SKETCH_RATE:.1f} to {end / SKETCH_RATE:.1f} "
             f"of the session; was the microphone muted there, or does the sound start elsewhere?"
         )
@@ -176,7 +175,7 @@ def check_sound(scans: Mapping[str, RoleScan], length: Fraction) -> list[Notice]
             continue
         about = (scan.sound_file, role, scan.sound, scan.files.choices)
         notices += check_tracks(*about) + check_channels(*about)
-        notices += check_levels(scan.sound_file, role, session_levels(scan, length), "the sound")
+        notices += check_levels(scan.sound_file, role, session_levels(scan, length))
     heard = [scan for scan in scans.values() if scan.sound is not None]
     return notices + (_check_same(*heard) if len(heard) == 2 else [])
 
@@ -202,14 +201,3 @@ def _check_same(a: RoleScan, b: RoleScan) -> list[Notice]:
         f"own microphone, with audio_a and audio_b, audio_track_* or audio_channel_* in the sheet"
     )
     return [Notice("sound.same", text)]
-
-
-def listen(path: str | Path, choices: Choices, role: str, sound: SoundScan) -> Sequence[Notice]:
-    """What the sound of one file tells by itself."""
-    about = (Path(path), role, sound, choices)
-    part = f"the beginning of the sound ({len(sound.sketch.levels) / SKETCH_RATE:.0f} s)"
-    return [
-        *check_tracks(*about),
-        *check_channels(*about),
-        *check_levels(Path(path), role, sound.sketch.levels, part),
-    ]

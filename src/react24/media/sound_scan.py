@@ -63,9 +63,7 @@ class SoundScan:
     sketch: Sketch
 
 
-def scan_sound(
-    path: str | Path, choices: Choices = DEFAULT, *, seconds: float | None = None
-) -> SoundScan | None:
+def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None:
     """Decode a file's sound once; None if it has no sound.
 
     Decoding is the only way to know the first sample's time (encoders put silence in front that
@@ -75,7 +73,6 @@ def scan_sound(
     Args:
         path: The file.
         choices: Which track and channel.
-        seconds: Only so much of its beginning; all of it by default.
 
     Raises:
         InputError: The sound cannot be decoded at all, or has no such track or channel.
@@ -88,13 +85,13 @@ def scan_sound(
             raise InputError(f"{path}: its sound is in a format without a decoder here")
         tracks, track = tuple(list_tracks(container)), container.streams.audio.index(stream)
         clocked = container.format.name in HAVE_A_CLOCK
-        declared = _declared_end(path, stream) if seconds is None else None
+        declared = _declared_end(path, stream)
     found = _Pass()
     try:
         for block in read_blocks(path, str(track)):
             if found.meter is None:
                 found.begin(block, find_channel(choices.audio_channel, block, path))
-            if not found.take(block) or (seconds is not None and found.lasts >= seconds):
+            if not found.take(block):
                 break
     except READ_ERRORS as error:
         found.damage = (found.end, f"the sound cannot be decoded ({error.strerror})")
@@ -131,10 +128,6 @@ class _Pass:
         self.damage: tuple[Fraction, str] | None = None
         self.gaps: list[Jump] = []
         self.wild: list[Fraction] = []
-
-    @property
-    def lasts(self) -> Fraction:
-        return self.end - self.start
 
     def begin(self, block: Block, channel: int | None) -> None:
         """Take note of the first block."""

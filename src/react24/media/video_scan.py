@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from react24.log import progress
 from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media
 from react24.media.stamps import (
     ENDLESS_JUMP,
-    REORDERED,
     Jump,
     Stamps,
     find_gaps,
@@ -205,12 +204,11 @@ def _times_of_packets(path: str | Path) -> _Times:
         except READ_ERRORS as error:
             damage = times.newest, f"the file cannot be read on ({error.strerror})"
         damage = damage or _early_end(container, stream, times.newest, furthest)
-    # Pictures presented before the first key picture refer to ones that were cut away.
-    # They stand right behind it.
-    shown = [i for i, time in enumerate(times.pts) if time >= times.first_key or i > REORDERED]
-    pts = [times.pts[i] for i in shown]
-    stamps = order_stamps(pts, [times.dts[i] for i in shown], times.base)
-    lasting = dict(zip(pts, (times.durations[i] for i in shown), strict=True))
+    stamps = order_stamps(times.pts, times.dts, times.base)
+    if times.first_key not in stamps.wild[:, 0]:
+        # Pictures presented before the first key picture refer to ones that were cut away.
+        stamps = replace(stamps, kept=stamps.kept[stamps.kept >= times.first_key])
+    lasting = dict(zip(times.pts, times.durations, strict=True))
     return _Times(
         stamps,
         lasting[int(stamps.kept[-1])] if len(stamps.kept) else None,
