@@ -23,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from react24.extractors.blendshapes import BlendshapesGraphAU, load_network
+from react24.extractors.blendshapes import BlendshapesGraphAU
+from react24.extractors.judges import load_network
 from react24.extractors.landmarks_common import combine
 from react24.extractors.landmarks_graphau import AUS, EXPRESSIONS, LandmarksGraphAU
 

@@ -142,7 +142,9 @@ def test_another_limit_keeps_more_or_less(tmp_path):
 def test_split_whose_clips_are_all_dropped_says_why(tmp_path):
     known = known_until(100, 750)
     files = with_track(tmp_path, write_session(tmp_path, "s", 750), known, known)
-    with pytest.raises(InputError, match=r"split test: .* All 1 full clips .* clips\.min_valid"):
+    with pytest.raises(
+        InputError, match=r"split test: .* 1 full clip.* session s, clip 1 .* clips\.min_valid"
+    ):
         windows.window_clips([files], tmp_path / "c.h5", stream="graphau", split="test")
 
 

@@ -39,19 +39,17 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         """A number, unless it is written with a leading zero or as a time.
 
         Raises:
-            yaml.constructor.ConstructorError: Which names the line.
+            InputError: Which names the line.
         """
         kind = node.tag.rpartition(":")[2]
         value = getattr(self, f"construct_yaml_{kind}")(node)
         octal = kind == "int" and re.match(r"[-+]?0[0-9_]+$", node.value)
         if octal or ":" in node.value:
             why = "as octal, because of the leading zero" if octal else "to the base of 60"
-            raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                f"found {node.value}, which YAML reads {why}: {value}; write the number without "
-                "leading zeros and colons, or put a text in quotes",
-                node.start_mark,
+            raise InputError(
+                f"{node.start_mark.name}, line {node.start_mark.line + 1}: found {node.value}, "
+                f"which YAML reads {why}: {value}; write the number without leading zeros and "
+                f"colons, or put a text in quotes"
             )
         return value
 
@@ -64,7 +62,8 @@ def read_yaml(path: str | Path) -> Any:
     """Content of a YAML file.
 
     Raises:
-        InputError: No such file, or it is not YAML (names line and column).
+        InputError: No such file, it is not YAML (names line and column), or a number in it is not
+            what it looks like.
     """
     path = Path(path)
     try:

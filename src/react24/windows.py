@@ -22,6 +22,7 @@ from react24.clip_plan import (
     DROPPED_DTYPE,
     SessionFiles,
     cut_session,
+    describe_dropped,
     tell_dropped,
 )
 from react24.errors import InputError
@@ -127,7 +128,7 @@ def window_clips(
     length = sum(len(cut.kept) for _, cut in plan)
     dropped = np.concatenate([cut.dropped for _, cut in plan]) if plan else np.empty(0)
     if not length:
-        raise InputError(_no_clip(split, len(sessions), len(dropped), min_valid))
+        raise InputError(_no_clip(split, len(sessions), dropped, min_valid))
     sources = {f.session: store.sha256_file(f.normalized) for f in sessions}
     config = {
         "stream": stream,
@@ -156,13 +157,14 @@ def window_clips(
     )
 
 
-def _no_clip(split: str, sessions: int, dropped: int, min_valid: float) -> str:
-    if dropped:
+def _no_clip(split: str, sessions: int, dropped: np.ndarray, min_valid: float) -> str:
+    if len(dropped):
         return (
-            f"split {split}: none of its {sessions} sessions has a clip left. All {dropped} full "
-            f"clips of {CLIP_FRAMES} frames were dropped, because the face of one of the two is "
-            f"known in less than {min_valid:.0%} of their frames; look at the face tracks, lower "
-            "clips.min_valid, or add sessions"
+            f"split {split}: none of its {sessions} sessions has a clip left. {len(dropped)} full "
+            f"clip(s) of {CLIP_FRAMES} frames were dropped, because the face of one of the two is "
+            f"known in less than {min_valid:.0%} of their frames. The first: session "
+            f"{dropped[0]['session'].decode()}, {describe_dropped(dropped[0], min_valid)}. Look at "
+            "the face tracks, lower clips.min_valid, or add sessions"
         )
     return (
         f"split {split}: none of its {sessions} sessions has a full clip of {CLIP_FRAMES} frames "

@@ -51,7 +51,7 @@ def test_rounded_lips_and_an_open_jaw_are_speech_and_not_disgust_or_anger():
     columns, likeliest, _ = emotion(session(("rest", 60), ("rounded", 60), ("rest", 60)))
     speech = slice(65, 115)
     assert not set(likeliest[speech]) & {"Disgust", "Anger", "Contempt"}
-    assert columns["AU15"][speech].max() < 0.15
+    assert columns["AU15"][speech].max() < 0.2
     assert columns["AU26"][speech].min() > 0.15
 
 

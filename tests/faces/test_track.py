@@ -1,5 +1,6 @@
 """The face track on a real face: a portrait that moves."""
 
+import json
 import tracemalloc
 
 import h5py
@@ -8,6 +9,7 @@ import pytest
 from media_factory import tone, write_media
 from skimage import data
 
+from react24.choices import Choices
 from react24.errors import InputError
 from react24.faces.follow import Sighting
 from react24.faces.looks import RIGID
@@ -20,6 +22,7 @@ from react24.faces.track import (
     track_session,
 )
 from react24.media.probe import RoleMedia, probe_session
+from react24.notices import read_notices
 
 PORTRAIT = np.ascontiguousarray(data.astronaut()[:256, 96:352])  # the face, 256 x 256
 
@@ -221,3 +224,84 @@ def test_a_gap_over_max_gap_is_held(tmp_path):
     np.testing.assert_allclose(values[:20], np.arange(20), atol=1e-5)
     np.testing.assert_array_equal(values[20:33], 19)
     np.testing.assert_array_equal(values[33:], np.arange(33, 40))
+
+
+def _beside(index, person, other):
+    """A picture with a person on the left and somebody smaller on the right."""
+    picture = np.full((288, 480, 3), 90, np.uint8)
+    if person is not None:
+        picture[16:272, 8:264] = np.roll(person, _shift(index), axis=1)
+    if other is not None:
+        picture[20:148, 320:448] = other
+    return picture
+
+
+SOMEBODY = np.clip(PORTRAIT[::2, ::-2] * np.array([0.75, 0.95, 1.2]), 0, 255).astype(np.uint8)
+
+
+def test_the_person_is_followed_through_an_absence_with_another_in_view(tmp_path):
+    def shown(index):
+        return _beside(index, None if 25 <= index < 50 else PORTRAIT, SOMEBODY)
+
+    media = _session(tmp_path, {"a": shown}, frames=100)
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.5)
+    track = read_track(tmp_path / "faces.h5", "a")
+    assert not track.valid[25:50].any()
+    assert track.valid[:25].all()
+    assert track.valid[60:].all()
+    assert (track.landmarks[:, 1, 0] < 264).all()
+    with h5py.File(tmp_path / "faces.h5") as file:
+        assert file["a/others"][:].mean() > 0.9
+        persons = json.loads(file["a"].attrs["persons"])
+    assert [person["followed"] for person in persons] == [True, False]
+    assert {notice.kind for notice in read_notices(tmp_path / "faces.h5")} >= {
+        "face.two",
+        "face.other",
+    }
+
+
+def test_the_face_that_the_sheet_names_is_followed(tmp_path):
+    media = _session(tmp_path, {"a": lambda i: _beside(i, PORTRAIT, SOMEBODY)}, frames=20)
+    with h5py.File(media, "r+") as file:
+        file["a"].attrs["choices"] = Choices(face="right").to_json()
+        file["a"].attrs["neutral"] = [0.2, 0.4]
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.5)
+    assert (read_track(tmp_path / "faces.h5", "a").landmarks[:, 1, 0] > 320).all()
+    with h5py.File(tmp_path / "faces.h5") as file:
+        assert Choices.from_json(file["a"].attrs["choices"]).face == "right"
+        np.testing.assert_array_equal(file["a"].attrs["neutral"], [0.2, 0.4])
+
+
+def test_too_much_of_another_face_is_refused_and_said_so(tmp_path):
+    def shown(index):
+        return _beside(index, None if 20 <= index < 40 else PORTRAIT, SOMEBODY)
+
+    media = _session(tmp_path, {"a": shown}, frames=60)
+    with pytest.raises(
+        InputError,
+        match=r"the face of the person who is followed is missing in .*0\.80 to .*instead",
+    ):
+        track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.2)
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [(2, "upside down.*hflip,vflip"), (1, "on its side.*transpose=1"), (3, "side.*transpose=2")],
+)
+def test_a_turned_video_is_refused_with_the_way_to_turn_it(tmp_path, turns, said):
+    media = _session(tmp_path, {"a": lambda i: np.rot90(_swaying(i), turns)}, frames=45)
+    with pytest.raises(InputError, match=rf"role a: the picture of .*a\.mp4.*{said}.*a_upright"):
+        track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=1.0)
+
+
+def test_the_time_of_another_face_at_the_same_place_is_not_valid(tmp_path):
+    other = np.clip(PORTRAIT[:, ::-1] * np.array([0.75, 0.95, 1.2]), 0, 255).astype(np.uint8)
+
+    def shown(index):
+        return np.roll(other, _shift(index), axis=1) if 30 <= index < 50 else _swaying(index)
+
+    media = _session(tmp_path, {"a": shown}, frames=90)
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.5)
+    track = read_track(tmp_path / "faces.h5", "a")
+    np.testing.assert_array_equal(np.flatnonzero(~track.valid), np.arange(30, 50))
+    np.testing.assert_array_equal(track.landmarks[30:50], np.repeat(track.landmarks[29:30], 20, 0))

@@ -12,6 +12,7 @@ from media_factory import numbered, read_number, tone, write_media
 
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
+from react24.media import survey
 from react24.media.picture import (
     Framing,
     Orientation,
@@ -338,6 +339,16 @@ def test_a_size_that_changes_on_the_way_is_told_and_evened_out(tmp_path):
     pictures = [picture for _, picture in read_frames(media, "a")]
     assert {picture.shape for picture in pictures} == {(64, 64, 3)}
     assert [read_number(p) for p in pictures] == list(range(75))
+
+
+def test_a_change_after_the_start_is_told_with_its_second(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "WHOLE", Fraction(1, 2))
+    monkeypatch.setattr(survey, "KEY_STEP", Fraction(19, 10))
+    seen = survey.survey_pictures(_changing(tmp_path / "c.webm", [64, 64, 128]))
+    assert [(float(second), size) for second, size in seen.sizes] == [
+        (0.0, (64, 64)),
+        (2.0, (128, 128)),
+    ]
 
 
 def test_the_size_that_lasts_is_taken(tmp_path):

@@ -12,6 +12,7 @@ from media_factory import damage_packet, tone, write_media
 
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
+from react24.media import survey
 from react24.media.fingerprint import Fingerprint, compare
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.repeated import (
@@ -243,3 +244,16 @@ def test_a_survey_ends_at_damage(tmp_path):
     with av.open(str(video)) as container:
         assert container.streams.video[0].frames == 150
     assert 20 < len(fingerprint(video).times) < 40
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.avi", "v.ts"])
+def test_key_pictures_follow_the_start(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(survey, "WHOLE", Fraction(2))
+    monkeypatch.setattr(survey, "KEY_STEP", Fraction(3))
+    codec = "mpeg4" if name == "v.avi" else "libx264"
+    video = write(tmp_path / name, person(1, fps=Fraction(10)), fps=10, gop=10, codec=codec)
+    times = fingerprint(video).times
+    np.testing.assert_allclose(times[:11], np.arange(11) / 5, atol=0.02)
+    np.testing.assert_allclose(np.diff(times[10:]), 3, atol=1.01)
+    np.testing.assert_allclose(times[11:], np.round(times[11:]), atol=0.02)  # of key pictures
+    assert 9 <= times[-1] <= 12

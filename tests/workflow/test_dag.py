@@ -154,6 +154,13 @@ def test_report_is_one_page(finished):
     finished.snakemake("--report", "results/report.html")
     page = (finished.folder / "results/report.html").read_text(encoding="utf-8")
     assert "metrics_test.tsv" in page
+    assert "notices.tsv" in page
+
+
+def test_doubts_are_listed(finished):
+    first, *_ = (finished.folder / "results/tables/notices.tsv").read_text().splitlines()
+    assert first.split("\t")[:2] == ["split", "session"]
+    assert "of 3 sessions" in (finished.folder / "results/tables/notices.md").read_text()
 
 
 def test_an_unreadable_video_is_named_before_anything_runs(finished):

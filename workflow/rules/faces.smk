@@ -44,9 +44,7 @@ rule find_neutral:
         runtime=60,
     params:
         settings=lambda wc: SETTINGS["streams"][wc.stream],
-        code=code_digest(
-            "react24.extractors.neutral_file", "react24.extractors.from_faces"
-        ),
+        code=code_digest("react24.extractors.neutral_file"),
     message:
         "Finding the face of {wildcards.subject} at rest"
     script:

@@ -10,36 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from react24.extractors.judges import PUBLISHED, load_network
 from react24.extractors.landmarks_common import LandmarksExtractor
 from react24.extractors.landmarks_faceverse import LandmarksFaceVerse
 from react24.extractors.landmarks_graphau import LandmarksGraphAU
-from react24.rig.judge import Judge
-
-PUBLISHED = "face-landmarker"
-"""Name of the bundle in the weights registry."""
-
-
-def load_network(weights: str | Path = PUBLISHED) -> Judge:
-    """The network of a ``weights`` setting.
-
-    Args:
-        weights: Name of the registry, fetched on first use, or the path of a bundle (``.task``) or
-            of the network alone (``.tflite``).
-
-    Raises:
-        InputError: It cannot be had, or is another file.
-    """
-    from react24.extractors.blendshape_network import BlendshapeNetwork
-    from react24.weights import resolve
-
-    return BlendshapeNetwork(resolve(str(weights)).path)
 
 
 class Blendshapes(LandmarksExtractor):
     """What makes a landmark extractor one of the network.
 
     Args:
-        weights: See `load_network`; not read where a judge is given.
+        weights: See `judges.load_network`; not read where a judge is given.
         **choices: See `LandmarksExtractor`.
     """
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from react24 import store
 from react24.errors import InputError
+from react24.extractors.judges import open_judge
 from react24.extractors.landmarks_common import LandmarksExtractor, never_quiet
-from react24.extractors.neutral_file import read_neutral
+from react24.extractors.neutral_file import read_neutral, stated_rest
 from react24.extractors.session import write_session
 from react24.notices import Notice
-from react24.rig.judge import Judge
-from react24.rig.student import load_student
 
 FACE_EXTRACTORS = {
     ("graphau", "landmarks"): ("react24.extractors.landmarks_graphau", "LandmarksGraphAU"),
@@ -66,26 +65,6 @@ def extract_from_faces(
             notices.append(_never_quiet_notice(stream, role))
     sources = {"faces": faces_path}
     write_session(stream, features, sources, output, settings, notices=notices)
-
-
-def open_judge(settings: Mapping[str, object]) -> Judge:
-    """The judge of a stream's settings.
-
-    Raises:
-        InputError: The network of ``backend: blendshapes`` cannot be had.
-    """
-    if settings.get("backend", "landmarks") == "landmarks":
-        return load_student()
-    from react24.extractors.blendshapes import PUBLISHED, load_network
-
-    return load_network(str(settings.get("weights", PUBLISHED)))
-
-
-def stated_rest(faces_path: Path, role: str) -> tuple[float, float] | None:
-    """From and to second at which the sample sheet says that the face is at rest, or None."""
-    with store.open_file(faces_path, "faces") as file:
-        stated = file[role].attrs.get("neutral")
-    return None if stated is None else (float(stated[0]), float(stated[1]))
 
 
 def _extractor_of(stream: str, settings: Mapping[str, object]) -> type[LandmarksExtractor]:

@@ -9,8 +9,11 @@ import numpy as np
 
 from react24 import store
 from react24.errors import InputError
+from react24.extractors.judges import open_judge
+from react24.extractors.landmarks_common import rest_mask
 from react24.rig.judge import Judge
 from react24.rig.neutral import Neutral, merge_neutrals
+from react24.rig.solve import neutral_of_track
 
 
 def find_subject_neutral(
@@ -32,8 +35,6 @@ def find_subject_neutral(
     Raises:
         InputError: The person is in none of the sessions, or the judge cannot be had.
     """
-    from react24.extractors.from_faces import open_judge
-
     judge = open_judge(settings)
     found = [part for path in faces for part in _of_session(subject, path, judge)]
     if not found:
@@ -54,10 +55,7 @@ def find_subject_neutral(
 
 def _of_session(subject: str, faces_path: Path, judge: Judge) -> list[Neutral]:
     """The person's neutral face in the roles of one session that are his."""
-    from react24.extractors.from_faces import stated_rest
-    from react24.extractors.landmarks_common import rest_mask
     from react24.faces.track import read_track
-    from react24.rig.solve import neutral_of_track
 
     with store.open_file(faces_path, "faces") as file:
         roles = [role for role in store.ROLES if str(file[role].attrs["subject"]) == subject]
@@ -74,6 +72,13 @@ def _of_session(subject: str, faces_path: Path, judge: Judge) -> list[Neutral]:
         except InputError as error:
             raise InputError(f"{faces_path}, role {role}: {error}") from error
     return neutrals
+
+
+def stated_rest(faces_path: Path, role: str) -> tuple[float, float] | None:
+    """From and to second at which the sample sheet says that the face is at rest, or None."""
+    with store.open_file(faces_path, "faces") as file:
+        stated = file[role].attrs.get("neutral")
+    return None if stated is None else (float(stated[0]), float(stated[1]))
 
 
 def read_neutral(path: Path) -> Neutral:

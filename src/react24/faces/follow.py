@@ -48,6 +48,12 @@ RETURN_EVERY = 10
 SEARCH_EVERY = 25
 """While nobody is in view, parts of the picture are searched every so many frames."""
 
+SEARCH_SELDOM = 250
+"""While somebody is in view, they are searched every so many frames for further small faces."""
+
+MOST_PARTS = 24
+"""But not if there are more parts than this of one size."""
+
 SMALLEST_PART = 256
 """Side of the smallest part that is searched, pixels."""
 
@@ -218,9 +224,16 @@ class Follower:
             yield self._detector.find(rgb)
         if not self._faces and since % SEARCH_EVERY == 0:
             for windows in search_windows(rgb.shape[1], rgb.shape[0]):
-                yield [face for part in windows for face in self._detector.find(rgb, part)]
+                yield self._find_in(rgb, windows)
                 if self._faces:
-                    return
+                    break
+        if self._faces and self._picture % SEARCH_SELDOM == 0:
+            for windows in search_windows(rgb.shape[1], rgb.shape[0]):
+                if len(windows) <= MOST_PARTS:
+                    yield self._find_in(rgb, windows)
+
+    def _find_in(self, rgb: np.ndarray, windows: list[Window]) -> list[Detection]:
+        return [face for part in windows for face in self._detector.find(rgb, part)]
 
     def _take_up(self, rgb: np.ndarray, found: list[Detection]) -> None:
         """Follow those of the detected faces that are not followed yet, the largest first."""

@@ -47,8 +47,8 @@ DARK = 0.009
 """Added to them, as CIELAB's straight part does, so that the noise of dark hair is no colour."""
 
 EXPOSURE, BLACK = 0.2, 0.004
-"""Mean brightness to which a face is brought, in parts of white, and what is added to that of the
-picture so that the noise of black is no colour."""
+"""Mean brightness, in parts of white, to which a face is brought half the way, and what is added to
+that of the picture so that the noise of black is no colour."""
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Brightness of red, green and blue (Rec. ITU-R BT.601)."""
@@ -131,10 +131,11 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def _colours(crop: np.ndarray) -> np.ndarray:
-    """Hue and saturation in the cells of the circle around the face, at a common exposure."""
+    """Hue and saturation in the cells of the circle around the face, at a similar exposure."""
     cells = crop.reshape(CELLS, CROP // CELLS, CELLS, CROP // CELLS, 3).mean(axis=(1, 3))
     linear = (cells[_CIRCLE] / 255) ** 2.2 @ XYZ.T
-    x, y, z = np.cbrt(linear * (EXPOSURE / (linear[:, 1].mean() + BLACK)) + DARK).T
+    gain = math.sqrt(EXPOSURE / (float(linear[:, 1].mean()) + BLACK))
+    x, y, z = np.cbrt(gain * linear + DARK).T
     chroma = np.concatenate([500 * (x - y), 200 * (y - z)])
     return chroma / (COLOUR_UNIT * math.sqrt(len(x)))
 

@@ -33,11 +33,19 @@ def open_media(path: str | Path) -> av.container.InputContainer:
     """Open a media file for reading; use it as a context manager.
 
     Raises:
-        InputError: It is missing, empty, or no media file that can be read.
+        InputError: It is missing, may not be read, is empty, or no media file that can be read.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; correct the path in the sample sheet")
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; correct the path in the sample sheet")
+        with path.open("rb"):
+            pass
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: it may not be read (permission denied); correct the rights of the file and "
+            "of its folders"
+        ) from error
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or record it again")
     try:

@@ -31,9 +31,13 @@ FEWEST_MOVING = 3
 """Blocks in which both recordings must move."""
 
 LIKENESS = 0.85
-"""Likeness from which on two recordings are the same. Measured on drawn people before one and the
-same wall, 30 s each: the same recording encoded again, scaled, cut or at another rate 0.98 or more,
-others at most 0.6, also where lights flicker or cameras go on alike."""
+"""Likeness from which on two recordings are the same.
+
+Measured on drawn people before one wall, 20 to 30 s each: the same encoded again, scaled, noisy,
+cut at the start, at another rate or under flickering light 0.89 or more (without flicker 0.95),
+others 0.63 at most, also where lights flicker or cameras go on alike. A cut of more than 12 s at
+the start is not recognised: too little is left of what was looked at closely.
+"""
 
 STIRRING = 0.01
 """Changes smaller than this share of a picture's contrast (root mean square) are noise."""

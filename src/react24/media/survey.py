@@ -1,7 +1,6 @@
 """A first look at the pictures of a recording: how large they are, and what they show in small.
 
-The start is decoded whole, and after it a key picture now and then, so the cost does not grow with
-the length: about two seconds for any recording in full HD.
+The start is decoded whole, and after it a key picture now and then, so the cost has a limit.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from react24.media.picture import (
     read_orientation,
     shown_size,
 )
-from react24.media.video import decode_pictures, from_first_key, require_video
+from react24.media.video import decode_pictures, from_first_key, lacks_pts, require_video
 from react24.notices import Notice
 
 WHOLE = Fraction(20)
@@ -37,8 +36,11 @@ WHOLE = Fraction(20)
 STEP = Fraction(1, 5)
 """Seconds from one small picture to the next there."""
 
-KEY_STEP = Fraction(2)
+KEY_STEP = Fraction(5)
 """Seconds from one key picture to the next after that."""
+
+FINE_KEY_STEP = Fraction(1, 2)
+"""The same between two that differ in size."""
 
 LONGEST = Fraction(600)
 """Second after which no picture is looked at."""
@@ -135,26 +137,37 @@ def _sample(path, container, stream, threads: int) -> Iterator[av.VideoFrame]:
         return
     with open_media(path) as again:
         stream = require_video(again, path)
-        for second in range(int(WHOLE), int(LONGEST), int(KEY_STEP)):
-            target = begin + int(second / base)
-            frame = _key_picture(again, stream, target)
-            if frame is None:
-                return
-            if frame.pts > last:
-                last = frame.pts
-                yield frame
+        step, fine = int(KEY_STEP / base), int(FINE_KEY_STEP / base)
+        end = begin + int(LONGEST / base)
+        if stream.duration is not None:
+            end = min(end, (stream.start_time or 0) + stream.duration)
+        for target in range(last + step, end, step):
+            found = _key_picture(again, stream, target, last)
+            if found is None:
+                continue
+            if (found.width, found.height) != (frame.width, frame.height):  # where does it change?
+                for earlier in range(last + fine, found.pts, fine):
+                    between = _key_picture(again, stream, earlier, last)
+                    if between is not None:
+                        last = between.pts
+                        yield between
+            if found.pts > last:
+                frame, last = found, found.pts
+                yield found
 
 
-def _key_picture(container, stream, target: int) -> av.VideoFrame | None:
-    """The last key picture before ``target``; None behind the end of the recording."""
-    if stream.duration is not None and target > (stream.start_time or 0) + stream.duration:
-        return None
+def _key_picture(container, stream, target: int, after: int) -> av.VideoFrame | None:
+    """The last key picture before ``target``; None where none is later than ``after``."""
     container.seek(target, stream=stream, backward=True)
     packet = next(from_first_key(container.demux(stream)), None)
-    if packet is None:
+    time = packet and (packet.dts if lacks_pts(container) else packet.pts)
+    if time is None or time <= after:
         return None
     frames = [*packet.decode(), *stream.codec_context.decode(None)]
-    return next((frame for frame in frames if frame.pts is not None), None)
+    if not frames or frames[0].is_corrupt:
+        return None
+    frames[0].pts = time
+    return frames[0]
 
 
 def _usual_size(seen: list[tuple[Fraction, Size]]) -> Size:

@@ -199,10 +199,11 @@ def read_frames(
         if start:
             _seek(container, path, int(wanted[0]))
         source = _Source(container, path, zero, threads, wild)
-        screen = Screen(read_framing(require_video(container, path)), size, crop)
-        shown, picture, seen = None, None, size
+        screen, shown, picture, seen = None, None, None, size
         for tick, pts in enumerate(wanted, start=start):
             frame = source.at(int(pts))
+            if screen is None:  # the decoder may say the pixels' shape only with its first picture
+                screen = Screen(read_framing(require_video(container, path)), size, crop)
             if frame is not shown:
                 shown, picture = frame, screen.show(frame)
                 seen = _tell_size(frame, screen, seen, path, source.second(int(pts)))

@@ -62,8 +62,8 @@ class Student:
         for weight, bias in self._layers[:-1]:
             signal = np.maximum(signal @ weight + bias, 0.0)
         weight, bias = self._layers[-1]
-        scores = np.zeros((len(faces), len(NAMES)), np.float32)
-        scores[:, : len(bias)] = 1.0 / (1.0 + np.exp(-(signal @ weight + bias)))
+        scores = 1.0 / (1.0 + np.exp(-(signal @ weight + bias)))
+        scores[:, NAMES.index("tongueOut")] = 0.0
         return scores
 
 

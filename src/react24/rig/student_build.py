@@ -166,13 +166,14 @@ def fit_student(real: Lessons, drawn: Lessons, *, epochs: int, seed: int) -> Fit
     sizes = (points.shape[1], *HIDDEN, scores.shape[1])
     layers = [torch.nn.Linear(n, m) for n, m in pairwise(sizes)]
     network = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
-    steps = len(points) // BATCH
+    batch = min(BATCH, len(points))
+    steps = len(points) // batch
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, RATE, total_steps=epochs * steps, pct_start=0.1
     )
     for _ in progress(range(epochs), what="fitting", unit="epoch", total=epochs):
-        for chosen in torch.randperm(len(points))[: steps * BATCH].reshape(steps, BATCH):
+        for chosen in torch.randperm(len(points))[: steps * batch].reshape(steps, batch):
             away = (torch.sigmoid(network(points[chosen])) - scores[chosen]) * weights
             loss = (away**2).mean()
             optimizer.zero_grad()
