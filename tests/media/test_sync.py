@@ -71,3 +71,13 @@ def test_microphones_that_do_not_hear_each_other(tmp_path, seed):
 def test_silence_is_not_decidable(tmp_path):
     silence = np.zeros(8 * RATE)
     assert not estimate_offset(_roles(tmp_path, talk(0, 8, 1), silence)).decidable
+
+
+def test_clocks_that_drift_apart(tmp_path, monkeypatch):
+    from react24.demo.speech import resample
+
+    monkeypatch.setattr("react24.media.sync.MIN_HALF", 800)
+    a, b = _room(24, -10)
+    slow = resample(b, int(len(b) * 0.996))  # 4 ms per second, 48 ms from half to half
+    found = estimate_offset(_roles(tmp_path, a, slow))
+    assert found.drift == pytest.approx(0.048, abs=0.02)

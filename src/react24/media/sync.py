@@ -15,7 +15,7 @@ import numpy as np
 
 from react24.errors import InputError
 from react24.log import progress
-from react24.media.sketch import CLEAR_PEAK, SKETCH_RATE, Lag, Sketch, find_lag
+from react24.media.sketch import CLEAR_PEAK, SAME, SKETCH_RATE, Lag, Sketch, find_lag
 from react24.media.timing import RoleMedia, RoleScan, scan_role, seconds
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ class Offset:
                 f"; the sheet has {self.said:+.2f} s: write {column} {abs(self.seconds):.2f} and "
                 f"leave the other empty"
             )
+        if self.likeness >= SAME:
+            text += "; both recordings hold the same sound, not only the same room"
         if self.drift is not None and abs(self.drift) > A_TICK:
             text += (
                 f"; the two clocks drift apart, by {abs(self.drift):.2f} s from the first half to "
