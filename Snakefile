@@ -6,15 +6,21 @@
 #
 # What is computed: config/ (science). How it runs: profiles/ (cores, memory, GPUs, cluster).
 
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-# A configuration given with --configfile replaces the default one, it is not laid over it.
+# A configuration given with --configfile replaces the default one, it is not laid over it. With
+# --directory, results lie elsewhere; what is not there is sought beside this file.
+CONFIG_FILE = "config/config.yaml"
+if not os.path.exists(CONFIG_FILE):
+    CONFIG_FILE = os.path.join(workflow.basedir, CONFIG_FILE)
 if not workflow.config_settings.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: CONFIG_FILE
 
 
 report: "workflow/report/workflow.rst"
@@ -45,6 +51,7 @@ rule all:
             stream=STREAMS,
             split=SPLITS,
         ),
+        notices=["results/tables/notices.tsv", "results/tables/notices.md"],
         training=expand("results/plots/training_{model}.png", model=TRAINED),
         variance=expand("results/plots/variance_{split}.png", split=SCORED_SPLITS),
         reactions=expand(
@@ -54,5 +61,20 @@ rule all:
         ),
 
 
+def tell_doubts():
+    """Print what a user should know of his recordings, now that the run has ended."""
+    told = told_files(SESSIONS.values(), STREAMS)
+    print(
+        describe_doubts(
+            told, CLIPS, "results/repeated.json", where="results/tables/notices.md"
+        )
+    )
+
+
+onsuccess:
+    tell_doubts()
+
+
 onerror:
     print(describe_failures(Path("logs"), since=STARTED))
+    tell_doubts()

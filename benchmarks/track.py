@@ -28,7 +28,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from media_factory import tone, write_media  # noqa: E402
 
 from react24.faces.follow import Follower, Sighting  # noqa: E402
-from react24.faces.mesh import POINTS, Detector, LandmarkModel, Mesh, Region, box_of  # noqa: E402
+from react24.faces.mesh import POINTS, Mesh, Region, box_of  # noqa: E402
+from react24.faces.models import MEDIAPIPE, open_models  # noqa: E402
 from react24.faces.track import follow_role  # noqa: E402
 from react24.faces.turn import TurnWatch  # noqa: E402
 from react24.media.probe import RoleMedia, check_readable, probe_session  # noqa: E402
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--no-models", action="store_true")
+    parser.add_argument("--model", default=MEDIAPIPE, help="as faces.model of the configuration")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -111,11 +113,11 @@ def main() -> None:
                 pictures = read_frames(media, "a")
                 spent = cpu_seconds(lambda: follow_role(out, pictures, NoModels(), frames))
             else:
-                with Detector() as detector, LandmarkModel() as landmarks:
-                    follower = Follower(detector, landmarks)
+                with open_models(args.model) as models:
+                    follower = Follower(models.detector, models.landmarks)
                     follower.see(next(read_frames(media, "a"))[1])  # loading is not tracking
                     pictures = read_frames(media, "a")
-                    watch = TurnWatch(detector)
+                    watch = TurnWatch(models.detector)
                     spent = cpu_seconds(
                         lambda: follow_role(out, pictures, follower, frames, watch=watch)
                     )

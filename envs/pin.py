@@ -23,10 +23,18 @@ CORE = ("numpy", "h5py", "tqdm", "PyYAML", "jsonschema")
 
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "core": ("z-scoring, windows and baselines", ()),
-    "media": ("reading video and sound", ("av",)),
+    "media": ("reading video and sound", ("av", "scipy")),
     "faces": (
         "the face track and the streams made from it",
-        ("av", "mediapipe", "opencv-contrib-python", "scipy", "numba", "scikit-image"),
+        (
+            "av",
+            "ai-edge-litert",
+            "mediapipe",
+            "opencv-contrib-python",
+            "scipy",
+            "numba",
+            "scikit-image",
+        ),
     ),
     "sound": ("VGGish and wav2vec2", ("av", "scipy", "torch", "transformers", "safetensors")),
     "vision": (
@@ -38,7 +46,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("torch", "lightning", "safetensors", "tensorboard", "av", "opencv-contrib-python"),
     ),
     "metrics": ("appropriateness and scoring", ("numba", "scipy")),
-    "report": ("tables and plots", ("matplotlib",)),
+    "report": ("tables, plots and contact sheets", ("matplotlib", "av", "scipy")),
     "demo": (
         "the demo corpus",
         (
@@ -68,8 +76,8 @@ dependencies:
 
 
 def read_lock(path: Path = ROOT / "requirements.lock") -> dict[str, str]:
-    """Canonical name -> the lock's line ``Name==version``."""
-    lines = [line.strip() for line in path.read_text().splitlines()]
+    """Canonical name -> the lock's ``Name==version``, without the condition that may follow."""
+    lines = [line.partition(";")[0].strip() for line in path.read_text().splitlines()]
     pins = [line for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(pin.partition("==")[0]): pin for pin in pins}
 

@@ -159,3 +159,62 @@ def damage_packet(path: Path, kind: str, second: float) -> Path:
     data[position : position + size] = np.random.default_rng(0).bytes(size)
     path.write_bytes(bytes(data))
     return path
+
+
+def remux(
+    target: Path,
+    parts: Sequence[tuple[Path, str]],
+    *,
+    shift: Callable[[str, float], float | tuple[float, float] | None] = lambda kind, second: 0.0,
+    tags: Sequence[dict[str, str]] = (),
+    created: str = "",
+) -> Path:
+    """Copy streams, of which the packets state decoding times, into a new file.
+
+    Args:
+        target: File; the suffix decides the container.
+        parts: (File, ``video`` or ``audio``) for each stream of the target.
+        shift: (Kind, presentation time in s) of a packet to what is added to its times (one for
+            both, or presentation and decoding time), or None to leave it out.
+        tags: Metadata of each stream.
+        created: ``creation_time`` of the file.
+    """
+    with av.open(str(target), "w") as out:
+        if created:
+            out.metadata["creation_time"] = created
+        for index, (path, kind) in enumerate(parts):
+            with av.open(str(path)) as source:
+                template = getattr(source.streams, kind)[0]
+                stream = out.add_stream_from_template(template)
+                stream.metadata.update(tags[index] if tags else {})
+        for index, (path, kind) in enumerate(parts):
+            with av.open(str(path)) as source:
+                for packet in source.demux(getattr(source.streams, kind)[0]):
+                    if not packet.size:
+                        continue
+                    by = shift(kind, float(packet.pts * packet.time_base))
+                    if by is None:
+                        continue
+                    by = by if isinstance(by, tuple) else (by, by)
+                    packet.pts += round(by[0] / packet.time_base)
+                    packet.dts += round(by[1] / packet.time_base)
+                    packet.stream = out.streams[index]
+                    out.mux(packet)
+    return target
+
+
+def talk(voice: int, seconds: float, seed: int, rate: int = 16000) -> np.ndarray:
+    """Sentences of one of the demo's voices with pauses, no two of them alike, (n,)."""
+    from react24.demo.speech import list_voices, load_voice, resample
+
+    rng = np.random.default_rng(seed)
+    sentences = load_voice(list_voices()[voice])
+    sound, at = np.zeros(round(seconds * rate), np.float32), rng.uniform(0, 1)
+    while at < seconds:
+        sentence = sentences[rng.integers(len(sentences))]
+        sentence = resample(sentence, int(len(sentence) * rng.uniform(0.8, 1.25)))
+        begin = int(at * rate)
+        part = sentence[: len(sound) - begin]
+        sound[begin : begin + len(part)] += part * rng.uniform(0.5, 1)
+        at += len(sentence) / rate + rng.uniform(0.2, 1.5)
+    return np.clip(sound, -1, 1)

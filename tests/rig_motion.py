@@ -22,6 +22,7 @@ class Moved:
     rotation: np.ndarray
     width: int = 256
     height: int = 256
+    weights: str = "drawn"
 
 
 def move_head(frames=500, seed=0, noise=0.3, scale=90.0, active=ACTIVE) -> Moved:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from react24 import normalize, store, windows
+from react24 import clip_plan, normalize, store, windows
 
 
 def write_session(folder, session, frames, *, stream="graphau", channels=25, seed=0, **changes):
@@ -24,7 +24,16 @@ def write_session(folder, session, frames, *, stream="graphau", channels=25, see
     subjects = {role: f"{session}-{role}" for role in store.ROLES}
     store.write_features(features, parts, subjects=subjects, created_by=f"extract_{stream}")
     normalize.zscore_session(features, normalized)
-    return windows.SessionFiles(session, features, normalized)
+    return clip_plan.SessionFiles(session, features, normalized)
+
+
+def write_known(path, known):
+    """Write a face track of which only `valid` is read: role -> bool (T,)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with store.create(path, schema="faces", created_by="test") as file:
+        for role, valid in known.items():
+            file.create_dataset(f"{role}/valid", data=valid)
+    return path
 
 
 def window_sessions(folder, lengths, *, stream="graphau", split="test", channels=25, seed=0):

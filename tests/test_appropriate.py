@@ -153,6 +153,28 @@ def test_distance_is_the_block_distance_where_the_band_does_not_bind():
     assert distances[1, 3] == pytest.approx(expected, rel=1e-12)
 
 
+def test_steps_are_means_of_what_is_known():
+    clip = np.arange(30, dtype=np.float64)[:, None].repeat(25, 1)
+    valid = np.ones(30, bool)
+    valid[:7] = valid[15:20] = False
+    clip[~valid] = -999
+    found = block_means(clip, valid)
+    # Frames 7 to 9; then whole steps; the step without any keeps the one before.
+    np.testing.assert_array_equal(found[:, 0], [8, 8, 12, 12, 22, 27])
+    np.testing.assert_array_equal(block_means(clip, np.ones(30, bool)), block_means(clip))
+
+
+def test_neighbours_do_not_depend_on_what_was_not_seen():
+    clips, valid = behaviour(1, 6), np.ones((6, 100), bool)
+    valid[2, 30:60] = valid[5, :12] = False
+    found = []
+    for garbage in (0.0, 40.0):
+        clips[~valid] = garbage
+        found.append(speaker_distances(clips, valid))
+    np.testing.assert_array_equal(*found)
+    assert not np.array_equal(found[1], speaker_distances(clips))
+
+
 def test_alike_speakers_find_each_other():
     clips = behaviour(1, 8)
     clips[5] = np.roll(clips[2], 3, axis=0)  # the same behaviour, a little later

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from react24 import store
-from react24.baselines import BASELINES, sample_baseline
+from react24.baselines import BASELINES, mean_sequence, sample_baseline
 from react24.errors import InputError
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -131,3 +131,24 @@ def test_baselines_start_without_torch():
         subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SOURCE)}).returncode
         == 0
     )
+
+
+def test_mean_sequence_leaves_out_what_is_not_valid(tmp_path):
+    values = np.ones((4, 750, 25), np.float32) * np.arange(4)[:, None, None].astype(np.float32)
+    valid = np.ones((4, 750), bool)
+    valid[3, :100] = False
+    valid[:, 700] = False
+    values[~valid] = 1e4
+    path = clips_factory.write_clips(tmp_path / "g.h5", values, valid=valid)
+    found = mean_sequence(path, rows_at_once=3).sequence
+    np.testing.assert_allclose(found[:100], 1.0)  # of 0, 1 and 2
+    np.testing.assert_allclose(found[100:700], 1.5)
+    # Known in no clip: the mean of all other frames.
+    np.testing.assert_allclose(found[700], (100 * 1.0 + 649 * 1.5) / 749)
+
+
+def test_mean_of_nothing_is_refused(tmp_path):
+    values = np.ones((2, 750, 25), np.float32)
+    path = clips_factory.write_clips(tmp_path / "g.h5", values, valid=np.zeros((2, 750), bool))
+    with pytest.raises(InputError, match="no frame of split train is valid"):
+        mean_sequence(path)

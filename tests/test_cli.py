@@ -46,17 +46,17 @@ def called(monkeypatch):
 
 
 def test_check_lists_sessions_and_splits(project, capsys):
-    assert cli.main(["check", "--config", "mine.yaml"]) == 0
+    assert cli.main(["check", "--quick", "--config", "mine.yaml"]) == 0
     out = capsys.readouterr().out
     assert "s2       3    test   p2         q2" in out
-    assert "2 sessions: train 1, val 0, test 1. No problems found." in out
+    assert "2 session(s): train 1, val 0, test 1. No problems found." in out
 
 
 def test_check_tells_every_problem_and_fails(project, capsys):
     (project / "mine.yaml").write_text((project / "mine.yaml").read_text() + "sed: 3\n")
     (project / "videos" / "2b.mp4").unlink()
-    assert cli.main(["check", "--config", "mine.yaml"]) == 1
-    err = capsys.readouterr().err
+    assert cli.main(["check", "--quick", "--config", "mine.yaml"]) == 1
+    err = capsys.readouterr().out
     assert "mine.yaml: sed: unknown key; did you mean seed?" in err
     assert "row 3, column video_b: videos/2b.mp4: no such file" in err
 
@@ -84,6 +84,7 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
     (places, options) = calls[0]
     assert places == (Path("m.h5"), Path("f.h5"))
     assert (options["max_gap"], options["max_missing"]) == (7, 0.2)
+    assert options["model"] == "mediapipe"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_other_errors_are_not_hidden(project, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("react24.project.load_project", broken)
+    monkeypatch.setattr("react24.project.inspect_project", broken)
     with pytest.raises(ZeroDivisionError):
         cli.main(["check", "--config", "mine.yaml"])
 

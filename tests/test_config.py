@@ -9,11 +9,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from react24.config import load_settings, read_config, resolve_model
+from react24.config import (
+    SOUND_STREAMS,
+    inspect_settings,
+    load_settings,
+    read_config,
+    resolve_model,
+)
 from react24.errors import InputError, InputErrors
+from react24.extractors.from_sound import SOUND_EXTRACTORS
 from react24.models import registry
 from react24.models.registry import StageInputs
-from react24.schema import load_schema, walk_keys
+from react24.schema import load_schema, read_yaml, walk_keys
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = REPOSITORY / "config" / "config.yaml"
@@ -71,7 +78,8 @@ def test_defaults_are_those_of_the_working_configuration():
     written = read_config(CONFIG)
     assert {"belfusion", "tranvae", "regnn_vggish", "regnn_w2v2"} == written["models"].keys()
     for entry in written["models"].values():
-        del entry["overrides"], entry["settings"]
+        entry.pop("overrides", None)
+        del entry["preset"], entry["settings"]
     del written["streams"]["wav2vec2"]["window"]  # fits the length of the demo sessions
     models = {name: {} for name in written["models"]}
     expected = load_settings({"models": models}, REPOSITORY)
@@ -124,7 +132,9 @@ def test_every_column_of_the_sheet_is_in_the_readme():
 
 def test_empty_configuration_takes_all_defaults():
     settings = load_settings({}, REPOSITORY)
-    assert settings["faces"] == {"max_gap": 12, "max_missing": 0.2}
+    assert settings["faces"] == {
+        "max_gap": 12, "max_missing": 0.2, "model": "mediapipe", "share_neutral": True,
+    }  # fmt: skip
     assert settings["sampling"]["seeds"] == [0, 1, 2]
     assert settings.models["belfusion"]["variant"] == "fixed"
     assert settings.sheet == REPOSITORY / "config" / "sessions.tsv"
@@ -185,6 +195,8 @@ def test_splits_that_a_run_needs():
         ({"faces": {"max_gap": -1}}, ["faces.max_gap: found -1", "a number from 0"]),
         ({"faces": {"max_missing": "1e-3"}}, ["found '1e-3'", "write 1.0e-3"]),
         ({"faces": {"max_missing": 2}}, ["faces.max_missing: found 2.0", "up to 1"]),
+        ({"faces": {"model": "face-landmaker"}}, ["faces.model", "did you mean face-landmarker?"]),
+        ({"faces": {"model": "gone.task"}}, ["faces.model: found 'gone.task'", "the path of a"]),
         ({"faces": [1]}, ["faces: found [1]", "a mapping"]),
         ({"metrics": {"space": "natve"}}, ["metrics.space: found 'natve'", "did you mean native?"]),
         ({"sampling": {"seeds": []}}, ["sampling.seeds: found []", "not empty"]),
@@ -237,6 +249,13 @@ def test_weights_may_be_a_file_or_a_published_name(project):
     assert load_settings(config, project)["streams"]["vggish"]["weights"] == "mine.pt"
 
 
+def test_the_face_networks_may_be_a_file_or_a_published_name(project):
+    (project / "mine.task").touch()
+    for model in ("mine.task", "face-landmarker"):
+        config = {"faces": {"model": model}, "corpus": {"root": "resources/demo"}}
+        assert load_settings(config, project)["faces"]["model"] == model
+
+
 def test_all_problems_are_reported_together():
     problems = problems_of(
         {
@@ -268,15 +287,27 @@ def test_an_open_stream_is_extracted_where_a_model_reads_it(monkeypatch):
         return load_settings({"streams": sections, "models": models}, REPOSITORY).streams
 
     always = ("graphau", "faceverse")
-    assert streams({}) == (*always, "vggish", "wav2vec2")
-    assert streams({}, vggish=None, wav2vec2=None) == always
-    assert streams({"belfusion": {}}, vggish=None, wav2vec2=None) == (*always, "wav2vec2")
+    assert streams({}) == always
+    assert streams({}, vggish=True) == (*always, "vggish")
+    assert streams({"belfusion": {}}) == (*always, "wav2vec2")
     assert streams({"belfusion": {}}, vggish=False, wav2vec2=True) == (*always, "wav2vec2")
     assert streams({}, vggish=False, wav2vec2=False, swin=True, mfcc=True) == (
         *always,
         "swin",
         "mfcc",
     )
+
+
+def test_sound_is_heard_where_a_stream_is_made_of_it():
+    assert set(SOUND_STREAMS) == set(SOUND_EXTRACTORS)
+
+    def hears(**streams):
+        return load_settings({"streams": streams, "models": {}}, REPOSITORY).hears
+
+    assert not hears()
+    assert not hears(swin={"enabled": True})
+    assert hears(logmel={"enabled": True})
+    assert load_settings({"models": {"regnn_vggish": {"preset": "quick"}}}, REPOSITORY).hears
 
 
 def test_weights_that_only_a_person_can_fetch_are_asked_for_early(project):
@@ -294,6 +325,106 @@ def wav2vec2(settings, part):
 
 
 HEARS_WAV2VEC2 = replace(registry.get("belfusion"), inputs="test_config:wav2vec2")
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("~/talks", "{home}/talks"),
+        ("$HOME/talks", "{home}/talks"),
+        ("${DISK}/talks", "{home}/disk/talks"),
+        ("talks", "talks"),
+        ("odd$name", "odd$name"),
+    ],
+)
+def test_paths_are_filled_in(tmp_path, monkeypatch, written, meant):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DISK", str(tmp_path / "disk"))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("talks", "disk/talks", "odd$name"):
+        (tmp_path / folder).mkdir(parents=True)
+    config = {"corpus": {"root": written}, "demo": {"enabled": False}, "models": {}}
+    settings = load_settings(config, tmp_path)
+    assert settings["corpus"]["root"] == meant.format(home=tmp_path)
+
+
+def test_every_path_of_the_configuration_is_filled_in(monkeypatch):
+    monkeypatch.setenv("DISK", "/disk")
+    config = {
+        "sessions": "$DISK/s.tsv",
+        "streams": {"vggish": {"weights": "$DISK/v"}, "wav2vec2": {"weights": "$DISK/w"}},
+        "appropriate": {"source": "official", "matrix": "$DISK/m", "index": "$DISK/i"},
+        "models": {"belfusion": {"settings": "$DISK/b", "checkpoint": {"vae": "$DISK/c"}}},
+    }
+    values, _ = inspect_settings(config, REPOSITORY)
+    assert "$" not in json.dumps(values.values)
+
+
+@pytest.mark.parametrize(
+    ("root", "words"),
+    [
+        ("$NOWHERE_AT_ALL/x", "the environment has no variable NOWHERE_AT_ALL"),
+        ("${NOWHERE_AT_ALL}/x", "the environment has no variable NOWHERE_AT_ALL"),
+        ("~nobody-of-this-name/x", "there is no user 'nobody-of-this-name' here"),
+        ("talks{1}", "in braces"),
+    ],
+)
+def test_paths_that_cannot_be_filled_in(root, words):
+    config = {"corpus": {"root": root}, "demo": {"enabled": False}, "models": {}}
+    assert any(f"corpus.root: found {root!r}; " in p and words in p for p in problems_of(config))
+
+
+def test_paths_that_lead_to_nothing_here_are_sought_in_the_checkout(tmp_path, monkeypatch):
+    checkout, here = tmp_path / "checkout", tmp_path / "here"
+    for folder in (checkout / "talks", checkout / "both", here / "both"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(here)
+
+    def root(written):
+        config = {"corpus": {"root": written}, "demo": {"enabled": False}, "models": {}}
+        return load_settings(config, start=checkout)["corpus"]["root"]
+
+    assert root("talks") == str(checkout / "talks")
+    assert root("both") == "both"
+    settings = load_settings({"models": {"tranvae": {}}}, start=REPOSITORY)
+    assert settings["corpus"]["root"] == "resources/demo"  # made where the results are
+    assert settings["sessions"] == str(REPOSITORY / "config/sessions.tsv")
+    assert settings.models["tranvae"]["type"] == "tranvae"
+
+
+# YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 010", ["line 1", "found 010", "octal", "8"]),
+        ("a: 1\nsampling: {seeds: [1, 08, 011]}", ["line 2", "found 011", "9"]),
+        ("streams: {wav2vec2: {window: 1:30}}", ["1:30", "base of 60", "90"]),
+    ],
+)
+def test_numbers_that_yaml_reads_otherwise_are_refused(tmp_path, text, words):
+    path = tmp_path / "c.yaml"
+    path.write_text(text + "\n")
+    with pytest.raises(InputError) as error:
+        read_config(path)
+    for word in ("c.yaml", *words):
+        assert word in str(error.value)
+
+
+def test_other_numbers_are_read(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("[0, 10, -3, 0x1F, 0.5, 1.0e-3, .inf, 1_000, 00.5]")
+    assert read_yaml(path) == [0, 10, -3, 31, 0.5, 1e-3, float("inf"), 1000, 0.5]
+
+
+def test_words_that_yaml_takes_for_something_else_are_explained():
+    problem = only_problem({"corpus": {"name": False}, "models": {}})
+    assert "corpus.name: found false; accepted is text" in problem
+    assert "put it in quotes" in problem
 
 
 # Models
@@ -314,6 +445,36 @@ def test_one_model_under_two_names(project):
     models = load_settings(config, project).models
     assert models["belfusion"]["variant"] == "fixed"
     assert models["belfusion_official"]["variant"] == "official"
+
+
+@pytest.mark.parametrize(
+    "model", ["belfusion", "tranvae", "regnn_vggish", "regnn_w2v2", "transvae"]
+)
+def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
+    official = resolve_model(model, {"preset": "official"}, REPOSITORY)
+    assert official == resolve_model(model, {}, REPOSITORY)
+    quick = resolve_model(model, {"preset": "quick"}, REPOSITORY)
+    assert quick != official
+    written = read_yaml(REPOSITORY / f"config/models/{model}.quick.yaml")
+    for section, values in written.items():
+        same = values.items() if isinstance(values, dict) else ()
+        assert all(quick[section][key] == value for key, value in same)
+    entry = {"preset": "quick", "overrides": {"training": {"max_steps": 7}}}
+    assert resolve_model(model, entry, REPOSITORY)["training"]["max_steps"] == 7
+
+
+def test_presets_that_are_missing_or_wrong(project):
+    (project / "config/models/belfusion.quick.yaml").write_text("vae: {epoch: 3}\n")
+    with pytest.raises(InputError, match=r"belfusion\.quick\.yaml\.vae\.epoch: unknown key"):
+        resolve_model("belfusion", {"preset": "quick"}, project)
+    (project / "config/models/belfusion.quick.yaml").unlink()
+    with pytest.raises(InputError, match=r"there is no config/models/belfusion\.quick\.yaml"):
+        resolve_model("belfusion", {"preset": "quick"}, project)
+    assert "one of official, quick" in only_problem(
+        {"models": {"belfusion": {"preset": "fast"}}}, project
+    )
+    with pytest.raises(InputError, match=r"Models with settings in config/models: belfusion$"):
+        resolve_model("belfuson.quick", {}, project)
 
 
 @pytest.mark.parametrize(

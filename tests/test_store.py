@@ -109,6 +109,54 @@ def test_garbage_is_not_hdf5(tmp_path):
         store.open_file(path, "features")
 
 
+LOCKED = """
+import fcntl, sys
+from react24 import store
+held = open(sys.argv[1], "rb+")
+fcntl.flock(held, fcntl.LOCK_EX)
+try:
+    with store.open_file(sys.argv[1], "features") as file:
+        print("opened", file.attrs["schema"])
+except store.StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        (None, "opened features"),
+        ("FALSE", "opened features"),
+        ("TRUE", "unset HDF5_USE_FILE_LOCKING"),
+    ],
+)
+def test_locks_of_others_are_no_damage(tmp_path, variable, told):
+    path = tmp_path / "f.h5"
+    write(path)
+    environment = {k: v for k, v in os.environ.items() if k != "HDF5_USE_FILE_LOCKING"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOCKED, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment | ({"HDF5_USE_FILE_LOCKING": variable} if variable else {}),
+    )
+    assert told in done.stdout
+    assert "delete it" not in done.stdout
+
+
+def test_a_file_that_may_not_be_read_is_no_damage(tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "f.h5"
+    write(path)
+    monkeypatch.setattr(store.h5py, "File", refuse)  # root may read everything
+    with pytest.raises(StoreError, match="correct the rights") as error:
+        store.open_file(path, "features")
+    assert "delete it" not in str(error.value)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         store.open_file(tmp_path / "none.h5", "features")

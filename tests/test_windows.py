@@ -1,8 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from session_factory import window_sessions, write_session
+from session_factory import window_sessions, write_known, write_session
 
-from react24 import store, windows
+from react24 import clip_plan, store, windows
 from react24.errors import InputError
 from react24.store import StoreError
 
@@ -12,12 +14,12 @@ from react24.store import StoreError
     [(749, []), (750, [(1, 0)]), (751, [(1, 0)]), (1500, [(1, 0), (2, 750)])],
 )
 def test_clip_starts_at_the_edges(frames, starts):
-    assert windows.clip_starts(frames) == starts
+    assert clip_plan.clip_starts(frames) == starts
 
 
 def test_segments_keep_their_own_clip_numbers():
     segments = np.array([[3, 0, 751], [7, 751, 740], [9, 1491, 750]])
-    assert windows.clip_starts(2241, segments) == [(3, 0), (9, 1491)]
+    assert clip_plan.clip_starts(2241, segments) == [(3, 0), (9, 1491)]
 
 
 def test_listener_rows():
@@ -87,3 +89,67 @@ def test_different_index_is_found(tmp_path):
         windows.check_same_index(first.index, first.index, ("x", "y"))
         with pytest.raises(StoreError, match="from row 1 on"):
             windows.check_same_index(first.index, second.index, ("x", "y"))
+
+
+def known_until(frames, length):
+    return np.arange(length) < frames
+
+
+def with_track(folder, files, a, b):
+    track = write_known(folder / "faces" / f"{files.session}.h5", {"a": a, "b": b})
+    return dataclasses.replace(files, faces=track)
+
+
+def test_clips_with_too_few_known_faces_are_dropped_alike_in_all_streams(tmp_path, caplog):
+    # Role a is known everywhere; role b in all of clip 1, just half of clip 2, less of clip 3.
+    known = np.concatenate([known_until(n, 750) for n in (750, 375, 374)])
+    whole = np.ones(2250, bool)
+    paths = []
+    for stream in ("graphau", "vggish"):
+        # What a stream itself holds for valid must not matter.
+        valid = known if stream == "graphau" else known_until(10, 2250)
+        one = write_session(tmp_path, "one", 2250, stream=stream, valid=valid)
+        two = write_session(tmp_path, "two", 750, stream=stream)
+        sessions = [
+            with_track(tmp_path, one, whole, known),
+            with_track(tmp_path, two, whole[:750], whole[:750]),
+        ]
+        paths.append(tmp_path / f"{stream}.h5")
+        windows.window_clips(sessions, paths[-1], stream=stream, split="test")
+    with windows.open_clips(paths[0]) as first, windows.open_clips(paths[1]) as second:
+        windows.check_same_index(first.index, second.index, ("x", "y"))
+        names = [s.decode() for s in first.index["session"]]
+        assert names == ["one", "one", "two"] * 2
+        assert list(first.index["clip"]) == [1, 2, 1] * 2
+        assert first.min_valid == 0.5
+        (dropped,) = first.dropped
+        assert (dropped["session"], dropped["clip"], dropped["start"]) == (b"one", 3, 1500)
+        np.testing.assert_allclose(dropped["valid"], [1, 374 / 750], rtol=1e-6)
+    assert "session one: clip 3 (60 to 90 s) is left out" in caplog.text
+    assert "role b 49.9%" in caplog.text
+
+
+def test_another_limit_keeps_more_or_less(tmp_path):
+    known = np.concatenate([known_until(n, 750) for n in (750, 600, 20)])
+    files = with_track(tmp_path, write_session(tmp_path, "s", 2250), known, known)
+    for limit, clips in ((0, 3), (0.8, 2), (0.81, 1)):
+        path = tmp_path / "c.h5"
+        windows.window_clips([files], path, stream="graphau", split="test", min_valid=limit)
+        with windows.open_clips(path) as found:
+            assert (found.rows, len(found.dropped)) == (2 * clips, 3 - clips)
+
+
+def test_split_whose_clips_are_all_dropped_says_why(tmp_path):
+    known = known_until(100, 750)
+    files = with_track(tmp_path, write_session(tmp_path, "s", 750), known, known)
+    with pytest.raises(
+        InputError, match=r"split test: .* 1 full clip.* session s, clip 1 .* clips\.min_valid"
+    ):
+        windows.window_clips([files], tmp_path / "c.h5", stream="graphau", split="test")
+
+
+def test_track_of_another_length_is_refused(tmp_path):
+    known = known_until(700, 740)
+    files = with_track(tmp_path, write_session(tmp_path, "s", 750), known, known)
+    with pytest.raises(StoreError, match=r"740 frames, but .* has 750"):
+        windows.window_clips([files], tmp_path / "c.h5", stream="graphau", split="test")

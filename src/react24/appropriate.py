@@ -79,7 +79,7 @@ def compute_appropriate(
                     f"{clips_graphau}: stream {clips.stream} has no native 25 channels; the "
                     "stand-in compares the graphau stream"
                 )
-            result = nearest_speakers(clips.native, k=k, threads=threads)
+            result = nearest_speakers(clips.native, clips.valid, k=k, threads=threads)
             description = STAND_IN.format(k=k)
         else:
             raise InputError(f"appropriate.source is {source!r}; accepted: dtw, official")
@@ -144,7 +144,13 @@ def _official_key(row: np.void, sites: Mapping[str, str]) -> tuple[str, str, str
 # ----------------------------------------------------------------------------------- stand-in
 
 
-def nearest_speakers(native: Sequence[np.ndarray], *, k: int, threads: int = 1) -> np.ndarray:
+def nearest_speakers(
+    native: Sequence[np.ndarray],
+    valid: Sequence[np.ndarray] | None = None,
+    *,
+    k: int,
+    threads: int = 1,
+) -> np.ndarray:
     """For each speaker clip, itself and the k - 1 most similar ones; then made symmetric.
 
     The other person of the same clip (row i + L) is never taken: its direction's listener is
@@ -154,6 +160,7 @@ def nearest_speakers(native: Sequence[np.ndarray], *, k: int, threads: int = 1) 
 
     Args:
         native: (2L, 750, 25) in native units; an HDF5 dataset is read clip by clip.
+        valid: bool (2L, 750), in which frames they are known; None for all.
         k: At least 1, own clip included.
         threads: Used for the distances.
 
@@ -167,7 +174,9 @@ def nearest_speakers(native: Sequence[np.ndarray], *, k: int, threads: int = 1) 
         raise InputError(f"appropriate.k is {k}; it counts the clip itself and is at least 1")
     rows = len(native)
     partner = windows.listener_rows(rows)
-    distances = speaker_distances(native, threads=threads) if k > 1 else np.empty((rows, rows))
+    distances = np.empty((rows, rows))
+    if k > 1:
+        distances = speaker_distances(native, valid, threads=threads)
     result = np.eye(rows, dtype=np.uint8)
     for i in range(rows):
         others = np.array([j for j in range(rows) if j not in (i, partner[i])], dtype=int)
@@ -176,7 +185,9 @@ def nearest_speakers(native: Sequence[np.ndarray], *, k: int, threads: int = 1) 
     return result | result.T
 
 
-def speaker_distances(native: Sequence[np.ndarray], *, threads: int = 1) -> np.ndarray:
+def speaker_distances(
+    native: Sequence[np.ndarray], valid: Sequence[np.ndarray] | None = None, *, threads: int = 1
+) -> np.ndarray:
     """Distance of every two speaker clips.
 
     The block-weighted DTW of FRDist (AUs / 15 + valence and arousal + expressions / 8), on means
@@ -184,12 +195,14 @@ def speaker_distances(native: Sequence[np.ndarray], *, threads: int = 1) -> np.n
 
     Args:
         native: (N, T, 25).
+        valid: bool (N, T), in which frames they are known; None for all.
         threads: Rows are computed side by side.
 
     Returns:
         float64 (N, N), symmetric, 0 on the diagonal.
     """
-    steps = np.stack([block_means(np.asarray(clip)) for clip in native])
+    known = [None] * len(native) if valid is None else valid
+    steps = np.stack([block_means(np.asarray(c), k) for c, k in zip(native, known, strict=True)])
     sequences = np.ascontiguousarray(steps.transpose(0, 2, 1))  # (N, 25, T / 5)
     count = len(sequences)
     distances = np.zeros((count, count))
@@ -205,8 +218,23 @@ def speaker_distances(native: Sequence[np.ndarray], *, threads: int = 1) -> np.n
     return distances + distances.T
 
 
-def block_means(clip: np.ndarray) -> np.ndarray:
-    """Means over 5 frames, float64 (T // 5, 25); surplus frames at the end are left out."""
+def block_means(clip: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+    """Means over 5 frames; surplus frames at the end are left out.
+
+    Args:
+        clip: (T, 25).
+        valid: bool (T,), over which frames the means are; None for all. A step without any has the
+            mean of the last one before it that has some, or of the first one.
+
+    Returns:
+        float64 (T // 5, 25).
+    """
     steps = len(clip) // BLOCK_FRAMES
     blocks = clip[: steps * BLOCK_FRAMES].reshape(steps, BLOCK_FRAMES, clip.shape[1])
-    return blocks.mean(axis=1, dtype=np.float64)
+    if valid is None or valid.all() or not valid[: steps * BLOCK_FRAMES].any():
+        return blocks.mean(axis=1, dtype=np.float64)
+    kept = valid[: steps * BLOCK_FRAMES].reshape(steps, BLOCK_FRAMES, 1)
+    count = kept.sum(axis=1)  # (steps, 1)
+    means = np.where(kept, blocks, 0).sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
+    known = np.flatnonzero(count)
+    return means[known[np.maximum(np.searchsorted(known, np.arange(steps), "right") - 1, 0)]]

@@ -27,7 +27,7 @@ BASELINES = {
     "GT": "the listener's own behaviour",
     "Random": "uniform on [0, 1), independent per frame and channel",
     "Mime": "the speaker's behaviour",
-    "MeanSeq": "mean of all training clips, both roles, frame by frame",
+    "MeanSeq": "mean of all training clips, both roles, frame by frame, where they are valid",
     "MeanFr": "mean of MeanSeq over time, at every frame",
 }
 """Name -> what the reaction is."""
@@ -150,16 +150,26 @@ class TrainingMean:
 def mean_sequence(path: Path, rows_at_once: int = 64) -> TrainingMean:
     """Mean over all clips of a file, frame by frame, in bounded memory.
 
+    Frames that are not valid are left out. A frame of the clip that is valid nowhere has the mean
+    over all other frames.
+
     Raises:
-        InputError: The stream has no native values.
+        InputError: The stream has no native values, or no frame is valid.
     """
     with windows.open_clips(path) as clips:
         if clips.native is None:
             raise InputError(f"{path}: stream {clips.stream} has no native values")
         total = np.zeros(clips.native.shape[1:])
+        count = clips.valid[:].sum(axis=0)[:, None]  # (750, 1)
+        if not count.any():
+            raise InputError(f"{path}: no frame of split {clips.split} is valid; check the tracks")
         for start in range(0, clips.rows, rows_at_once):
-            total += clips.native[start : start + rows_at_once].sum(0, dtype=np.float64)
-        return TrainingMean(total / clips.rows, clips.pretrained)
+            part = slice(start, start + rows_at_once)
+            known = np.where(clips.valid[part][..., None], clips.native[part], 0)
+            total += known.sum(0, dtype=np.float64)
+        mean = total / np.maximum(count, 1)
+        mean[count[:, 0] == 0] = mean[count[:, 0] > 0].mean(axis=0)
+        return TrainingMean(mean, clips.pretrained)
 
 
 def random_reactions(seed: int, index_row: np.void, samples: int) -> np.ndarray:

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from react24 import cli_metrics
+from react24 import cli_check, cli_metrics
+from react24.choices import COLUMNS, ChoiceError, parse_choices
+from react24.config import SOUND_STREAMS
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 FACE_STREAMS = ("graphau", "faceverse")
-SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
 PICTURE_STREAMS = ("swin",)
 
 
@@ -39,14 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     start_logging()
     try:
-        options.run(options)
+        status = options.run(options) or 0
         sys.stdout.flush()
     except (InputError, StoreError, FileNotFoundError) as error:
         sys.stderr.write(f"react24 {options.command}: {error}\n")
         return 1
     except BrokenPipeError:  # "react24 show FILE | head": nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        status = 0
+    return status
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -59,7 +61,8 @@ def make_parser() -> argparse.ArgumentParser:
         part.set_defaults(run=run)
         return part
 
-    check = command("check", _check, "Check configuration and sample sheet; list the sessions.")
+    check = command("check", cli_check.run_check, cli_check.CHECK)
+    cli_check.add_check(check)
     _add_config(check)
 
     probe = command("probe", _probe, "Read the clock of two videos into a media file.")
@@ -69,6 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
     for role in ("a", "b"):
         probe.add_argument(f"--audio-{role}", type=Path, help=f"sound file of person {role}")
         probe.add_argument(f"--subject-{role}", default=role, help=f"who person {role} is")
+        for column in COLUMNS:
+            option = f"--{column.replace('_', '-')}-{role}"
+            probe.add_argument(option, default="", help=f"as {column}_{role} in the sample sheet")
+    probe.add_argument("--no-sound", action="store_true", help="sound is not needed")
     _add_output(probe, "media file (HDF5)")
     _add_config(probe)
 
@@ -128,6 +135,15 @@ def make_parser() -> argparse.ArgumentParser:
     compare = command("compare", cli_metrics.run_compare, cli_metrics.COMPARE)
     cli_metrics.add_compare(compare)
 
+    inspect = command("inspect", _inspect, "Draw a sheet that shows whether features are right.")
+    inspect.add_argument("session", help="its name, such as demo01")
+    inspect.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of results (results)"
+    )
+    inspect.add_argument(
+        "--output", "-o", type=Path, help="PNG (inspect/SESSION.png in the folder of results)"
+    )
+
     show = command("show", _show, "Print what an HDF5 file of the pipeline holds.")
     show.add_argument("file", type=Path)
     return parser
@@ -143,7 +159,7 @@ def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--output", "-o", type=Path, required=True, help=what)
 
 
-def _read_config(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def read_given_config(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """The configuration and what errors call it; all defaults where there is none."""
     from react24.config import read_config
 
@@ -156,34 +172,25 @@ def _read_config(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _settings(options: argparse.Namespace) -> Settings:
     from react24.config import load_settings
 
-    config, source = _read_config(options)
+    config, source = read_given_config(options)
     return load_settings(config, source=source)
-
-
-def _check(options: argparse.Namespace) -> None:
-    from react24.project import load_project
-
-    config, source = _read_config(options)
-    project = load_project(config, source=source)
-    rows = [("session", "row", "split", "subject a", "subject b", "video a", "video b")]
-    for s in project.sessions:
-        names = [s.session, str(s.row), s.split, *s.subjects]
-        rows.append((*names, *(str(person.video) for person in s.people)))
-    _write_table(rows)
-    sizes = ", ".join(f"{split} {number}" for split, number in project.sizes().items())
-    _say(f"\n{len(project.sessions)} sessions: {sizes}. No problems found.")
 
 
 def _probe(options: argparse.Namespace) -> None:
     from react24.media.probe import RoleMedia, probe_session
 
     settings = _settings(options)
+    try:
+        choices = {role: parse_choices(vars(options), role) for role in ("a", "b")}
+    except ChoiceError as error:
+        raise InputError(str(error)) from None
     roles = {
         role: RoleMedia(
             video=getattr(options, f"video_{role}"),
             audio=getattr(options, f"audio_{role}"),
             subject=getattr(options, f"subject_{role}"),
             role_name=role,
+            choices=choices[role],
         )
         for role in ("a", "b")
     }
@@ -192,6 +199,7 @@ def _probe(options: argparse.Namespace) -> None:
         session=options.session,
         roles=roles,
         tolerate_damage=settings["media"]["tolerate_damage"],
+        need_sound=not options.no_sound,
         created_by="react24 probe",
     )
 
@@ -205,6 +213,7 @@ def _track(options: argparse.Namespace) -> None:
         options.output,
         max_gap=faces["max_gap"],
         max_missing=faces["max_missing"],
+        model=faces["model"],
         created_by="react24 track",
     )
 
@@ -227,13 +236,14 @@ def _extract(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    from react24.check.table import format_table
     from react24.weights import DEFAULT_FOLDER, REGISTRY, fetch
 
     if options.name:
         _say(str(fetch(options.name, options.folder or DEFAULT_FOLDER)))
         return
     entries = [(e.name, f"{e.megabytes} MB", e.licence) for e in REGISTRY.values()]
-    _write_table([("name", "size", "licence"), *entries])
+    _say("\n".join(format_table([("name", "size", "licence"), *entries])))
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -279,17 +289,19 @@ def _demo(options: argparse.Namespace) -> None:
     make_demo_session(options.name, folder, seed=seed, seconds=options.seconds)
 
 
+def _inspect(options: argparse.Namespace) -> None:
+    from react24.report.inspect import gather_sheet
+    from react24.report.inspect_draw import draw_sheet
+
+    output = options.output or options.results / "inspect" / f"{options.session}.png"
+    draw_sheet(gather_sheet(options.session, options.results), output)
+    _say(str(output))
+
+
 def _show(options: argparse.Namespace) -> None:
     from react24.describe import describe_file
 
     _say(describe_file(options.file))
-
-
-def _write_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _say("  ".join(cells).rstrip())
 
 
 def _say(text: str) -> None:

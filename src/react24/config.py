@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from react24 import schema as schemas
+from react24.config_paths import MODEL_FOLDER, seek, settle_paths
 from react24.errors import InputError, InputErrors
 from react24.models import registry
 from react24.training.settings import read_loop_settings
 
 logger = logging.getLogger(__name__)
 
-MODEL_FOLDER = "config/models"
 DEMO_ROOT = "resources/demo"
+QUICK = "quick"
+"""The preset that has a settings file of its own, beside the model's."""
 SPLITS = ("train", "val", "test")
+FACE_MODELS = ("mediapipe", "face-landmarker")
+"""Values of ``faces.model`` that are no path."""
+SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
+"""Streams that are made from sound."""
 LEARNED_BASELINES = ("MeanSeq", "MeanFr")
 """Baselines that need the training split."""
 
@@ -92,6 +98,11 @@ class Settings:
         enabled = {name: section.get("enabled", True) for name, section in sections}
         return tuple(name for name, on in enabled.items() if on or (on is None and name in read))
 
+    @property
+    def hears(self) -> bool:
+        """Whether any stream is made from sound; where none is, recordings may lack it."""
+        return bool(set(SOUND_STREAMS) & set(self.streams))
+
 
 def load_settings(
     config: Mapping[str, Any],
@@ -99,6 +110,7 @@ def load_settings(
     *,
     check: bool = True,
     source: str = "configuration",
+    start: Path | None = None,
 ) -> Settings:
     """Check a configuration and fill in its defaults.
 
@@ -108,24 +120,30 @@ def load_settings(
         check: False in jobs that a checked run has started: values and files are not looked at
             again (unknown keys still are).
         source: How errors call the configuration, e.g. ``config/config.yaml``.
+        start: Where relative paths that lead to nothing are sought too (``settle_paths``).
 
     Raises:
         InputErrors: Everything that is wrong, in one go.
     """
-    settings, problems = inspect_settings(config, root, check=check)
+    settings, problems = inspect_settings(config, root, check=check, start=start)
     if problems:
         raise InputErrors(f"{source}: {count(problems)}", problems)
     return settings
 
 
 def inspect_settings(
-    config: Mapping[str, Any], root: str | Path = ".", *, check: bool = True
+    config: Mapping[str, Any],
+    root: str | Path = ".",
+    *,
+    check: bool = True,
+    start: Path | None = None,
 ) -> tuple[Settings, list[str]]:
     """As ``load_settings``, but returns what is wrong beside what could be made of it."""
     root = Path(root)
     problems: list[str] = []
     schema = schemas.load_schema("config")
     values = schemas.fill_defaults(config, schema, problems)
+    values = settle_paths(values, schema, start, problems)
     if check:
         wrong = schemas.check_values(values, schema)
         problems += wrong or _check_together(values, root)
@@ -133,7 +151,7 @@ def inspect_settings(
     entries = values["models"] if isinstance(values["models"], Mapping) else {}
     for name, entry in entries.items():
         try:
-            models[name] = resolve_model(name, entry, root, check=check)
+            models[name] = resolve_model(name, entry, root, check=check, start=start)
             if files := resolve_checkpoint(name, entry, models[name], root, check=check):
                 checkpoints[name] = files
         except InputErrors as error:
@@ -171,6 +189,7 @@ def _check_together(values: Mapping, root: Path) -> list[str]:
         *_check_ratios(values["split"]),
         *_check_demo(values, root),
         *_check_appropriate(values["appropriate"], root),
+        *_check_face_model(values["faces"]["model"], root),
         *_check_weights(values["streams"], root),
     ]
 
@@ -194,9 +213,13 @@ def _check_demo(values: Mapping, root: Path) -> list[str]:
             f"demo.enabled: found true with corpus.root {found!r}; the demo corpus is made in "
             f"{DEMO_ROOT}: set demo.enabled: false for your own recordings"
         ]
-    if (root / found).is_dir():
-        return []
-    return [f"corpus.root: found {found!r}; no such folder (seen from {root.resolve()})"]
+    try:
+        if (root / found).is_dir():
+            return []
+        what = f"no such folder (seen from {root.resolve()})"
+    except PermissionError:
+        what = "a folder on the way may not be entered; correct its rights"
+    return [f"corpus.root: found {found!r}; {what}"]
 
 
 def _check_appropriate(values: Mapping, root: Path) -> list[str]:
@@ -218,22 +241,33 @@ def _check_appropriate(values: Mapping, root: Path) -> list[str]:
     return problems
 
 
+def _check_face_model(found: str, root: Path) -> list[str]:
+    if found in FACE_MODELS or (root / found).is_file():
+        return []
+    near = schemas.nearest(found, FACE_MODELS)
+    return [
+        f"faces.model: found {found!r}; accepted is {', '.join(FACE_MODELS)}, or the path of a "
+        f"Face Landmarker bundle (.task){f' (did you mean {near}?)' if near else ''}"
+    ]
+
+
 def _check_weights(streams: Mapping, root: Path) -> list[str]:
+    from react24.weights import DEFAULT_FOLDER, REGISTRY, missing_by_hand
+
     problems = []
     for name, stream in streams.items():
+        if stream.get("backend", "blendshapes") != "blendshapes":
+            continue  # needs none
+        names = [FACE_MODELS[1]] if "backend" in stream else ["random", *REGISTRY]
         found = stream.get("weights", "random")
-        if found == "random":
-            continue
-        from react24.weights import DEFAULT_FOLDER, REGISTRY, missing_by_hand
-
         missing = missing_by_hand(found, root / DEFAULT_FOLDER)
         if missing:
             problems.append(f"streams.{name}.weights: {missing}")
-        elif found not in REGISTRY and not (root / found).exists():
-            near = schemas.nearest(found, REGISTRY)
+        elif found not in names and not (root / found).exists():
+            near = schemas.nearest(found, names)
             problems.append(
-                f"streams.{name}.weights: found {found!r}; accepted is random, the path of a file, "
-                f"or one of {', '.join(REGISTRY)}{f' (did you mean {near}?)' if near else ''}"
+                f"streams.{name}.weights: found {found!r}; accepted is the path of a file, or one "
+                f"of {', '.join(names)}{f' (did you mean {near}?)' if near else ''}"
             )
     return problems
 
@@ -255,15 +289,21 @@ def _check_streams(settings: Settings) -> list[str]:
 
 
 def resolve_model(
-    name: str, entry: Any, root: str | Path = ".", *, check: bool = True
+    name: str,
+    entry: Any,
+    root: str | Path = ".",
+    *,
+    check: bool = True,
+    start: Path | None = None,
 ) -> dict[str, Any]:
-    """Hyperparameters of one model: its settings file, overrides, variant; defaults filled in.
+    """Hyperparameters of one model: its settings file, preset, overrides, variant; defaults.
 
     Args:
         name: The user's name for it (key under ``models``).
-        entry: ``settings``, ``variant`` and ``overrides``.
+        entry: ``settings``, ``preset``, ``variant`` and ``overrides``.
         root: Folder that relative paths start from.
         check: As for ``load_settings``.
+        start: As for ``load_settings``.
 
     Raises:
         InputError: No settings file, unknown override, wrong value.
@@ -272,14 +312,18 @@ def resolve_model(
     if not isinstance(entry, Mapping):
         raise InputError(f"{where}: found {schemas.show(entry)}; accepted is a mapping")
     path = entry.get("settings") or f"{MODEL_FOLDER}/{name}.yaml"
-    base = _read_model_file(where, str(path), Path(root), check)
-    overrides = entry.get("overrides") or {}
+    merged = _read_model_file(where, str(path), Path(root), check)
     problems: list[str] = []
-    merged = _merge(base, overrides, f"{where}.overrides", problems)
+    if entry.get("preset") == QUICK:
+        quick, preset = _read_preset(where, str(path), Path(root))
+        merged = _merge(merged, quick, f"{where}: {preset}", problems)
+    merged = _merge(merged, entry.get("overrides") or {}, f"{where}.overrides", problems)
     if problems:
         raise InputErrors(where, problems)
     merged["variant"] = entry.get("variant", merged.get("variant"))
     kind = merged.setdefault("type", Path(path).stem)
+    if registry.is_file(kind):
+        kind = merged["type"] = seek(kind, start)
     try:
         model = registry.get(kind, root)
     except InputError as error:
@@ -329,9 +373,24 @@ def resolve_checkpoint(
     return files
 
 
+def _read_preset(where: str, path: str, root: Path) -> tuple[dict[str, Any], str]:
+    """The quick preset beside a settings file, and its path."""
+    preset = str(Path(path).with_suffix(f".{QUICK}.yaml"))
+    if not (root / preset).is_file():
+        raise InputError(
+            f"{where}.preset: found {QUICK}, but there is no {preset}; write it (the keys of "
+            f"{path} that differ), or leave the preset out"
+        )
+    values = schemas.read_yaml(root / preset)
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: {preset} holds {schemas.show(values)}; accepted is a mapping")
+    return values, preset
+
+
 def _read_model_file(where: str, path: str, root: Path, check: bool) -> dict[str, Any]:
     if not (root / path).is_file():
-        known = sorted(p.stem for p in (root / MODEL_FOLDER).glob("*.yaml"))
+        files = (root / MODEL_FOLDER).glob("*.yaml")
+        known = sorted(p.stem for p in files if "." not in p.stem)  # presets are no models
         near = schemas.nearest(Path(path).stem, known)
         hint = f"did you mean {near}? " if near else ""
         raise InputError(

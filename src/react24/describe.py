@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from react24.store import SCHEMAS, StoreError
+from react24.store import SCHEMAS, StoreError, open_hdf5
 
 LONGEST = 100
 """Characters of an attribute that are shown."""
@@ -20,14 +20,7 @@ def describe_file(path: str | Path) -> str:
         FileNotFoundError: No such file.
         StoreError: Not HDF5, or not a file of the contract.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise StoreError(f"{path}: not a readable HDF5 file ({error})") from error
-    with file:
+    with open_hdf5(path) as file:
         schema = file.attrs.get("schema")
         if schema not in SCHEMAS:
             raise StoreError(f"{path}: no file of react24: its attribute schema is {schema!r}")

@@ -1,9 +1,17 @@
-"""Logging to the console and to a job's log file, and progress for people who wait."""
+"""Logging to the console and to a job's log file, and progress for people who wait.
+
+The log file of a job says how it ended: its last entry starts with ``DONE``, ``FAILED`` or
+``STOPPED``. Where none of them stands, the process was ended without a chance to write: by
+SIGKILL, which is also what the kernel does where memory runs out.
+"""
 
 from __future__ import annotations
 
+import atexit
+import faulthandler
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,12 +26,22 @@ logger = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SECONDS_BETWEEN_LINES = 10.0
 
-FAILED = "The job failed."
-"""How the log of a failed job announces the exception."""
+DONE = "The job is done."
+FAILED = "The job failed: "
+"""Stands before the kind and the text of the exception, which go on to the end of the log."""
+STOPPED = "The job was stopped by "
+"""Stands before the name of the signal."""
+CRASHED = "Fatal Python error: "
+"""How Python announces a fault of compiled code, such as ``Segmentation fault``."""
+
+STOPPING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name)
+)
+"""Signals that schedulers and people end a job with and that a process can still tell."""
 
 
 def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> None:
-    """Send log records to stderr and, where given, to a file; log uncaught exceptions too.
+    """Send log records to stderr and, where given, to a file that also says how the job ended.
 
     Where several processes work on one job (several GPUs), only the first writes the file.
 
@@ -39,14 +57,43 @@ def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> 
         level=level, format=_FORMAT, datefmt="%H:%M:%S", handlers=handlers, force=True
     )
     logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    if path:
+        _log_end(handlers[-1])
 
-    def log_uncaught(kind, value, traceback):
-        if issubclass(kind, KeyboardInterrupt):
-            sys.__excepthook__(kind, value, traceback)
-            return
-        logging.getLogger("react24").critical(FAILED, exc_info=(kind, value, traceback))
 
-    sys.excepthook = log_uncaught
+def _log_uncaught(kind, value, traceback) -> None:
+    """The traceback, then what a person should read: kind and whole text of the exception."""
+    atexit.unregister(_log_done)
+    if issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("react24").critical("%s%s", STOPPED, signal.SIGINT.name)
+        sys.__excepthook__(kind, value, traceback)
+        return
+    log = logging.getLogger("react24")
+    log.critical("Where it failed:", exc_info=(kind, value, traceback))
+    log.critical("%s%s: %s", FAILED, kind.__name__, value)
+
+
+def _log_done() -> None:
+    logger.info(DONE)
+
+
+def _log_end(handler: logging.Handler) -> None:
+    """See to it that the end of this process is logged, whatever it is."""
+    atexit.unregister(_log_done)
+    atexit.register(_log_done)
+    if isinstance(handler, logging.FileHandler):
+        faulthandler.enable(handler.stream)
+    job = os.getpid()
+
+    def stop(number: int, _frame) -> None:
+        if os.getpid() == job:  # helpers that were forked off are stopped in the usual course
+            logging.getLogger("react24").critical("%s%s", STOPPED, signal.Signals(number).name)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in STOPPING_SIGNALS:
+        signal.signal(number, stop)
 
 
 def progress(
@@ -54,8 +101,9 @@ def progress(
 ) -> Iterator[Item]:
     """Yield the items and tell how far we are.
 
-    A bar when stderr is a terminal, otherwise a log line at most every ten seconds and one at
-    the end if it took longer than that.
+    A log line at the start, which names the stage should the process be killed. Then a bar when
+    stderr is a terminal, otherwise a log line at most every ten seconds and one at the end if it
+    took longer than that.
 
     Args:
         items: What to iterate over.
@@ -66,6 +114,7 @@ def progress(
     """
     if total is None and hasattr(items, "__len__"):
         total = start + len(items)  # type: ignore[arg-type]
+    logger.info("%s%s", what, f": {total - start} {unit}s" if total else "")
     if sys.stderr.isatty():
         yield from tqdm(items, desc=what, unit=unit, total=total, initial=start, leave=False)
         return

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import h5py
 
+from react24.store import open_hdf5
+
 logger = logging.getLogger(__name__)
 
 DATASET = "notices"
@@ -56,7 +58,7 @@ def write_notices(file: h5py.File, session: str, notices: Sequence[Notice]) -> N
 
 def read_notices(path: str | Path) -> list[Notice]:
     """The notices of a file of the pipeline; none where its stage writes none."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         if DATASET not in file:
             return []
         return [Notice(**entry) for entry in json.loads(file[DATASET].asstr()[()])]
@@ -70,7 +72,7 @@ def gather_notices(paths: Iterable[str | Path]) -> dict[str, list[Notice]]:
     """
     found: dict[str, list[Notice]] = {}
     for path in paths:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             session = str(file.attrs.get("session", Path(path).stem))
         if notices := read_notices(path):
             found.setdefault(session, []).extend(notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Any
 
 from react24.config import SPLITS, Settings, count, inspect_settings
 from react24.errors import InputError, InputErrors
-from react24.sheet import Session, read_sheet
+from react24.sheet import InspectedSheet, Session, inspect_sheet
 from react24.splits import assign_splits
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,15 @@ class Project:
     Attributes:
         settings: The validated configuration.
         sessions: Rows of the sample sheet in their order, every split decided.
+        problems: What is wrong with both; while there is anything, sessions are those of the rows
+            that can be understood, and ``auto`` splits are not decided.
+        warnings: What deserves a look.
     """
 
     settings: Settings
     sessions: tuple[Session, ...]
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
         """Split -> number of sessions, zeros included."""
@@ -38,6 +46,7 @@ def load_project(
     *,
     check: bool = True,
     source: str = "configuration",
+    start: Path | None = None,
 ) -> Project:
     """Check the configuration and the sheet it names; decide ``auto`` splits.
 
@@ -47,26 +56,59 @@ def load_project(
         check: False in jobs that a checked run has started: values and files are not looked at
             again.
         source: How errors call the configuration, e.g. ``config/config.yaml``.
+        start: Where relative paths that lead to nothing are sought too (``settle_paths``).
 
     Raises:
         InputErrors: Everything that is wrong in both, in one go.
     """
-    settings, problems = inspect_settings(config, root, check=check)
+    project = inspect_project(
+        config, root, check=check, check_files=check, source=source, start=start
+    )
+    for warning in project.warnings if check else ():
+        logger.warning("%s", warning)
+    if project.problems:
+        problems = list(project.problems)
+        raise InputErrors(f"configuration and sample sheet: {count(problems)}", problems)
+    return project
+
+
+def inspect_project(
+    config: Mapping[str, Any],
+    root: str | Path = ".",
+    *,
+    check: bool = True,
+    check_files: bool = True,
+    source: str = "configuration",
+    start: Path | None = None,
+) -> Project:
+    """As ``load_project``, but tells what is wrong beside what could be made of it.
+
+    Args:
+        config: As for ``load_project``.
+        root: As for ``load_project``.
+        check: As for ``load_project``.
+        check_files: Whether to look at the headers of all files.
+        source: As for ``load_project``.
+        start: As for ``load_project``.
+    """
+    settings, problems = inspect_settings(config, root, check=check, start=start)
     problems = [f"{source}: {problem}" for problem in problems]
-    sessions: list[Session] = []
+    sheet = InspectedSheet()
     if _can_read_sheet(settings):
         try:
-            sessions = read_sheet(settings.sheet, settings, check_files=check)
-            if not problems:
+            sheet = inspect_sheet(settings.sheet, settings, check_files=check_files)
+            if not problems and not sheet.problems:
                 ratios, seed = settings["split"], settings["seed"]
-                sessions = assign_splits(sessions, ratios, seed, needed=settings.needed_splits)
+                sheet.sessions = assign_splits(
+                    sheet.sessions, ratios, seed, needed=settings.needed_splits
+                )
         except InputErrors as error:
             problems += error.problems
         except InputError as error:
             problems.append(str(error))
-    if problems:
-        raise InputErrors(f"configuration and sample sheet: {count(problems)}", problems)
-    return Project(settings, tuple(sessions))
+    return Project(
+        settings, tuple(sheet.sessions), (*problems, *sheet.problems), tuple(sheet.warnings)
+    )
 
 
 def _can_read_sheet(settings: Settings) -> bool:
@@ -79,4 +121,6 @@ def _can_read_sheet(settings: Settings) -> bool:
         and isinstance(corpus.get("root"), str)
         and isinstance(corpus.get("name"), str)
         and isinstance(demo, Mapping)
+        and isinstance(values["streams"], Mapping)
+        and all(isinstance(section, Mapping) for section in values["streams"].values())
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -31,17 +32,43 @@ _TYPE_WORDS = {
 }
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Refuses numbers that YAML 1.1 reads in another way than people do."""
+
+    def construct_plain_number(self, node: yaml.ScalarNode) -> int | float:
+        """A number, unless it is written with a leading zero or as a time.
+
+        Raises:
+            InputError: Which names the line.
+        """
+        kind = node.tag.rpartition(":")[2]
+        value = getattr(self, f"construct_yaml_{kind}")(node)
+        octal = kind == "int" and re.match(r"[-+]?0[0-9_]+$", node.value)
+        if octal or ":" in node.value:
+            why = "as octal, because of the leading zero" if octal else "to the base of 60"
+            raise InputError(
+                f"{node.start_mark.name}, line {node.start_mark.line + 1}: found {node.value}, "
+                f"which YAML reads {why}: {value}; write the number without leading zeros and "
+                f"colons, or put a text in quotes"
+            )
+        return value
+
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_plain_number)
+
+
 def read_yaml(path: str | Path) -> Any:
     """Content of a YAML file.
 
     Raises:
-        InputError: No such file, or it is not YAML (names line and column).
+        InputError: No such file, it is not YAML (names line and column), or a number in it is not
+            what it looks like.
     """
     path = Path(path)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         with path.open("rb") as file:
-            return yaml.load(file, Loader=loader)
+            return yaml.load(file, Loader=_Loader)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -81,7 +108,7 @@ def fill_defaults(values: Any, schema: Mapping, problems: list[str]) -> dict[str
 
 
 def _fill(values: Any, schema: Mapping, root: Mapping, path: str, problems: list[str]) -> Any:
-    schema = _resolve(schema, root)
+    schema = resolve_reference(schema, root)
     if values is None and schema.get("type") == "object":
         values = {}
     if not isinstance(values, Mapping):
@@ -116,7 +143,8 @@ def _as_declared(value: Any, schema: Mapping) -> Any:
     return value
 
 
-def _resolve(schema: Mapping, root: Mapping) -> Mapping:
+def resolve_reference(schema: Mapping, root: Mapping) -> Mapping:
+    """What ``$ref`` of a part of a schema stands for; the part itself where there is none."""
     reference = schema.get("$ref")
     if reference is None:
         return schema
@@ -147,13 +175,13 @@ def walk_keys(schema: Mapping, root: Mapping | None = None, path: str = "") -> I
     Keys with names of the user's choice appear as ``<name>``.
     """
     root = root or schema
-    schema = _resolve(schema, root)
+    schema = resolve_reference(schema, root)
     parts = dict(schema.get("properties", {}))
     if isinstance(schema.get("additionalProperties"), Mapping):
         parts["<name>"] = schema["additionalProperties"]
     for key, part in parts.items():
         here = _join(path, key)
-        yield here, _resolve(part, root)
+        yield here, resolve_reference(part, root)
         yield from walk_keys(part, root, here)
 
 
@@ -180,6 +208,9 @@ def _accepted(error: Any) -> str:
         sentence = " or ".join(_TYPE_WORDS[word] for word in words)
         if "number" in words and _is_bare_exponent(error.instance):
             sentence += " (YAML takes 1e-3 for text; write 1.0e-3)"
+        if "string" in words and not isinstance(error.instance, str | dict | list | None):
+            sentence += " (YAML has its own reading of no, yes, on, off, dates and numbers; put it "
+            sentence += "in quotes)"
         return sentence
     if kind == "enum":
         near = nearest(error.instance, limit) if isinstance(error.instance, str) else None

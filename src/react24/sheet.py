@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import logging
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from react24 import schema as schemas
 from react24.choices import DEFAULT, ChoiceError, Choices, parse_choices
 from react24.config import Settings, count
 from react24.errors import InputError, InputErrors
+from react24.near_names import question_names
+from react24.paths import NO_PLACEHOLDERS, PLACEHOLDER
+from react24.sheet_files import check_files_of, check_repeated_files, find_on_disk, list_uses
+from react24.sheet_text import SEPARATORS, read_text
 from react24.splits import conflicts
-
-logger = logging.getLogger(__name__)
 
 ROLES = ("a", "b")
 
@@ -52,7 +52,7 @@ class Session:
         a: The first person.
         b: The second person.
         site: Site or corpus.
-        row: Line of the sheet, counted from 1.
+        row: Row of the sheet as a spreadsheet counts, from 1.
     """
 
     session: str
@@ -81,11 +81,18 @@ class _Row:
     cells: Mapping[str, str]
 
 
-def read_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> list[Session]:
+def read_sheet(
+    path: str | Path,
+    settings: Settings,
+    *,
+    check_files: bool,
+    warnings: list[str] | None = None,
+) -> list[Session]:
     """Read and check a sample sheet.
 
-    Tab-separated text in UTF-8 with a header; lines that start with ``#`` and blank lines are
-    skipped; a byte-order mark and Windows line ends are tolerated. Columns:
+    Text with a header, its columns separated by tabs (or, as some spreadsheets save it, by
+    semicolons or commas); lines that start with ``#`` and blank lines are skipped. Encodings, line
+    ends and quotation marks: ``react24.sheet_text``. Columns:
     ``workflow/schemas/sessions.schema.yaml``.
 
     Args:
@@ -93,6 +100,7 @@ def read_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> li
         settings: For ``corpus.root``, ``corpus.name`` and ``demo.enabled``.
         check_files: Also look at the files: there, readable, none used twice. Only the process
             that starts a run needs to.
+        warnings: What deserves a look although it can be read is appended here.
 
     Returns:
         Sessions in the order of rows.
@@ -100,96 +108,109 @@ def read_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> li
     Raises:
         InputErrors: Everything that is wrong, in one go.
     """
-    path = Path(path)
-    problems: list[str] = []
-    rows = _read_rows(path, problems)
-    sessions: list[Session] = []
+    sheet = inspect_sheet(path, settings, check_files=check_files)
+    if warnings is not None:
+        warnings += sheet.warnings
+    if sheet.problems:
+        raise InputErrors(f"sample sheet {path}: {count(sheet.problems)}", sheet.problems)
+    return sheet.sessions
+
+
+@dataclass
+class InspectedSheet:
+    """What could be made of a sheet.
+
+    Attributes:
+        sessions: Of the rows without a bad cell.
+        problems: What is wrong, each naming the sheet and mostly the row.
+        warnings: What deserves a look.
+    """
+
+    sessions: list[Session] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> InspectedSheet:
+    """As ``read_sheet``, but returns what is wrong beside what could be made of it.
+
+    Raises:
+        InputError: Not even the header can be understood.
+    """
+    path, sheet = Path(path), InspectedSheet()
+    problems, warnings = [], []
+    rows = _read_rows(path, problems, warnings)
     for row in rows:
         found = _check_cells(row)
-        problems += [f"{path}, row {row.number}, {problem}" for problem in found]
+        problems += [f"row {row.number}, {problem}" for problem in found]
         if not found:
-            sessions.append(_make_session(row, settings))
-    problems += [f"{path}, {problem}" for problem in _check_repeated_names(rows)]
+            sheet.sessions.append(_make_session(row, settings))
+    problems += _check_repeated_names(rows)
     # A row with a bad path still says who is in which split.
     splits = schemas.load_schema("sessions")["properties"]["split"]["enum"]
     told = [row for row in rows if row.cells["split"] in splits]
-    problems += [f"{path}: {problem}" for problem in conflicts(_make_all(told, settings))]
-    uses = list(_uses(sessions))
-    problems += [
-        f"{path}, {problem}" for problem in _check_repeated_files(uses, settings, check_files)
-    ]
+    sheet.problems += [f"{path}: {problem}" for problem in conflicts(_make_all(told, settings))]
+    names = [(row.number, row.cells["session"]) for row in rows]
+    warnings += question_names("session", names)
+    people = [(row.number, row.cells[f"subject_{role}"]) for row in rows for role in ROLES]
+    warnings += question_names("subject", people)
+    uses = list_uses(sheet.sessions)
+    problems += check_repeated_files(uses, settings, follow_links=check_files, warnings=warnings)
     if check_files:
-        problems += [f"{path}, {problem}" for problem in _check_files(uses, settings)]
-    if problems:
-        raise InputErrors(f"sample sheet {path}: {count(problems)}", problems)
-    return sessions
+        problems += check_files_of(uses, settings)
+    sheet.problems = [f"{path}, {problem}" for problem in problems] + sheet.problems
+    sheet.warnings = [f"{path}, {warning}" for warning in warnings]
+    return sheet
 
 
-def _read_rows(path: Path, problems: list[str]) -> list[_Row]:
+def _read_rows(path: Path, problems: list[str], warnings: list[str]) -> list[_Row]:
     """Rows under a good header.
 
     Raises:
-        InputError: Unreadable, empty, or another separator than tab.
+        InputError: Unreadable, empty, or separated by blanks.
         InputErrors: Missing, unknown or repeated columns: the rows cannot be understood.
     """
-    lines = _read_lines(path)
-    if not lines:
+    sheet = read_text(path, schemas.load_schema("sessions")["properties"])
+    problems += sheet.problems
+    warnings += sheet.warnings
+    if not sheet.rows:
         raise InputError(f"sample sheet {path}: it is empty; accepted is a header and one row each")
-    number, header = lines[0]
-    columns = [cell.strip() for cell in header]
+    (number, header), *lines = sheet.rows
+    columns = [cell.casefold() for cell in header]
+    while columns and not columns[-1]:  # spreadsheets keep emptied columns
+        columns.pop()
     _check_header(f"{path}, row {number}", columns)
-    if len(lines) == 1:
-        problems.append(f"{path}: there is no row under the header; accepted is one per session")
+    if not lines and not problems:
+        problems.append("there is no row under the header; accepted is one per session")
     rows = []
-    for number, cells in lines[1:]:
-        if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
-            problems.append(
-                f"{path}, row {number}: found {len(cells)} cells; accepted are {len(columns)}, "
-                f"one per column of the header, separated by one tab each"
-            )
+    for number, cells in lines:
+        if stray := _explain_stray(columns, cells, SEPARATORS[sheet.separator]):
+            problems.append(f"row {number}: {stray}")
             continue
         padded = cells + [""] * (len(columns) - len(cells))
-        named = zip(columns, padded, strict=False)
-        rows.append(_Row(number, {column: cell.strip() for column, cell in named}))
+        named = {column: cell for column, cell in zip(columns, padded, strict=False) if column}
+        named["split"] = named["split"].casefold()
+        rows.append(_Row(number, named))
     return rows
 
 
-def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """(Line number, cells) of all lines that are neither blank nor comments."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(
-            f"sample sheet {path}: cannot be read ({error.strerror}); the configuration's key "
-            f"`sessions` names it"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"sample sheet {path}: byte {error.start} is not UTF-8; save it as tab-separated text "
-            f"in UTF-8"
-        ) from error
-    kept = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    reader = csv.reader((line for _, line in kept), delimiter="\t")
-    return [(number, cells) for (number, _), cells in zip(kept, reader, strict=True)]
+def _explain_stray(columns: list[str], cells: list[str], separators: str) -> str:
+    """What is wrong with text that stands under no column; empty where there is none."""
+    if any(cells[len(columns) :]):
+        filled = max(i for i, cell in enumerate(cells, start=1) if cell)
+        return (
+            f"found {filled} cells; accepted are {len(columns)}, one per column of the header, "
+            f"set apart by {separators}"
+        )
+    nameless = [cell for column, cell in zip(columns, cells, strict=False) if cell and not column]
+    return f"found {nameless[0]!r} in a column without a name" if nameless else ""
 
 
 def _check_header(where: str, columns: list[str]) -> None:
     schema = schemas.load_schema("sessions")
     known = list(schema["properties"])
-    if len(columns) == 1:
-        for separator, word in ((",", "commas"), (";", "semicolons"), (r"\s+", "spaces")):
-            cells = [cell.strip() for cell in re.split(separator, columns[0])]
-            if len(set(cells) & set(known)) > 1:
-                raise InputError(
-                    f"{where}: the columns are separated by {word}; accepted are tabs (save it as "
-                    f"tab-separated text, .tsv)"
-                )
     problems = []
-    for column in dict.fromkeys(columns):
+    for column in filter(None, dict.fromkeys(columns)):
         if columns.count(column) > 1:
             problems.append(f"{where}: column {column!r} is there {columns.count(column)} times")
         if column not in known:
@@ -220,7 +241,10 @@ def _check_cells(row: _Row) -> list[str]:
             problems.append(f"column {column}: found {cell!r}; accepted: {accepted}{hint}")
         if "pattern" in part and not re.search(part["pattern"], cell):
             accepted = schemas.explain_pattern(part["pattern"])
-            problems.append(f"column {column}: found {schemas.show(cell)}; accepted: {accepted}")
+            hint = _explain_spreadsheet(cell)
+            problems.append(
+                f"column {column}: found {schemas.show(cell)}; accepted: {accepted}{hint}"
+            )
         if column.startswith(("video_", "audio_")):
             problems += [f"column {column}: {problem}" for problem in _check_path(cell)]
     for role in ROLES:
@@ -236,6 +260,15 @@ def _check_cells(row: _Row) -> list[str]:
     return problems
 
 
+def _explain_spreadsheet(cell: str) -> str:
+    """A hint where a spreadsheet has made something else of a name."""
+    number = re.fullmatch(r"\d+([.,]\d+)?E[+-]?\d+", cell, re.IGNORECASE)
+    date = re.fullmatch(r"\d{1,4}/\d{1,2}(/\d{1,4})?|\d{1,2}\. ?[^\W\d]{3,9}\.?( \d{2,4})?", cell)
+    if number or date or cell.startswith("#"):
+        return " (a spreadsheet seems to have changed it: format the column as text, type it again)"
+    return ""
+
+
 def _check_path(cell: str) -> list[str]:
     accepted = "accepted is a path below corpus.root, such as session01/a.mp4"
     if "\\" in cell:
@@ -247,6 +280,8 @@ def _check_path(cell: str) -> list[str]:
         return [f"found {cell!r}, an absolute path; {accepted} (set corpus.root, or link to it)"]
     if ".." in path.parts:
         return [f"found {cell!r}, which may leave the corpus; {accepted}, without '..'"]
+    if re.search(PLACEHOLDER, cell):
+        return [f"found {cell!r}; {NO_PLACEHOLDERS}"]
     return []
 
 
@@ -256,10 +291,12 @@ def _make_all(rows: list[_Row], settings: Settings) -> list[Session]:
 
 
 def _make_session(row: _Row, settings: Settings) -> Session:
-    root = Path(settings["corpus"]["root"])
+    def on_disk(cell: str) -> Path:
+        return find_on_disk(settings.root, Path(settings["corpus"]["root"]), cell)
+
     people = []
     for role in ROLES:
-        video = root / row.cells[f"video_{role}"]
+        video = on_disk(row.cells[f"video_{role}"])
         audio = row.cells.get(f"audio_{role}", "")
         people.append(
             Person(
@@ -267,7 +304,7 @@ def _make_session(row: _Row, settings: Settings) -> Session:
                 subject=row.cells[f"subject_{role}"],
                 role_name=row.cells.get(f"role_{role}", "") or role,
                 video=video,
-                audio=root / audio if audio else video,
+                audio=on_disk(audio) if audio else video,
                 choices=_choices(row, role),
             )
         )
@@ -301,88 +338,3 @@ def _check_repeated_names(rows: list[_Row]) -> list[str]:
                 f"as {before.cells['session']!r}; accepted are names used once, case aside"
             )
     return problems
-
-
-@dataclass(frozen=True)
-class _Use:
-    """A file named by a cell."""
-
-    session: Session
-    role: str
-    kind: str
-    path: Path
-
-    @property
-    def must_sound(self) -> bool:
-        """Whether the file must hold sound: all but a video that has a sound file beside it."""
-        person = self.session.a if self.role == "a" else self.session.b
-        return self.kind == "audio" or person.audio == person.video
-
-    @property
-    def where(self) -> str:
-        """Row and column, for the user."""
-        return f"row {self.session.row}, column {self.kind}_{self.role}"
-
-
-def _uses(sessions: list[Session]) -> Iterator[_Use]:
-    for session in sessions:
-        for person in session.people:
-            yield _Use(session, person.role, "video", person.video)
-            if person.audio != person.video:
-                yield _Use(session, person.role, "audio", person.audio)
-
-
-def _check_repeated_files(uses: list[_Use], settings: Settings, follow_links: bool) -> list[str]:
-    first: dict[Path, _Use] = {}
-    problems = []
-    for use in uses:
-        key = (settings.root / use.path).resolve() if follow_links else use.path
-        before = first.setdefault(key, use)
-        if before is use:
-            continue
-        if use.session is before.session and use.kind == before.kind == "audio":
-            logger.warning(
-                "Session %s: both persons take their sound from %s; features of sound will be "
-                "the same for both",
-                use.session.session,
-                use.path,
-            )
-            continue
-        problems.append(
-            f"{use.where}: found {use.path}, the same file as {before.where}; accepted is a file "
-            f"of its own for every person and session"
-        )
-    return problems
-
-
-def _check_files(uses: list[_Use], settings: Settings) -> list[str]:
-    from react24.media.probe import check_readable
-
-    problems = []
-    for use in uses:
-        path = settings.root / use.path
-        if path.is_file():
-            found = check_readable(path, video=use.kind == "video", sound=use.must_sound)
-            problems += [f"{use.where}: {problem}" for problem in found]
-        elif not _will_be_made(use.path, settings):
-            problems.append(
-                f"{use.where}: {use.path}: {_what_is_there(path)}; accepted is a file below "
-                f"corpus.root ({settings['corpus']['root']})"
-            )
-    return problems
-
-
-def _what_is_there(path: Path) -> str:
-    if path.is_symlink() and not path.exists():
-        return f"a link to {path.readlink()}, which does not exist"
-    return "a folder" if path.is_dir() else "no such file"
-
-
-def _will_be_made(path: Path, settings: Settings) -> bool:
-    """Whether it is a video of the demo corpus, which the workflow makes when it is missing."""
-    if not settings["demo"]["enabled"]:
-        return False
-    from react24.demo.sessions import DEMO_SESSIONS
-
-    root = Path(settings["corpus"]["root"])
-    return path in {root / name / f"{role}.mp4" for name in DEMO_SESSIONS for role in ROLES}

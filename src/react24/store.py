@@ -1,7 +1,9 @@
 """The HDF5 contract: what every file of the pipeline looks like, how it is written and read.
 
 One job writes one file. It is written beside its target under a temporary name, flushed, synced
-and renamed, so a file that carries its final name is complete. Every file says at its root what
+and renamed, so a file that carries its final name is complete and never changes. That is why no
+file is locked (`open_hdf5`): locks would protect nothing, and some file systems of clusters have
+none. Every file says at its root what
 it is (``schema``), who made it (``created_by``, ``react24_version``), with which settings
 (``config``, JSON) and from what (``inputs``, JSON: name -> sha256).
 
@@ -15,7 +17,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,8 +36,9 @@ ROLES = ("a", "b")
 
 SCHEMAS: dict[str, tuple[int, str]] = {
     "truth": (1, "make_demo_session"),
-    "media": (1, "probe_session"),
+    "media": (2, "probe_session"),
     "faces": (1, "track_faces"),
+    "neutral": (1, "find_neutral"),
     "features": (1, "extract_<stream>"),
     "normalized": (1, "zscore_stream"),
     "clips": (1, "window_clips"),
@@ -62,6 +65,10 @@ INDEX_DTYPE = np.dtype(
 
 class StoreError(ValueError):
     """A file does not keep the contract: wrong schema, version, shape or values."""
+
+
+class NotHdf5Error(StoreError):
+    """A file that HDF5 cannot read: another format, or damaged."""
 
 
 @contextmanager
@@ -148,7 +155,7 @@ def create(
         raise StoreError(f"unknown schema {schema!r}; known: {', '.join(SCHEMAS)}")
     from react24 import __version__
 
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path) as temporary, open_hdf5(temporary, "w") as file:
         file.attrs["schema"] = schema
         file.attrs["schema_version"] = SCHEMAS[schema][0]
         file.attrs["react24_version"] = __version__
@@ -159,6 +166,36 @@ def create(
         file.flush()
 
 
+def open_hdf5(path: str | Path, mode: str = "r") -> h5py.File:
+    """Open any HDF5 file without locking it; every other way to open one goes through here.
+
+    Args:
+        path: The file.
+        mode: ``r`` to read, ``w`` to write anew, ``r+`` to change.
+
+    Raises:
+        FileNotFoundError: No such file.
+        NotHdf5Error: It is no HDF5 file, or not a whole one.
+        StoreError: It may not be read, or is locked by somebody else.
+    """
+    try:
+        return h5py.File(path, mode, locking=False)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    except PermissionError as error:
+        raise StoreError(
+            f"{path}: may not be opened ({error.strerror or 'permission denied'}); correct the "
+            f"rights of the file and its folder"
+        ) from error
+    except OSError as error:
+        if "unable to lock file" in str(error):  # HDF5 obeys the variable whatever it is told
+            raise StoreError(
+                f"{path}: cannot be locked, which says nothing against the file; unset "
+                f"HDF5_USE_FILE_LOCKING in the environment, react24 needs no locks"
+            ) from error
+        raise NotHdf5Error(f"{path}: not a readable HDF5 file ({error})") from error
+
+
 def open_file(path: str | Path, schema: str) -> h5py.File:
     """Open a file of the contract for reading, after checking what it is.
 
@@ -166,18 +203,13 @@ def open_file(path: str | Path, schema: str) -> h5py.File:
 
     Raises:
         FileNotFoundError: No such file.
-        StoreError: Not HDF5, another schema, or another version of it.
+        StoreError: It cannot be opened, is not HDF5, has another schema or another version of it.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
     version, rule = SCHEMAS[schema]
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise StoreError(
-            f"{path}: not a readable HDF5 file ({error}); delete it and rerun {rule}"
-        ) from error
+        file = open_hdf5(path)
+    except NotHdf5Error as error:
+        raise StoreError(f"{error}; delete it and rerun {rule}") from error
     found = (file.attrs.get("schema"), int(file.attrs.get("schema_version", 0)))
     if found != (schema, version):
         file.close()
@@ -215,7 +247,10 @@ class Features:
     pretrained: bool
     weights: str = "none needed"
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Further float32 arrays (D,) stored beside ``features`` (``mean``, ``std``)."""
+    """Further float32 arrays of any shape stored beside ``features``: ``mean`` and ``std`` (D,) of
+    normalized files, ``neutral`` (478, 3) and ``pose_error`` (T,) of face streams."""
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Further attributes, on how the values were found; kept through normalization."""
     constant_channels: tuple[str, ...] = ()
     """Names of channels that a z-score found constant (normalized files only)."""
 
@@ -230,6 +265,7 @@ def write_features(
     config: Mapping | None = None,
     inputs: Mapping[str, str] | None = None,
     segments: np.ndarray | None = None,
+    finish: Callable[[h5py.File], None] | None = None,
 ) -> None:
     """Write the features of both roles of a session.
 
@@ -242,6 +278,7 @@ def write_features(
         config: Settings that shaped the features.
         inputs: Name -> sha256.
         segments: int (n, 3) clip number, start frame, length; None for one whole segment.
+        finish: Adds to the file before it is closed.
 
     Raises:
         StoreError: Different lengths, wrong shapes, NaN or inf (names role, frame and channel).
@@ -265,8 +302,11 @@ def write_features(
             group.attrs["weights"] = part.weights
             group.attrs["subject"] = subjects[role]
             group.attrs["constant_channels"] = json.dumps(list(part.constant_channels))
+            group.attrs["attributes"] = json.dumps(dict(part.attributes), sort_keys=True)
         if segments is not None:
             file.create_dataset("segments", data=np.asarray(segments, np.int32))
+        if finish is not None:
+            finish(file)
 
 
 def _check_features(where: str, part: Features) -> None:
@@ -308,4 +348,5 @@ def _read_role(group: h5py.Group) -> Features:
         weights=str(group.attrs["weights"]),
         extra=extra,
         constant_channels=tuple(json.loads(group.attrs["constant_channels"])),
+        attributes=json.loads(group.attrs.get("attributes", "{}")),
     )

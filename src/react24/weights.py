@@ -92,6 +92,17 @@ REGISTRY: dict[str, WeightsEntry] = {
     entry.name: entry
     for entry in (
         WeightsEntry(
+            name="face-landmarker",
+            file="face_landmarker.task",
+            url="https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/"
+            "float16/1/face_landmarker.task",
+            sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            megabytes=4,
+            licence="Apache-2.0 (MediaPipe)",
+            who=_ANYONE,
+            format="zip archive of TensorFlow Lite networks",
+        ),
+        WeightsEntry(
             name="fid-inception",
             file="pt_inception-2015-12-05-6726825d.pth",
             url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"

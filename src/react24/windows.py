@@ -18,6 +18,13 @@ import h5py
 import numpy as np
 
 from react24 import store
+from react24.clip_plan import (
+    DROPPED_DTYPE,
+    SessionFiles,
+    cut_session,
+    describe_dropped,
+    tell_dropped,
+)
 from react24.errors import InputError
 from react24.store import CLIP_FRAMES, ROLES, StoreError
 
@@ -26,15 +33,6 @@ logger = logging.getLogger(__name__)
 NATIVE_STREAMS = ("graphau", "faceverse", "vggish", "swin", "mfcc", "logmel")
 """Streams whose native values are kept beside the z-scores: they are targets, are scored, or are
 what a published model reads as they are."""
-
-
-@dataclass(frozen=True)
-class SessionFiles:
-    """Where one session's stream lies: its name, feature file and normalized file."""
-
-    session: str
-    features: Path
-    normalized: Path
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Clips:
         valid: HDF5 dataset (2L, 750).
         mean: HDF5 dataset (2L, D), of the session and role the row comes from.
         std: HDF5 dataset (2L, D), likewise.
+        dropped: Full clips that were left out, of ``DROPPED_DTYPE``.
+        min_valid: Share of frames with a known face below which they were.
     """
 
     path: Path
@@ -63,6 +63,8 @@ class Clips:
     valid: h5py.Dataset
     mean: h5py.Dataset
     std: h5py.Dataset
+    dropped: np.ndarray
+    min_valid: float
 
     @property
     def rows(self) -> int:
@@ -98,21 +100,13 @@ def listener_rows(rows: int) -> np.ndarray:
     return np.roll(np.arange(rows), -(rows // 2))
 
 
-def clip_starts(frames: int, segments: np.ndarray | None = None) -> list[tuple[int, int]]:
-    """Clip number (from 1) and start frame of every full clip.
-
-    Args:
-        frames: Length T of the session.
-        segments: int (n, 3) of clip number, start, length for a release that comes in clips:
-            one clip a segment. Without it, clip k starts at 750 (k - 1).
-    """
-    if segments is not None:
-        return [(int(n), int(s)) for n, s, length in segments if length >= CLIP_FRAMES]
-    return [(k + 1, k * CLIP_FRAMES) for k in range(frames // CLIP_FRAMES)]
-
-
 def window_clips(
-    sessions: Sequence[SessionFiles], output: Path, *, stream: str, split: str
+    sessions: Sequence[SessionFiles],
+    output: Path,
+    *,
+    stream: str,
+    split: str,
+    min_valid: float = 0.5,
 ) -> None:
     """Cut one stream of all sessions of a split into clips and write the clips file.
 
@@ -121,38 +115,61 @@ def window_clips(
         output: Clips file.
         stream: Name of the stream.
         split: Name of the split.
+        min_valid: A clip is dropped where the face track of either person is valid in a smaller
+            share of its frames than this.
 
     Raises:
-        InputError: The split has no full clip at all.
-        StoreError: The feature and normalized file of a session do not belong together.
+        InputError: The split has no clip at all.
+        StoreError: The files of a session do not belong together.
     """
-    plan = [(files, _clips_of(files)) for files in sessions]
-    for files, clips in plan:
-        if not clips:
-            logger.warning("session %s is shorter than one clip of 750 frames", files.session)
-    length = sum(len(clips) for _, clips in plan)
+    plan = [(files, cut_session(files, min_valid)) for files in sessions]
+    for files, cut in plan:
+        tell_dropped(files.session, cut, min_valid)
+    length = sum(len(cut.kept) for _, cut in plan)
+    dropped = np.concatenate([cut.dropped for _, cut in plan]) if plan else np.empty(0)
     if not length:
-        raise InputError(
-            f"split {split}: none of its {len(sessions)} sessions has a full clip of "
-            f"{CLIP_FRAMES} frames (30 s); add longer sessions or leave the split out"
-        )
+        raise InputError(_no_clip(split, len(sessions), dropped, min_valid))
     sources = {f.session: store.sha256_file(f.normalized) for f in sessions}
-    config = {"stream": stream, "split": split, "clip_frames": CLIP_FRAMES}
+    config = {
+        "stream": stream,
+        "split": split,
+        "clip_frames": CLIP_FRAMES,
+        "min_valid": min_valid,
+    }
     with store.create(
         output, schema="clips", created_by="window_clips", config=config, inputs=sources
     ) as file:
         row = 0
         summary = _Summary()
         for role in ROLES:
-            for files, clips in plan:
-                row = _write_role(file, files, clips, role, row, length, summary)
+            for files, cut in plan:
+                row = _write_role(file, files, cut.kept, role, row, length, summary)
+        file.create_dataset("dropped", data=dropped)
         file.attrs["stream"] = stream
         file.attrs["split"] = split
         file.attrs["feature_names"] = json.dumps(list(summary.names))
         file.attrs["pretrained"] = summary.pretrained
         file.attrs["weights"] = "; ".join(sorted(summary.weights))
         file.attrs["backend"] = "; ".join(sorted(summary.backends))
-    logger.info("%s, %s: %d clips of %d sessions", stream, split, length, len(sessions))
+    logger.info(
+        "%s, %s: %d clips of %d sessions, %d dropped",
+        *(stream, split, length, len(sessions), len(dropped)),
+    )
+
+
+def _no_clip(split: str, sessions: int, dropped: np.ndarray, min_valid: float) -> str:
+    if len(dropped):
+        return (
+            f"split {split}: none of its {sessions} sessions has a clip left. {len(dropped)} full "
+            f"clip(s) of {CLIP_FRAMES} frames were dropped, because the face of one of the two is "
+            f"known in less than {min_valid:.0%} of their frames. The first: session "
+            f"{dropped[0]['session'].decode()}, {describe_dropped(dropped[0], min_valid)}. Look at "
+            "the face tracks, lower clips.min_valid, or add sessions"
+        )
+    return (
+        f"split {split}: none of its {sessions} sessions has a full clip of {CLIP_FRAMES} frames "
+        "(30 s); add longer sessions or leave the split out"
+    )
 
 
 class _Summary:
@@ -174,17 +191,6 @@ class _Summary:
         self.pretrained &= features.pretrained
         self.weights.add(features.weights)
         self.backends.add(features.backend)
-
-
-def _clips_of(files: SessionFiles) -> list[tuple[int, int]]:
-    with store.open_file(files.normalized, "normalized") as file:
-        frames = len(file[ROLES[0]]["valid"])
-        segments = file["segments"][:] if "segments" in file else None
-    clips = clip_starts(frames, segments)
-    dropped = len(segments) - len(clips) if segments is not None else int(frames % CLIP_FRAMES > 0)
-    if dropped:
-        logger.info("session %s: %d partial clip(s) dropped", files.session, dropped)
-    return clips
 
 
 def _write_role(
@@ -265,6 +271,8 @@ def open_clips(path: str | Path) -> Iterator[Clips]:
             valid=file["valid"],
             mean=file["mean"],
             std=file["std"],
+            dropped=file["dropped"][:] if "dropped" in file else np.empty(0, DROPPED_DTYPE),
+            min_valid=float(store.read_json(file, "config").get("min_valid", 0.0)),
         )
 
 

@@ -11,6 +11,7 @@ from react24.extractors.landmarks_graphau import (
     emotion_vector,
     lip_parting,
 )
+from react24.rig.model import load_rig
 from react24.rig.shapes import NAMES
 
 OFFICIAL = [f"AU{n}" for n in (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26)]
@@ -58,8 +59,13 @@ def test_graphau_features_have_the_promised_shape_and_ranges():
         "landmarks",
         True,
     )
-    assert "mediapipe 0.10.14" in features.weights
+    assert features.weights.startswith(f"drawn, {load_rig().version}, ")
     assert "rig_v1" in features.weights
+    assert "student_v1" in features.weights
+    assert "Apache-2.0" in features.weights
+    assert features.extra["neutral"].shape == (478, 3)
+    assert features.extra["pose_error"].shape == (120,)
+    assert features.attributes["neutral_from"] in ("quiet frames", "no quiet frame")
 
 
 def test_faceverse_features_are_the_solution():
@@ -95,9 +101,9 @@ def test_same_track_same_bytes():
 def test_still_face_is_neutral():
     values = face()
     assert likeliest(values) == "Neutral"
-    assert values["Neutral"] == pytest.approx(np.e**3 / (np.e**3 + 7), abs=1e-5)
+    assert values["Neutral"] == pytest.approx(np.e**4 / (np.e**4 + 7), abs=1e-5)
     assert all(values[name] == 0.0 for name in OFFICIAL[:15])
-    assert abs(values["valence"]) < 0.15
+    assert values["valence"] == values["arousal"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,7 @@ def test_still_face_is_neutral():
         ({"browInnerUp": 0.7, "browDown": 0.5, "mouthFrown": 0.8}, "Sad", -1, -1),
         ({"browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.8, "jawOpen": 0.7},
          "Surprise", 1, 1),
-        ({"noseSneer": 0.8, "mouthFrown": 0.7}, "Disgust", -1, 1),
+        ({"noseSneer": 0.8, "mouthUpperUp": 0.7}, "Disgust", -1, 1),
         (
             {"browDown": 0.9, "eyeWide": 0.5, "eyeSquint": 0.6}
             | {"mouthRollUpper": 0.7, "mouthRollLower": 0.7},

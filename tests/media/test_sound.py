@@ -7,7 +7,8 @@ from media_factory import click, cut_file, damage_packet, noisy, tone, write_med
 
 from react24.errors import InputError, InputErrors
 from react24.media.probe import RoleMedia, probe_session
-from react24.media.sound import read_sound, scan_sound
+from react24.media.sound import read_sound
+from react24.media.sound_scan import scan_sound
 
 
 def _probe(folder, video, audio=None, tolerate=False):
@@ -121,13 +122,13 @@ def test_sound_much_shorter_ends_the_role(tmp_path, caplog):
     media = _probe(tmp_path, video, sound)
     with h5py.File(media) as file:
         assert file.attrs["frames"] == 65
-    assert "sound ends 1.4 s before the pictures" in caplog.text
+    assert "1.40 s (53.8 %) apart" in caplog.text
 
 
 def test_sound_of_another_recording_is_refused(tmp_path):
     video = write_media(tmp_path / "v.mp4", frames=100)
     sound = write_media(tmp_path / "s.wav", sound=tone(1, 16000), sound_codec="pcm_s16le")
-    with pytest.raises(InputError, match=r"s\.wav \(role a\).*lasts 1\.0 s.*4\.0 s"):
+    with pytest.raises(InputError, match=r"s\.wav \(role a\).*lasts until 1\.0 s.*4\.0 s"):
         _probe(tmp_path, video, sound)
 
 

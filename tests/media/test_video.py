@@ -262,3 +262,12 @@ def test_check_readable_tells_what_is_missing(tmp_path):
     assert "cannot be opened" in check_readable(text)[0]
     assert "0 bytes" in check_readable(tmp_path / "empty.mp4")[0]
     assert "no such file" in check_readable(tmp_path / "gone.mp4")[0]
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.mp4").write_bytes(b"something")
+    monkeypatch.setattr(type(tmp_path), "open", refuse)  # root may read everything
+    assert "may not be read (permission denied)" in check_readable(tmp_path / "a.mp4")[0]

@@ -45,6 +45,18 @@ def test_same_results(data, device, monkeypatch):
         assert moved.official[name] == pytest.approx(value, rel=1e-7), name
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_same_results_where_the_truth_is_not_known_throughout(data, device):
+    valid = np.ones(data.truth.shape[:2], bool)
+    valid[1::3, 20:60] = False
+    arrays = data.predictions, data.truth, data.matrix
+    for function, name in ((frcorr, "exact_mean"), (frdist, "mean")):
+        expected, found = (function(*arrays, valid=valid, device=d) for d in (None, device))
+        assert found.official == pytest.approx(expected.official, rel=1e-7)
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-7)
+        assert getattr(found, name) != getattr(function(*arrays), name)
+
+
 @pytest.mark.parametrize("lengths", [(40, 40), (30, 41), (41, 30), (1, 7), (7, 1), (1, 1)])
 def test_diagonals_against_rows(lengths):
     rng = np.random.default_rng(0)

@@ -182,3 +182,28 @@ def test_nan_names_file_and_place(files):
 def test_unknown_space_is_refused(files):
     with pytest.raises(InputError, match="accepted: native, session_zscore"):
         score(files[0], space="zscore")
+
+
+def test_frames_that_are_not_valid_are_left_out_of_the_corrected_numbers(files):
+    folder, emotion, native, matrix, mean, std = files
+    valid = np.ones(native.shape[:2], bool)
+    valid[1, 100:400] = valid[2, :50] = False
+    found = []
+    for garbage in (0.0, 9.0):
+        native[~valid] = garbage
+        write_clips(folder / "clips.h5", native, mean, std)
+        with h5py.File(folder / "clips.h5", "r+") as file:
+            file["valid"][:] = valid
+        found.append(score(folder))
+    one, other = found
+    for name in ("FRCorr_exact_mean", "FRDist_mean", "TLCC_defined"):
+        assert one.corrected[name] == other.corrected[name], name
+    truth = native[windows.listener_rows(4)]
+    truth_valid = valid[windows.listener_rows(4)]
+    assert other.official["FRDist"] == frdist(emotion, truth, matrix).official
+    expected = frdist(emotion, truth, matrix, valid=truth_valid).mean
+    assert other.corrected["FRDist_mean"] == pytest.approx(expected)
+    assert other.corrected["FRDist_mean"] != other.official["FRDist"] / SAMPLES
+    with h5py.File(folder / "metrics.h5") as file:
+        assert file.attrs["valid"] == pytest.approx(valid.mean())
+        assert file["clips/FRDist_mean"][:].mean() == pytest.approx(expected)

@@ -66,7 +66,7 @@ def test_three_forms(paths, tmp_path):
     text = md.read_text(encoding="utf-8")
     assert "| belfusion‡ | 2.000 ± 1.414 |" in text
     assert "| MeanFr†‡ |" in text
-    assert "49.00 ± 0.00 (1.96 s)" in text
+    assert "| 49.00 (1.96 s) |" in text
     assert "RANDOM weights" in text
     assert "not the official ones. nearest speakers." in text
     assert ours[0]["appropriate"] == "stand-in"
@@ -78,6 +78,18 @@ def test_three_forms(paths, tmp_path):
     assert "0.137" in published_part
     assert "0.137" not in ours_part
     assert r"$\pm$" in tex.read_text(encoding="utf-8")
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    paths = [write_metrics(tmp_path, name, 0, 2.0) for name in ("belfusion", "Random")]
+    tsv, md, tex = (tmp_path / f"one.{suffix}" for suffix in ("tsv", "md", "tex"))
+    tables.tabulate_metrics(paths, tsv=tsv, md=md, tex=tex)
+    ours = md.read_text(encoding="utf-8").partition("## Published")[0]
+    assert "±" not in ours
+    assert "seed 0, scored" in ours
+    with tsv.open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file, delimiter="\t"))
+    assert (row["FRCorr"], row["FRCorr_std"]) == ("2", "")
 
 
 def test_no_random_mark_when_all_is_pretrained(paths, tmp_path):
@@ -133,3 +145,31 @@ def test_margins_over_the_baselines(tmp_path):
 
 def test_no_margins_without_models_or_baselines(paths):
     assert "Ahead of" not in tables.format_md(tables.collect_rows(paths[:1]), "test", "native")
+
+
+def test_doubts_stand_below_the_tables_for_people(paths, tmp_path):
+    tsv, md, tex = (tmp_path / f"t.{suffix}" for suffix in ("tsv", "md", "tex"))
+    doubts = ["talk_01: a.mp4 (role a): 50 % of its sound is {silent} #1"]
+    tables.tabulate_metrics(paths, tsv=tsv, md=md, tex=tex, doubts=doubts, doubtful=3)
+    text = md.read_text(encoding="utf-8")
+    assert f"## {tables.DOUBTS}\n\n- {doubts[0]}\n" in text
+    assert text.index(tables.DOUBTS) < text.index("## Published")
+    assert r"talk\_01: a.mp4 (role a): 50 \% of its sound is \{silent\} \#1" in tex.read_text()
+    rows = list(csv.DictReader(tsv.open(encoding="utf-8"), delimiter="\t"))
+    assert [row["notices"] for row in rows if row["source"] == "react24"] == ["3", "3"]
+    assert tables.DOUBTS not in tables.format_md(tables.collect_rows(paths), "test", "native")
+
+
+def test_what_is_missing_is_said(tmp_path):
+    path = write_metrics(tmp_path, "belfusion", 0, 1.0)
+    with store.open_hdf5(path, "r+") as file:
+        file.attrs.update(valid=0.99999, dropped=1)
+    (row,) = tables.collect_rows([path])
+    text = tables.format_md([row], "test", "native")
+    assert "1 of 3 clips of this split are left out" in text
+    assert "The face is known in 99.9 % of the frames" in text
+    lines = tables.format_tsv([row], "test", "native").splitlines()
+    found = dict(zip(lines[0].split("\t"), lines[1].split("\t"), strict=True))
+    assert (found["valid"], found["dropped"], found["notices"]) == ("0.99999", "1", "0")
+    whole = tables.collect_rows([write_metrics(tmp_path / "w", "belfusion", 0, 1.0)])
+    assert "left out, in both" not in tables.format_md(whole, "test", "native")

@@ -53,7 +53,7 @@ def test_pose_of_a_known_rotation_within_half_a_degree(noise):
 
 def test_pose_and_place_of_a_head_beside_the_optical_axis():
     rig = load_rig()
-    camera = Camera.of_picture(256, 200)
+    camera = Camera.of_picture(256, 200, focal=256.0)
     assert (camera.focal, camera.x, camera.y) == (256.0, 128.0, 100.0)
     assert Camera.of_picture(256, 200, focal=900.0).focal == 900.0
     # Far away and up to 14 degrees off the axis, where the perspective of the face is flat.

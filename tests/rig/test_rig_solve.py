@@ -16,7 +16,9 @@ def run(moved, **settings):
 
 def test_known_coefficients_of_another_identity_are_recovered():
     moved = move_head()
-    found = run(moved)
+    # This head is hardly ever at rest; when, is told.
+    at_rest = moved.coefficients.sum(1) < 0.5
+    found = solve_track(moved.landmarks, moved.valid, 256, 256, at_rest=at_rest)
     rig = load_rig()
     for name in ACTIVE:
         k = rig.index(name)
@@ -58,7 +60,7 @@ def test_smoothness_quietens_without_delay():
     assert lags[1] > max(lags[0], lags[2])
 
 
-def test_frames_without_a_face_are_interpolated_and_marked():
+def test_frames_without_a_face_hold_the_last_values_and_are_marked():
     moved = move_head(frames=200)
     broken = moved.landmarks.copy()
     broken[50:60] = np.nan
@@ -68,15 +70,11 @@ def test_frames_without_a_face_are_interpolated_and_marked():
     assert not found.valid[50:60].any()
     assert not found.valid[100:105].any()
     assert found.valid.sum() == 185
-    assert np.isfinite(found.coefficients).all()
-    for first, last in ((49, 60), (99, 105)):
-        inside = found.rotation[first : last + 1]
-        line = np.linspace(inside[0], inside[-1], len(inside))
-        np.testing.assert_allclose(inside, line, atol=1e-5)
-        lowest = found.coefficients[[first, last]].min(0) - 0.12
-        highest = found.coefficients[[first, last]].max(0) + 0.12
-        assert (found.coefficients[first:last] > lowest).all()
-        assert (found.coefficients[first:last] < highest).all()
+    for name in ("rotation", "translation", "coefficients", "scores", "pose_error"):
+        values = getattr(found, name)
+        for first, last in ((49, 60), (99, 105)):
+            held = np.repeat(values[first : first + 1], last - first, axis=0)
+            np.testing.assert_array_equal(values[first:last], held)
 
 
 def test_ends_without_a_face_are_held():

@@ -51,6 +51,15 @@ def test_table_is_made_from_the_videos(finished):
     assert by_model["belfusion"]["seeds"] == "0,1"
 
 
+def test_a_contact_sheet_is_made_where_asked_for(finished):
+    media = sorted((finished.folder / "results/media").glob("*.h5"))[0]
+    sheet = finished.folder / f"results/inspect/{media.stem}.png"
+    assert not sheet.parent.exists()
+    finished.snakemake(str(sheet.relative_to(finished.folder)))
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    shutil.rmtree(sheet.parent)
+
+
 def test_every_stream_of_a_session_has_the_same_length(finished):
     sessions = sorted(p.stem for p in (finished.folder / "results/media").glob("*.h5"))
     assert len(sessions) == 3
@@ -145,6 +154,13 @@ def test_report_is_one_page(finished):
     finished.snakemake("--report", "results/report.html")
     page = (finished.folder / "results/report.html").read_text(encoding="utf-8")
     assert "metrics_test.tsv" in page
+    assert "notices.tsv" in page
+
+
+def test_doubts_are_listed(finished):
+    first, *_ = (finished.folder / "results/tables/notices.tsv").read_text().splitlines()
+    assert first.split("\t")[:2] == ["split", "session"]
+    assert "of 3 sessions" in (finished.folder / "results/tables/notices.md").read_text()
 
 
 def test_an_unreadable_video_is_named_before_anything_runs(finished):

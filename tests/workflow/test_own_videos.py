@@ -14,21 +14,25 @@ from react24.faces.track import read_track
 
 pytestmark = pytest.mark.slow
 
+ODD = "good [1] 会話 Gespräch #2 'x' \"y\" $HOME 50% a&b;c *"
+"""A folder as people name theirs."""
+
 
 @pytest.fixture
 def project(tmp_path):
     project = copy_project(tmp_path)
     corpus = tmp_path / "videos"
-    make_demo_session("demo01", corpus / "good", seconds=2)
+    make_demo_session("demo01", corpus / ODD, seconds=2)
     make_demo_session("demo02", corpus / "bad", seconds=2)
     write_media(corpus / "bad/b.mp4", picture=noisy, frames=50, sound=tone(2.0, 16000))
     header = ["session", "split", "video_a", "video_b", "subject_a", "subject_b"]
     rows = [
-        ["good", "train", "good/a.mp4", "good/b.mp4", "anna", "bert"],
+        ["good", "train", f"{ODD}/a.mp4", f"{ODD}/b.mp4", "anna", "bert"],
         ["bad", "test", "bad/a.mp4", "bad/b.mp4", "cleo", "dora"],
     ]
     sheet = tmp_path / "config/mine.tsv"
-    sheet.write_text("".join("\t".join(row) + "\n" for row in [header, *rows]))
+    lines = ["\t".join(row) + "\n" for row in [header, *rows]]
+    sheet.write_text("".join(lines), encoding="utf-8")
     config = {
         "sessions": "config/mine.tsv",
         "corpus": {"root": "videos", "name": "mine"},
@@ -46,8 +50,18 @@ def test_a_bad_session_does_not_cost_the_others_and_is_listed(project):
     assert [path.name for path in faces.iterdir()] == ["good.h5"]
     assert read_track(faces / "good.h5", "a").found.mean() > 0.95
     listed = text.rpartition("1 job(s) failed")[2]
-    assert "track_faces/bad: InputError" in listed
+    assert "track_faces bad: InputError" in listed
     assert "b.mp4" in listed
+
+
+def test_results_may_lie_elsewhere(project, tmp_path_factory):
+    disk = tmp_path_factory.mktemp("disk")
+    mine = ("--configfile", "config/mine.yaml", "--directory", str(disk))
+    wanted = "results/media/good.h5"
+    project.snakemake(*mine, "--", wanted)
+    assert (disk / wanted).is_file()
+    assert not (project.folder / wanted).exists()
+    assert "make_demo_session" in project.snakemake("-n", "--directory", str(disk))
 
 
 def test_the_given_configuration_replaces_the_default_one(project):
@@ -59,15 +73,18 @@ def test_the_given_configuration_replaces_the_default_one(project):
 def test_weights_files_of_ones_own_are_inputs(project):
     weights = project.folder / "mine.pth"
     weights.write_bytes(b"changed later")
+    bundle = project.folder / "mine.task"
+    bundle.write_bytes(b"changed later")
     folder = project.folder / "wav2vec2"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"changed later")
     path = project.folder / "config/mine.yaml"
     config = yaml.safe_load(path.read_text())
     config["streams"] = {"vggish": {"weights": "mine.pth"}, "wav2vec2": {"weights": "wav2vec2"}}
+    config["faces"] = {"model": "mine.task"}
     path.write_text(yaml.safe_dump(config))
-    made = [project.folder / f"results/{name}/good.h5" for name in ("media", "features/vggish")]
-    made.append(project.folder / "results/features/wav2vec2/good.h5")
+    names = ("media", "faces", "features/vggish", "features/wav2vec2")
+    made = [project.folder / f"results/{name}/good.h5" for name in names]
     for number, file in enumerate(made):
         file.parent.mkdir(parents=True)
         file.write_bytes(b"made earlier")
@@ -75,8 +92,9 @@ def test_weights_files_of_ones_own_are_inputs(project):
     options = ["--configfile", "config/mine.yaml", "--rerun-triggers", "mtime"]
     wanted = [str(file.relative_to(project.folder)) for file in made[1:]]
     assert "Nothing to be done" in project.snakemake("-n", *wanted, *options)
-    for file in (weights, folder / "model.safetensors"):
+    for file in (weights, bundle, folder / "model.safetensors"):
         os.utime(file, (time.time() + 60, time.time() + 60))
     text = project.snakemake("-n", *wanted, *options)
     assert re.search(r"Updated input files: .*mine\.pth", text)
+    assert re.search(r"Updated input files: .*mine\.task", text)
     assert re.search(r"Updated input files: .*wav2vec2/model\.safetensors", text)

@@ -31,6 +31,12 @@ rule window_clips:
             f"results/normalized/{wc.stream}/{s.session}.h5"
             for s in sessions_of(wc.split)
         ],
+        # Refuses recordings in two splits; what it says does not change the clips.
+        repeated=ancient("results/repeated.json"),
+        # Which clips are left out, the same for all streams.
+        faces=lambda wc: [
+            f"results/faces/{s.session}.h5" for s in sessions_of(wc.split)
+        ],
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
     log:
@@ -45,6 +51,7 @@ rule window_clips:
         runtime=60,
     params:
         sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
+        min_valid=SETTINGS["clips"]["min_valid"],
         code=code_digest("react24.windows"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"

@@ -15,36 +15,45 @@ if SRC not in sys.path:
     sys.path.insert(0, SRC)
 
 from react24.codedigest import code_digest
-from react24.config import LEARNED_BASELINES
+from react24.config import FACE_MODELS, LEARNED_BASELINES, read_config
 from react24.errors import InputError
 from react24.models import registry
 from react24.paths import share_with_jobs
 from react24.project import load_project
 from react24.report.failures import describe_failures
+from react24.report.notices import describe_doubts
 from react24.weights import REGISTRY
 
 STARTED = time.time()
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
-CONFIG_FILES = workflow.config_settings.configfiles or ["config/config.yaml"]
+CONFIG_FILES = workflow.config_settings.configfiles or [CONFIG_FILE]
+CHECKOUT = Path(workflow.basedir)
 try:
+    # Snakemake's own reader lets through what ours refuses.
+    if workflow.is_main_process:
+        for path in CONFIG_FILES:
+            read_config(path)
     PROJECT = load_project(
         config,
         check=workflow.is_main_process,
         source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
+        start=None if CHECKOUT == Path.cwd() else CHECKOUT,
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = PROJECT.settings
 SESSIONS = {session.session: session for session in PROJECT.sessions}
+SUBJECTS = sorted({name for s in SESSIONS.values() for name in s.subjects})
 STREAMS = list(SETTINGS.streams)
 SPLITS = [
     split
     for split in ("train", "val", "test")
     if any(s.split == split for s in SESSIONS.values())
 ]
+CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
@@ -61,6 +70,7 @@ def any_of(names):
 
 wildcard_constraints:
     session=any_of(SESSIONS),
+    subject=any_of(SUBJECTS),
     stream=any_of(STREAMS),
     split=any_of(SPLITS),
     model=any_of(MODELS + BASELINES),
@@ -80,6 +90,50 @@ def session_media(wildcards):
         if person.audio != person.video:
             files[f"audio_{person.role}"] = str(person.audio)
     return files
+
+
+def recordings_and_bundle(wildcards):
+    """Videos and sound of a session, and the face networks where they are the user's own."""
+    model = SETTINGS["faces"]["model"]
+    own = {} if model in FACE_MODELS else {"bundle": model}
+    return session_media(wildcards) | own
+
+
+def sessions_with(subject):
+    """Sessions that a person is in, in the order of the sample sheet."""
+    return [name for name, session in SESSIONS.items() if subject in session.subjects]
+
+
+def own_network(stream):
+    """The file of the blendshape network, where it is the user's own."""
+    chosen = SETTINGS["streams"][stream]
+    own = chosen["backend"] == "blendshapes" and chosen["weights"] not in REGISTRY
+    return {"network": chosen["weights"]} if own else {}
+
+
+def neutral_faces(stream):
+    """Input function: neutral faces of the persons of a session who are in others, too."""
+
+    def sources(wildcards):
+        files = own_network(stream)
+        for person in SESSIONS[wildcards.session].people:
+            if (
+                SETTINGS["faces"]["share_neutral"]
+                and len(sessions_with(person.subject)) > 1
+            ):
+                path = f"results/neutral/{stream}/{person.subject}.h5"
+                files[f"neutral_{person.role}"] = path
+        return files
+
+    return sources
+
+
+def tracks_of_subject(wildcards):
+    """Input function: face tracks of all sessions that a person is in."""
+    sessions = sessions_with(wildcards.subject)
+    return own_network(wildcards.stream) | {
+        "faces": [f"results/faces/{session}.h5" for session in sessions]
+    }
 
 
 def recordings_and_weights(stream):
@@ -256,6 +310,18 @@ def sampling_code(wildcards):
     """Digest of the sampling code with the model's own."""
     modules = model_kind(wildcards.model).modules()
     return model_code(wildcards, "react24.sampling", *modules)
+
+
+def told_files(sessions, streams):
+    """Files of some sessions that may hold notices."""
+    kinds = ["media", "faces", *(f"features/{stream}" for stream in streams)]
+    return [f"results/{kind}/{s.session}.h5" for s in sessions for kind in kinds]
+
+
+def other_sessions(split):
+    """Sessions of train, for a table of another split that is made with them."""
+    needed = split != "train" and "train" in SETTINGS.needed_splits
+    return sessions_of("train") if needed else []
 
 
 def baseline_clips(wildcards):

@@ -3,6 +3,7 @@
 
 rule extract_graphau:
     input:
+        unpack(neutral_faces("graphau")),
         faces="results/faces/{session}.h5",
     output:
         features=ensure("results/features/graphau/{session}.h5", non_empty=True),
@@ -19,7 +20,9 @@ rule extract_graphau:
     params:
         settings=SETTINGS["streams"]["graphau"],
         code=code_digest(
-            "react24.extractors.from_faces", "react24.extractors.landmarks_graphau"
+            "react24.extractors.from_faces",
+            "react24.extractors.landmarks_graphau",
+            "react24.extractors.blendshapes",
         ),
     message:
         "Extracting the 25-D emotion stream of session {wildcards.session}"
@@ -29,6 +32,7 @@ rule extract_graphau:
 
 rule extract_faceverse:
     input:
+        unpack(neutral_faces("faceverse")),
         faces="results/faces/{session}.h5",
     output:
         features=ensure("results/features/faceverse/{session}.h5", non_empty=True),
@@ -45,7 +49,9 @@ rule extract_faceverse:
     params:
         settings=SETTINGS["streams"]["faceverse"],
         code=code_digest(
-            "react24.extractors.from_faces", "react24.extractors.landmarks_faceverse"
+            "react24.extractors.from_faces",
+            "react24.extractors.landmarks_faceverse",
+            "react24.extractors.blendshapes",
         ),
     message:
         "Extracting the 58-D coefficients of session {wildcards.session}"

@@ -1,6 +1,6 @@
 rule track_faces:
     input:
-        unpack(session_media),
+        unpack(recordings_and_bundle),
         media="results/media/{session}.h5",
     output:
         faces=ensure("results/faces/{session}.h5", non_empty=True),
@@ -17,8 +17,35 @@ rule track_faces:
     params:
         max_gap=SETTINGS["faces"]["max_gap"],
         max_missing=SETTINGS["faces"]["max_missing"],
+        model=SETTINGS["faces"]["model"],
         code=code_digest("react24.faces.track"),
     message:
         "Tracking the faces of session {wildcards.session}"
     script:
         "../scripts/track_faces.py"
+
+
+rule find_neutral:
+    input:
+        unpack(tracks_of_subject),
+    output:
+        neutral=ensure("results/neutral/{stream}/{subject}.h5", non_empty=True),
+    log:
+        "logs/find_neutral/{stream}/{subject}.log",
+    benchmark:
+        "benchmarks_out/find_neutral/{stream}/{subject}.tsv"
+    wildcard_constraints:
+        stream="graphau|faceverse",
+    conda:
+        "../../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        settings=lambda wc: SETTINGS["streams"][wc.stream],
+        code=code_digest("react24.extractors.neutral_file"),
+    message:
+        "Finding the face of {wildcards.subject} at rest"
+    script:
+        "../scripts/find_neutral.py"

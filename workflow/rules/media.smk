@@ -16,8 +16,33 @@ rule probe_session:
     params:
         people=session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
+        need_sound=SETTINGS.hears,
         code=code_digest("react24.media.probe"),
     message:
         "Reading the clock of session {wildcards.session}"
     script:
         "../scripts/probe_session.py"
+
+
+rule compare_recordings:
+    input:
+        media=[f"results/media/{session}.h5" for session in SESSIONS],
+    output:
+        repeated=ensure("results/repeated.json", non_empty=True),
+    log:
+        "logs/compare_recordings.log",
+    benchmark:
+        "benchmarks_out/compare_recordings.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        splits={session.session: session.split for session in SESSIONS.values()},
+        code=code_digest("react24.media.repeated"),
+    message:
+        "Looking for recordings that are used twice"
+    script:
+        "../scripts/compare_recordings.py"

@@ -5,6 +5,10 @@ rule tabulate_metrics:
             for model in MODELS + BASELINES
             for seed in SEEDS
         ],
+        clips="results/clips/graphau/{split}.h5",
+        told=lambda wc: told_files(sessions_of(wc.split), ["graphau"]),
+        repeated="results/repeated.json",
+        told_train=lambda wc: told_files(other_sessions(wc.split), ["graphau"]),
     output:
         tsv=report(
             "results/tables/metrics_{split}.tsv",
@@ -25,11 +29,44 @@ rule tabulate_metrics:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("react24.report.tables"),
+        where="results/tables/notices.md",
+        code=code_digest("react24.report.tables", "react24.report.notices"),
     message:
         "Writing the table of metrics, {wildcards.split}"
     script:
         "../scripts/tabulate_metrics.py"
+
+
+rule list_notices:
+    input:
+        told=told_files(SESSIONS.values(), STREAMS),
+        clips=CLIPS,
+        repeated="results/repeated.json",
+    output:
+        tsv=report(
+            "results/tables/notices.tsv",
+            caption="../report/notices.rst",
+            category="Recordings",
+            labels={"split": "all", "what": "what is doubtful"},
+        ),
+        md="results/tables/notices.md",
+    log:
+        "logs/list_notices.log",
+    benchmark:
+        "benchmarks_out/list_notices.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        splits={session: about.split for session, about in SESSIONS.items()},
+        code=code_digest("react24.report.notices"),
+    message:
+        "Listing what is doubtful about the recordings"
+    script:
+        "../scripts/list_notices.py"
 
 
 rule plot_training:
@@ -128,3 +165,36 @@ rule plot_clip:
         "Plotting one clip of {wildcards.model}, {wildcards.split}"
     script:
         "../scripts/plot_clip.py"
+
+
+# Asked for by name only: snakemake results/inspect/SESSION.png
+rule inspect_session:
+    input:
+        unpack(session_media),
+        media="results/media/{session}.h5",
+        faces="results/faces/{session}.h5",
+        graphau="results/features/graphau/{session}.h5",
+        faceverse="results/features/faceverse/{session}.h5",
+    output:
+        sheet=report(
+            "results/inspect/{session}.png",
+            caption="../report/inspect.rst",
+            category="Sessions",
+            labels={"session": "{session}", "what": "contact sheet"},
+        ),
+    log:
+        "logs/inspect_session/{session}.log",
+    benchmark:
+        "benchmarks_out/inspect_session/{session}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=code_digest("react24.report.inspect", "react24.report.inspect_draw"),
+    message:
+        "Drawing the contact sheet of session {wildcards.session}"
+    script:
+        "../scripts/inspect_session.py"

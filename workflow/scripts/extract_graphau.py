@@ -9,4 +9,7 @@ extract_from_faces(
     Path(snakemake.input.faces),
     Path(snakemake.output.features),
     settings=snakemake.params.settings,
+    neutrals={
+        role: Path(path) for role in ("a", "b") if (path := snakemake.input.get(f"neutral_{role}"))
+    },
 )

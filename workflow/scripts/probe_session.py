@@ -20,4 +20,5 @@ probe_session(
     session=snakemake.wildcards.session,
     roles=roles,
     tolerate_damage=snakemake.params.tolerate_damage,
+    need_sound=snakemake.params.need_sound,
 )

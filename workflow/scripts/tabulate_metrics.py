@@ -1,12 +1,17 @@
 from pathlib import Path
 
 from react24.log import start_logging
+from react24.report.notices import count_doubts, gather_doubts, table_notes
 from react24.report.tables import tabulate_metrics
 
 start_logging(snakemake.log[0])
+doubts = gather_doubts(snakemake.input.told, [snakemake.input.clips], snakemake.input.repeated)
+train = gather_doubts(snakemake.input.told_train)
 tabulate_metrics(
     [Path(path) for path in snakemake.input.metrics],
     tsv=Path(snakemake.output.tsv),
     md=Path(snakemake.output.md),
     tex=Path(snakemake.output.tex),
+    doubts=table_notes(doubts, train, snakemake.params.where),
+    doubtful=count_doubts(doubts),
 )

@@ -9,4 +9,5 @@ track_session(
     Path(snakemake.output.faces),
     max_gap=snakemake.params.max_gap,
     max_missing=snakemake.params.max_missing,
+    model=snakemake.params.model,
 )

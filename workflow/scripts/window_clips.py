@@ -5,11 +5,12 @@ from react24.windows import SessionFiles, window_clips
 
 start_logging(snakemake.log[0])
 sessions = [
-    SessionFiles(session, Path(features), Path(normalized))
-    for session, features, normalized in zip(
+    SessionFiles(session, *map(Path, files))
+    for session, *files in zip(
         snakemake.params.sessions,
         snakemake.input.features,
         snakemake.input.normalized,
+        snakemake.input.faces,
         strict=True,
     )
 ]
@@ -18,4 +19,5 @@ window_clips(
     Path(snakemake.output.clips),
     stream=snakemake.wildcards.stream,
     split=snakemake.wildcards.split,
+    min_valid=snakemake.params.min_valid,
 )

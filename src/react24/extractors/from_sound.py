@@ -27,15 +27,20 @@ NETWORKS = ("vggish", "wav2vec2")
 def heard_ticks(media_path: Path, role: str) -> np.ndarray:
     """Ticks at which the file has sound, bool (T,); elsewhere silence stands in.
 
-    A tick counts if its whole 40 ms lie between the start and the end of the sound.
+    A tick counts if its whole 40 ms lie between the start and the end of the sound, and no gap of
+    it touches them.
     """
     with store.open_file(media_path, "media") as file:
         frames, attrs = int(file.attrs["frames"]), file[role].attrs
         start, end = float(attrs["sound_start"]), float(attrs["sound_end"])
+        gaps = file[role]["sound_gaps"][:]
     # Half a sample at the lowest usual rate, for rounding.
     slack = 0.5 / 8000
     tick = np.arange(frames) / FPS
-    return (tick >= start - slack) & (tick + 1 / FPS <= end + slack)
+    heard = (tick >= start - slack) & (tick + 1 / FPS <= end + slack)
+    for begin, stop in gaps:
+        heard &= (tick + 1 / FPS <= begin + slack) | (tick >= stop - slack)
+    return heard
 
 
 def extract_from_sound(

@@ -33,8 +33,6 @@ class LandmarksFaceVerse(LandmarksExtractor):
     stream = "faceverse"
     feature_names = FEATURE_NAMES
 
-    def columns(self, solution: Solution) -> np.ndarray:
+    def columns(self, solution: Solution, coefficients: np.ndarray) -> np.ndarray:
         """Coefficients and pose, float32 (T, 58)."""
-        return np.concatenate(
-            [solution.coefficients, solution.rotation, solution.translation], axis=1
-        )
+        return np.concatenate([coefficients, solution.rotation, solution.translation], axis=1)

@@ -1,7 +1,8 @@
 """The 25-D stream from landmarks: 15 action units, valence and arousal, 8 expressions.
 
-Every number is a documented formula of the rig's coefficients; nothing here was trained on
-expressions. Action units are continuous in [0, 1], where OpenGraphAU's are 0 or 1.
+Every number is a documented formula of the 52 coefficients (`landmarks_common.combine`); nothing
+here was trained on expressions. Action units are continuous in [0, 1], where OpenGraphAU's are 0
+or 1.
 """
 
 from __future__ import annotations
@@ -46,21 +47,24 @@ FEATURE_NAMES: tuple[str, ...] = (
 )
 
 PROTOTYPES: dict[str, tuple[int, ...]] = {
-    "Happy": (6, 12),
+    "Happy": (12,),
     "Sad": (1, 4, 15),
     "Surprise": (1, 2, 5, 26),
     "Fear": (1, 2, 4, 5, 7, 20, 26),
-    "Disgust": (9, 15),
+    "Disgust": (9, 10),
     "Anger": (4, 5, 7, 23),
 }
 """EMFACS prototypes (Friesen & Ekman 1983): the evidence for an expression is the mean of its
-units. Contempt is AU14 on one side only: the difference of the two sides."""
+units. Two are fitted to what landmarks show: the raised cheek of Happy (AU6) hardly shows beside
+the smile, and the corners of the mouth (AU15, EMFACS's second unit of Disgust) sink in speech as
+well, so the raised upper lip (AU10) stands for it. Contempt is AU14 on one side only: the
+difference of the two sides."""
 
-NEUTRAL_LEVEL = 0.3
+NEUTRAL_LEVEL = 0.4
 """Evidence for Neutral when nothing moves; it falls by the strongest other evidence, to 0."""
 
 TEMPERATURE = 0.1
-"""Of the softmax over the eight evidences: a still face is Neutral with probability 0.74."""
+"""Of the softmax over the eight evidences: a still face is Neutral with probability 0.89."""
 
 OPEN_LIPS = 0.5 * JAW_DROP
 """Distance between the lips (rig units) at which AU25 is 1: half of what the jaw can do."""
@@ -75,8 +79,8 @@ CIRCUMPLEX: dict[str, tuple[float, float]] = {
     "Anger": (-0.8, 0.8),
     "Contempt": (-0.6, 0.2),
 }
-"""Valence and arousal of a full expression, placed after Russell's circumplex (1980); the stream's
-values are the means under the expression probabilities."""
+"""Valence and arousal of a full expression, placed after Russell's circumplex (1980); for the
+stream's values see `affect`."""
 
 
 def action_units(coefficients: np.ndarray) -> dict[int, np.ndarray]:
@@ -131,20 +135,37 @@ def expressions(coefficients: np.ndarray, units: Mapping[int, np.ndarray]) -> np
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def emotion_vector(coefficients: np.ndarray) -> np.ndarray:
+def affect(probabilities: np.ndarray) -> np.ndarray:
+    """Valence and arousal, float64 (T, 2) in [-1, 1], both 0 for a face at rest.
+
+    The mean of ``CIRCUMPLEX`` under the expressions, after what the softmax gives to all of them
+    alike was taken off: five of the seven that a face at rest does not show are unpleasant.
+
+    Args:
+        probabilities: (T, 8), see `expressions`.
+    """
+    above = probabilities - probabilities.min(axis=1, keepdims=True)
+    shares = above / np.maximum(above.sum(axis=1, keepdims=True), 1e-9)
+    return shares @ np.array([CIRCUMPLEX[name] for name in EXPRESSIONS])
+
+
+def emotion_vector(coefficients: np.ndarray, parting: np.ndarray | None = None) -> np.ndarray:
     """The 25-D vector of every frame.
 
     Args:
         coefficients: (T, 52) in [0, 1].
+        parting: AU25 (T,); by default the `lip_parting` of the coefficients.
 
     Returns:
         float32 (T, 25) in the order of ``FEATURE_NAMES``.
     """
     units = action_units(coefficients)
+    if parting is not None:
+        units[25] = parting
     probabilities = expressions(coefficients, units)
-    affect = probabilities @ np.array([CIRCUMPLEX[name] for name in EXPRESSIONS])  # (T, 2)
     columns = np.stack([units[au] for au in AUS], axis=1)
-    return np.concatenate([columns, affect, probabilities], axis=1).astype(np.float32)
+    whole = [columns, affect(probabilities), probabilities]
+    return np.concatenate(whole, axis=1).astype(np.float32)
 
 
 class LandmarksGraphAU(LandmarksExtractor):
@@ -154,6 +175,6 @@ class LandmarksGraphAU(LandmarksExtractor):
     stream = "graphau"
     feature_names = FEATURE_NAMES
 
-    def columns(self, solution: Solution) -> np.ndarray:
+    def columns(self, solution: Solution, coefficients: np.ndarray) -> np.ndarray:
         """Action units, affect and expressions, float32 (T, 25)."""
-        return emotion_vector(solution.coefficients)
+        return emotion_vector(coefficients, lip_parting(solution.coefficients))

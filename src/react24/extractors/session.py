@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from react24 import store
+from react24.notices import Notice, write_notices
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,7 @@ def write_session(
     sources: Mapping[str, Path],
     output: Path,
     settings: Mapping[str, object],
+    notices: Sequence[Notice] = (),
 ) -> None:
     """Write a feature file and say in the log what it holds.
 
@@ -27,6 +29,7 @@ def write_session(
             with their subjects.
         output: Feature file.
         settings: The stream's section of the configuration.
+        notices: Doubts about what was extracted.
     """
     schema, path = next(iter(sources.items()))
     with store.open_file(path, schema) as file:
@@ -38,6 +41,7 @@ def write_session(
         created_by=f"extract_{stream}",
         config=settings,
         inputs=store.digest_inputs(**sources),
+        finish=lambda file: write_notices(file, path.stem, notices),
     )
     frames = {role: len(part.values) for role, part in features.items()}
     valid = {role: f"{part.valid.mean():.1%}" for role, part in features.items()}

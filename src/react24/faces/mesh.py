@@ -1,4 +1,4 @@
-"""MediaPipe's face models: where faces are, and the 478 points of one of them.
+"""The face models in mediapipe's wheel: where faces are, and the 478 points of one of them.
 
 The models are those of MediaPipe's FaceMesh with refined landmarks. They are run one at a time
 instead of through ``mediapipe.solutions.face_mesh``, because that way the caller decides which
@@ -8,20 +8,14 @@ same region, the points are the same as FaceMesh's.
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-logger = logging.getLogger(__name__)
+from react24.tflite import quiet_stderr
 
 POINTS = 478
 """468 points of the mesh and 2 x 5 of the irises."""
@@ -143,7 +137,7 @@ class _Graph:
         resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))
         self._time = 0
         self._out: dict[str, Any] = {}
-        with _quiet_stderr():
+        with quiet_stderr():
             self._graph = calculator_graph.CalculatorGraph(graph_config=config)
             for name, key in outputs.items():
                 self._graph.observe_output_stream(name, self._keep(key))
@@ -282,25 +276,3 @@ def _as_detection(found: Any, shape: tuple[int, ...], corner: tuple[int, int]) -
         origin + np.array([p.x, p.y]) * size for p in found.location_data.relative_keypoints[:2]
     ]
     return Detection(box, float(found.score[0]), region_around(box, *eyes))
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep what MediaPipe's C++ side writes while a graph starts out of the console.
-
-    It warns about its own models there and no setting stops it. If the block fails, the text is
-    logged after all.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept:
-        console = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            kept.seek(0)
-            logger.error("MediaPipe said: %s", kept.read().decode(errors="replace"))  # noqa: TRY400
-            raise
-        finally:
-            os.dup2(console, 2)
-            os.close(console)

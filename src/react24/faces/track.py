@@ -16,7 +16,8 @@ from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
 from react24.faces.follow import Follower, Sighting, width
 from react24.faces.gaps import bridge, find_gaps
-from react24.faces.mesh import POINTS, Detector, LandmarkModel, box_of
+from react24.faces.mesh import POINTS, box_of
+from react24.faces.models import MEDIAPIPE, open_models
 from react24.faces.sightings import Block, Sightings
 from react24.faces.told import Seen, tell_faces
 from react24.faces.turn import TurnWatch
@@ -31,6 +32,10 @@ CHUNK = 64
 """Frames written at a time; a long track never lies in memory as a whole."""
 
 
+class NoFaceError(InputError):
+    """A role's face is missing too often."""
+
+
 @dataclass(frozen=True)
 class FaceTrack:
     """One role's face.
@@ -43,6 +48,7 @@ class FaceTrack:
         score: float32 (T,), the landmark model's probability of a face; 0 where not found.
         width: Of the video, pixels.
         height: Likewise.
+        weights: The networks that found it, ``FaceModels.weights``.
     """
 
     landmarks: np.ndarray
@@ -51,6 +57,7 @@ class FaceTrack:
     score: np.ndarray
     width: int
     height: int
+    weights: str
 
 
 def track_session(
@@ -59,6 +66,7 @@ def track_session(
     *,
     max_gap: int,
     max_missing: float,
+    model: str = MEDIAPIPE,
     threads: int = 1,
     created_by: str = "track_faces",
 ) -> None:
@@ -69,27 +77,30 @@ def track_session(
         output: Faces file to write.
         max_gap: Gaps up to this many frames are interpolated, longer ones held.
         max_missing: Largest share in [0, 1] of a role's frames that may lack a face.
+        model: The networks, see ``faces.models.open_models``; written to the attribute ``weights``.
         threads: Decoder threads; tracking itself uses one.
         created_by: Rule that writes.
 
     Raises:
         DamagedFileError: A video is unreadable somewhere; names file and second.
-        InputError: A role's face is missing too often; names session, role, file and where.
+        NoFaceError: A role's face is missing too often; names session, role, file and where.
+        InputError: The pictures lie on their side or on their head, or the networks cannot be
+            had.
     """
     with store.open_file(media_path, "media") as media:
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
         roles = {role: dict(media[role].attrs) for role in store.ROLES if role in media}
         shown = {role: media[role]["valid"][:] for role in roles}
-    config = {"max_gap": max_gap, "max_missing": max_missing}
+    config = {"max_gap": max_gap, "max_missing": max_missing, "model": model}
     inputs = store.digest_inputs(media=media_path)
     with (
         store.create(
             output, schema="faces", created_by=created_by, config=config, inputs=inputs
         ) as file,
-        Detector() as detector,
-        LandmarkModel() as landmarks,
+        open_models(model) as models,
     ):
         file.attrs["session"] = session
+        file.attrs["weights"] = models.weights
         notices = []
         for role, about in roles.items():
             group = file.create_group(role)
@@ -103,9 +114,14 @@ def track_session(
             where, video = f"session {session}, role {role}", str(about["video"])
             side = Choices.from_json(str(about.get("choices", DEFAULT.to_json()))).face
             # New ones per role: nothing is remembered from one video to the next.
-            watch = TurnWatch(detector)
+            watch = TurnWatch(models.detector)
             seen = follow_role(
-                group, pictures, Follower(detector, landmarks), frames, watch=watch, side=side
+                group,
+                pictures,
+                Follower(models.detector, models.landmarks),
+                frames,
+                watch=watch,
+                side=side,
             )
             _require_upright(where, video, watch)
             group["valid"][:] = group["found"][:] & shown[role]
@@ -250,7 +266,7 @@ def _require_faces(
             "the right person's face (another one is in the picture instead for "
             f"{instead:.2f} s; face_{role} or crop_{role} in the sample sheet say whose is meant)"
         )
-    raise InputError(
+    raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
         f"(at most {max_missing:.0%} is accepted), longest from second "
         f"{gap.start / store.FPS:.2f} to {gap.stop / store.FPS:.2f}; check that the video "
@@ -305,4 +321,6 @@ def _part(group: h5py.Group, rows: slice) -> FaceTrack:
         score=group["score"][rows],
         width=int(group.attrs["width"]),
         height=int(group.attrs["height"]),
+        # Files without the attribute are from before there was a choice.
+        weights=str(group.file.attrs.get("weights", "mediapipe 0.10.14")),
     )

@@ -62,6 +62,8 @@ def map_ticks(
     Returns:
         The map, T entries.
     """
+    first = math.floor(zero / time_base)  # recordings may count from 1970, too far for 64 bit
+    zero, end = zero - first * time_base, end - first * time_base
     unit = math.lcm(
         time_base.denominator,
         zero.denominator,
@@ -73,7 +75,7 @@ def map_ticks(
     def integer(seconds: Fraction) -> int:
         return int(seconds * unit)
 
-    times = np.asarray(pts, np.int64) * integer(time_base)
+    times = (np.asarray(pts, np.int64) - first) * integer(time_base)
     wanted = integer(zero) + np.arange(ticks, dtype=np.int64) * (unit // TICKS_PER_SECOND)
     after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1) if len(times) > 1 else None
     if after is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -19,15 +20,32 @@ For others FFmpeg guesses, from the bit rate for instance, and a guess proves no
 """
 
 
+HAVE_A_CLOCK = frozenset(
+    {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "ogg", "nut", "flv", "asf", "asf_o"}
+)
+"""Formats in which second 0 means something: a stream that starts late says so.
+
+Others count from their first sample (WAV, FLAC, MP3, ADTS) or from anywhere (transport streams).
+"""
+
+
 def open_media(path: str | Path) -> av.container.InputContainer:
     """Open a media file for reading; use it as a context manager.
 
     Raises:
-        InputError: It is missing, empty, or no media file that can be read.
+        InputError: It is missing, may not be read, is empty, or no media file that can be read.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; correct the path in the sample sheet")
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; correct the path in the sample sheet")
+        with path.open("rb"):
+            pass
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: it may not be read (permission denied); correct the rights of the file and "
+            "of its folders"
+        ) from error
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or record it again")
     try:
@@ -81,6 +99,71 @@ def _is_cover(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def pick_sound(container: av.container.InputContainer) -> av.AudioStream | None:
-    """The main sound stream, or None."""
-    return container.streams.best("audio") if container.streams.audio else None
+@dataclass(frozen=True)
+class Track:
+    """A sound stream of a file.
+
+    Attributes:
+        index: Among the sound streams, from 0.
+        title: As the file states it; empty where it does not.
+        language: Likewise.
+        channels: Number of channels.
+    """
+
+    index: int
+    title: str
+    language: str
+    channels: int
+
+    def describe(self) -> str:
+        """For the user: index, title, language."""
+        named = f" {self.title!r}" if self.title else ""
+        return f"{self.index}{named}" + (f" ({self.language})" if self.language else "")
+
+
+_NO_TITLES = frozenset({"soundhandler", "sound media handler", "core media audio", "apple sound"})
+"""Names that programs give to every sound stream."""
+
+
+def list_tracks(container: av.container.InputContainer) -> list[Track]:
+    """The sound streams of a file, in its order."""
+    tracks = []
+    for index, stream in enumerate(container.streams.audio):
+        # Matroska's tags keep the case of their writer.
+        tags = {key.lower(): value.strip() for key, value in stream.metadata.items()}
+        handler = tags.get("handler_name", "")
+        title = tags.get("title") or ("" if handler.lower() in _NO_TITLES else handler)
+        language = tags.get("language", "")
+        known = stream.codec_context is not None
+        channels = stream.codec_context.channels if known else 0
+        tracks.append(Track(index, title, "" if language == "und" else language, channels))
+    return tracks
+
+
+def pick_sound(container: av.container.InputContainer, track: str = "") -> av.AudioStream | None:
+    """The sound stream that is wanted, or None where there is no sound.
+
+    Args:
+        container: The file.
+        track: Index among the sound streams, or title; empty for the main one.
+
+    Raises:
+        InputError: There is no such track.
+    """
+    streams = container.streams.audio
+    if not streams:
+        return None
+    if not track:
+        return container.streams.best("audio")
+    if track.isdecimal() and int(track) < len(streams):
+        return streams[int(track)]
+    tracks = list_tracks(container)
+    named = [t.index for t in tracks if t.title and t.title.casefold() == track.casefold()]
+    if len(named) != 1:
+        found = "; ".join(t.describe() for t in tracks)
+        several = "several sound tracks" if named else "no sound track"
+        raise InputError(
+            f"{container.name}: {several} {track!r}; it has: {found}; accepted is an index or a "
+            f"title"
+        )
+    return streams[named[0]]

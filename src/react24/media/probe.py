@@ -1,7 +1,7 @@
 """Probing a session: what its files hold, and the 25 fps timeline that everything else follows.
 
-**Zero.** Tick 0 of a role is the earliest presentation time of the picture and sound streams of
-its video file, as in a player. Sound from a separate file starts at tick 0 with its first sample.
+**Times.** See ``react24.media.timing``: tick 0, sound beside the video, recordings that did not
+start together.
 
 **Length.** A role ends when its last picture disappears. Sound that ends up to a second earlier is
 padded with silence; if it ends earlier than that the role ends with it, and if it covers less than
@@ -11,6 +11,8 @@ half of the pictures it is taken for the wrong file. A session ends with its sho
 pictures themselves are decoded here only where damage is tolerated, because only then the session
 has to be cut before anything else is done; otherwise a picture that cannot be decoded stops the
 job that first needs it, which is the next one, with the same message.
+
+**Doubts.** What may be wrong but need not be is kept as notices (``react24.notices``).
 """
 
 from __future__ import annotations
@@ -18,60 +20,27 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from react24 import store
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
-from react24.media.clock import count_ticks, map_ticks
+from react24.media.clock import TICKS_PER_SECOND, TickMap, count_ticks, map_ticks
 from react24.media.container import open_media, pick_sound, pick_video
-from react24.media.damage import WHAT_TO_DO, Damage
-from react24.media.sound import SoundScan, scan_sound
-from react24.media.video_scan import VideoScan, scan_video
+from react24.media.damage import WHAT_TO_DO
+from react24.media.sound_checks import check_sound
+from react24.media.started import Started, read_start
+from react24.media.survey import picture_notices, refuse_same_pictures, write_pictures
+from react24.media.time_checks import check_times
+from react24.media.timing import RoleMedia, RoleScan, scan_role, start_together
+from react24.notices import write_notices
+
+__all__ = ["RoleMedia", "check_readable", "probe_session"]
 
 logger = logging.getLogger(__name__)
-
-PADDED_SOUND = Fraction(1)
-"""Sound may end this much (s) before the pictures and is then padded with silence."""
-
-WORTH_A_WORD = Fraction(1)
-"""Roles that differ in length by more than this (s) are reported."""
-
-
-@dataclass(frozen=True)
-class RoleMedia:
-    """The files of one person in a session.
-
-    Attributes:
-        video: Video file.
-        audio: Separate sound file; None where the sound is in the video.
-        subject: The person.
-        role_name: The site's own name of the role, e.g. ``expert``.
-        choices: How the files are read, where the sample sheet says it.
-    """
-
-    video: Path
-    audio: Path | None
-    subject: str
-    role_name: str
-    choices: Choices = DEFAULT
-
-
-@dataclass(frozen=True)
-class _Role:
-    """One role after its files were scanned; times in s on the clock of the video file."""
-
-    files: RoleMedia
-    video: VideoScan
-    sound: SoundScan
-    zero: Fraction
-    sound_zero: Fraction
-    length: Fraction
-    damage: tuple[Damage, ...]
 
 
 def check_readable(path: str | Path, *, video: bool = True, sound: bool = True) -> list[str]:
@@ -108,6 +77,7 @@ def probe_session(
     session: str,
     roles: Mapping[str, RoleMedia],
     tolerate_damage: bool,
+    need_sound: bool = True,
     threads: int = 1,
     created_by: str = "probe_session",
 ) -> None:
@@ -115,15 +85,21 @@ def probe_session(
 
     Besides what the contract asks for, each role's group holds ``source_pts`` int64 (T,), the
     presentation time of the picture shown at each tick in units of the attribute ``time_base``
-    (numerator, denominator); the attributes ``zero`` (s, clock of the video file), ``duration``
-    (s), ``sound_zero`` (tick 0 on the clock of the sound file, s, as numerator and denominator),
-    ``sound_rate``, ``sound_channels``, ``sound_start`` and ``sound_end`` (s after tick 0).
+    (numerator, denominator); ``wild_pts`` int64 (n,), time stamps that are wrong and whose
+    pictures are not used; ``sound_gaps`` float64 (n, 2), from and to second without sound; the
+    attributes ``zero`` (tick 0, s, clock of the video file), ``cut`` (s taken away at the start
+    because the other recording starts later), ``duration`` (s), ``sound_zero`` (tick 0 on the clock
+    of the sound file, s, as numerator and denominator), ``sound_rate`` (0 where there is no
+    sound), ``sound_channels``, ``sound_track``, ``sound_channel``, ``sound_start`` and
+    ``sound_end`` (s after tick 0), ``choices``, and ``neutral`` (from and to second of the session)
+    where the sheet says when the face is at rest.
 
     Args:
         output: Media file to write.
         session: Name of the session.
         roles: ``a`` and ``b``.
         tolerate_damage: Cut the session where a file becomes unreadable instead of failing.
+        need_sound: Whether both persons must have sound, and the session ends with it.
         threads: Decoder threads (used only where pictures are decoded).
         created_by: Rule that writes.
 
@@ -131,25 +107,40 @@ def probe_session(
         InputError: A file is unreadable, lacks sound, or is damaged and ``tolerate_damage`` is
             off; all damaged places of the session are listed.
     """
-    scans = _scan_roles(session, roles, decode=tolerate_damage, threads=threads)
-    damage = [d for role in scans.values() for d in role.damage]
+    scans = _scan_roles(
+        session, roles, decode=tolerate_damage, need_sound=need_sound, threads=threads
+    )
+    damage = [d for scan in scans.values() for d in scan.damage]
     if damage and not tolerate_damage:
         raise InputErrors(
             f"session {session}: damaged recordings; {WHAT_TO_DO}", [d.sentence() for d in damage]
         )
     for found in damage:
         logger.warning("session %s is cut: %s", session, found.sentence())
-    ticks = min(count_ticks(role.length) for role in scans.values())
+    scans = start_together(session, scans)
+    ticks = min(count_ticks(scan.length) for scan in scans.values())
     if ticks == 0:
         raise InputError(f"session {session}: nothing is left that can be used of its recordings")
-    _report_lengths(session, scans)
+    refuse_same_pictures(
+        session,
+        {role: (s.files.video, s.files.choices, s.video.survey) for role, s in scans.items()},
+    )
+    clocks = {role: _make_clock(scan, ticks) for role, scan in scans.items()}
+    started = [start for scan in scans.values() for start in _read_starts(scan)]
+    notices = [
+        notice
+        for role, scan in scans.items()
+        for notice in picture_notices(scan.files.video, role, scan.video.survey, scan.zero)
+    ]
+    notices += check_times(scans, {r: clock.valid for r, clock in clocks.items()}, started)
+    notices += check_sound(scans, Fraction(ticks, TICKS_PER_SECOND))
     inputs = {
         f"{role}_{kind}": store.sha256_file(path)
         for role, files in roles.items()
         for kind, path in (("video", files.video), ("audio", files.audio))
         if path is not None
     }
-    config = {"tolerate_damage": tolerate_damage}
+    config = {"tolerate_damage": tolerate_damage, "need_sound": need_sound}
     with store.create(
         output, schema="media", created_by=created_by, config=config, inputs=inputs
     ) as file:
@@ -158,16 +149,27 @@ def probe_session(
         file.attrs["frames"] = ticks
         file.attrs["damage"] = json.dumps([d.as_dict() for d in damage])
         for role, scan in scans.items():
-            _write_role(file.create_group(role), scan, ticks)
+            group = file.create_group(role)
+            _write_pictures(group, scan, clocks[role])
+            _write_sound(group, scan)
+            _write_choices(group, scan, ticks)
+        write_notices(file, session, notices)
 
 
 def _scan_roles(
-    session: str, roles: Mapping[str, RoleMedia], *, decode: bool, threads: int
-) -> dict[str, _Role]:
+    session: str,
+    roles: Mapping[str, RoleMedia],
+    *,
+    decode: bool,
+    need_sound: bool,
+    threads: int,
+) -> dict[str, RoleScan]:
     scans, problems = {}, []
     for role, files in roles.items():
         try:
-            scans[role] = _scan_role(role, files, decode=decode, threads=threads)
+            scans[role] = scan_role(
+                role, files, decode=decode, need_sound=need_sound, threads=threads
+            )
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -175,90 +177,78 @@ def _scan_roles(
     return scans
 
 
-def _scan_role(role: str, files: RoleMedia, *, decode: bool, threads: int) -> _Role:
-    video = scan_video(files.video, decode=decode, threads=threads)
-    inside = scan_sound(files.video) if files.audio is None else None
-    sound = inside if files.audio is None else scan_sound(files.audio)
-    if sound is None:
-        missing_in = files.audio or files.video
-        raise InputError(
-            f"{missing_in} (role {role}): no sound stream; name a file with this person's sound in "
-            "the sample sheet"
-        )
-    zero = min(video.start, inside.start) if inside else video.start
-    sound_zero = zero if inside else sound.start
-    length = _role_length(role, files, video.end - zero, sound, sound_zero)
-    damage = []
-    for scan, path, begin in (
-        (video, files.video, zero),
-        (sound, files.audio or files.video, sound_zero),
-    ):
-        if scan.damage:
-            second, message = scan.damage
-            length = min(length, max(second - begin, Fraction(0)))
-            damage.append(Damage(role, str(path), float(second - begin), message))
-    return _Role(files, video, sound, zero, sound_zero, length, tuple(damage))
+def _make_clock(scan: RoleScan, ticks: int) -> TickMap:
+    video = scan.video
+    return map_ticks(video.pts, video.time_base, scan.zero, video.end, ticks)
 
 
-def _role_length(
-    role: str, files: RoleMedia, pictures: Fraction, sound: SoundScan, sound_zero: Fraction
-) -> Fraction:
-    heard = sound.end - sound_zero
-    path = files.audio or files.video
-    if heard < pictures / 2 and not sound.damage:
-        raise InputError(
-            f"{path} (role {role}): its sound lasts {float(heard):.1f} s, the pictures of "
-            f"{files.video} {float(pictures):.1f} s; name the sound file of this recording"
-        )
-    if pictures - heard <= PADDED_SOUND:
-        return pictures
-    logger.warning(
-        "%s (role %s): the sound ends %.1f s before the pictures; the role is cut there",
-        path,
-        role,
-        float(pictures - heard),
+def _read_starts(scan: RoleScan) -> list[Started]:
+    """When the files of a role say that they were started."""
+    files, choices = scan.files, scan.files.choices
+    length = float(scan.video.end - scan.video.start)
+    video = Started(
+        files.video, scan.role, read_start(files.video), choices.offset, "offset", length
     )
-    return heard
+    if files.audio is None:
+        return [video]
+    length = float(scan.sound.end - scan.sound.start) if scan.sound else None
+    sound = Started(
+        files.audio,
+        scan.role,
+        read_start(files.audio),
+        choices.audio_offset,
+        "audio_offset",
+        length,
+    )
+    return [video, sound]
 
 
-def _report_lengths(session: str, roles: Mapping[str, _Role]) -> None:
-    lengths = {role: scan.length for role, scan in roles.items()}
-    if max(lengths.values()) - min(lengths.values()) > WORTH_A_WORD:
-        text = ", ".join(f"{role} {float(length):.2f} s" for role, length in lengths.items())
-        logger.warning(
-            "session %s: its roles differ in length (%s); cut to the shorter", session, text
-        )
-
-
-def _write_role(group, role: _Role, ticks: int) -> None:
-    video, sound = role.video, role.sound
-    clock = map_ticks(video.pts, video.time_base, role.zero, video.end, ticks)
+def _write_pictures(group: h5py.Group, scan: RoleScan, clock: TickMap) -> None:
+    video, files = scan.video, scan.files
     group.create_dataset("source_frame", data=clock.frame)
     group.create_dataset("source_pts", data=video.pts[clock.frame].astype(np.int64))
+    group.create_dataset("wild_pts", data=np.asarray(video.wild[:, 0], np.int64))
     group.create_dataset("valid", data=clock.valid)
-    files = role.files
     group.attrs["video"] = str(files.video)
-    group.attrs["audio"] = str(files.audio or files.video)
     group.attrs["subject"] = files.subject
     group.attrs["role_name"] = files.role_name
-    group.attrs["choices"] = files.choices.to_json()
-    group.attrs["width"] = video.width
-    group.attrs["height"] = video.height
+    write_pictures(group, video.survey, files.choices)
     group.attrs["source_fps"] = video.rate
     group.attrs["source_frames"] = len(video.pts)
     group.attrs["time_base"] = [video.time_base.numerator, video.time_base.denominator]
-    group.attrs["zero"] = float(role.zero)
-    group.attrs["duration"] = float(role.length)
-    group.attrs["sound_zero"] = [role.sound_zero.numerator, role.sound_zero.denominator]
-    group.attrs["sound_rate"] = sound.rate
-    group.attrs["sound_channels"] = sound.channels
-    group.attrs["sound_start"] = float(sound.start - role.sound_zero)
-    group.attrs["sound_end"] = float(sound.end - role.sound_zero)
-    if not clock.valid.all():
-        logger.warning(
-            "%s: %d of %d ticks have no picture of their own time, the first at second %.2f",
-            files.video,
-            int((~clock.valid).sum()),
-            ticks,
-            int(np.argmin(clock.valid)) / store.FPS,
+    group.attrs["zero"] = float(scan.zero)
+    group.attrs["cut"] = float(scan.cut)
+    group.attrs["duration"] = float(scan.length)
+
+
+def _write_sound(group: h5py.Group, scan: RoleScan) -> None:
+    sound, zero = scan.sound, scan.sound_zero
+    gaps = sound.gaps if sound else ()
+    spans = [(float(gap.second - zero), float(gap.second + gap.size - zero)) for gap in gaps]
+    group.create_dataset("sound_gaps", data=np.array(spans, np.float64).reshape(-1, 2))
+    group.attrs["audio"] = str(scan.sound_file)
+    group.attrs["sound_zero"] = [zero.numerator, zero.denominator]
+    group.attrs["sound_rate"] = sound.rate if sound else 0
+    group.attrs["sound_channels"] = sound.channels if sound else 0
+    group.attrs["sound_track"] = sound.track if sound else 0
+    group.attrs["sound_channel"] = scan.files.choices.audio_channel
+    group.attrs["sound_start"] = float(sound.start - zero) if sound else 0.0
+    group.attrs["sound_end"] = float(sound.end - zero) if sound else 0.0
+
+
+def _write_choices(group: h5py.Group, scan: RoleScan, ticks: int) -> None:
+    """What the sheet says, and the times of it that fall into the session."""
+    choices = scan.files.choices
+    group.attrs["choices"] = choices.to_json()
+    if choices.neutral is None:
+        return
+    begin, end = (second - float(scan.cut) for second in choices.neutral)
+    length = ticks / store.FPS
+    if end <= 0 or begin >= length:
+        raise InputError(
+            f"{scan.files.video} (role {scan.role}): neutral_{scan.role} says second "
+            f"{choices.neutral[0]:g} to {choices.neutral[1]:g}, but only second "
+            f"{float(scan.cut):.2f} to {float(scan.cut) + length:.2f} of the video is in the "
+            f"session"
         )
+    group.attrs["neutral"] = [max(begin, 0.0), min(end, length)]

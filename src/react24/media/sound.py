@@ -1,10 +1,10 @@
-"""Sound: its extent, and decoding it to mono samples aligned with tick 0."""
+"""Sound: decoding it along the clock of its file, and reading it aligned with tick 0."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,117 +12,119 @@ import av
 import numpy as np
 
 from react24 import store
+from react24.choices import MIX
 from react24.errors import InputError
-from react24.media.clock import TICKS_PER_SECOND
-from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media, pick_sound
+from react24.media.clock import ROUNDING, TICKS_PER_SECOND
+from react24.media.container import READ_ERRORS, open_media, pick_sound
 from react24.media.damage import DamagedFileError
+from react24.media.stamps import SMALLEST_WILD
 
 GAP = Fraction(1, 20)
 """Time stamps that run away from the sample count by more than this (s) mark a real gap."""
 
-TRUNCATION = Fraction(1)
-"""Sound that ends this much (s) before its declared end was cut short."""
+SIDES = {"left": ("FL", 0), "right": ("FR", 1)}
+"""Word for a channel -> FFmpeg's name of it, and its index where channels have no names."""
 
 
 @dataclass(frozen=True)
-class SoundScan:
-    """What decoding a sound stream once tells.
+class Block:
+    """Consecutive samples of a sound stream.
 
     Attributes:
-        start: Presentation time of the first sample, s on the file's clock.
-        end: Presentation time after the last readable sample, s.
+        time: Of the first sample, s on the file's clock.
+        samples: float32 (n, channels) in [-1, 1].
         rate: Samples per second.
-        channels: Number of channels.
-        damage: (second on the file's clock, clause) of the first unreadable place, or None.
+        names: FFmpeg's name of each channel (``FL``); empty where they have none.
+        gap: s without sound before it; negative where it was cut because stamps went back.
+        wild: Its stamp contradicted those around it; ``time`` is counted on instead.
     """
-
-    start: Fraction
-    end: Fraction
-    rate: int
-    channels: int
-    damage: tuple[Fraction, str] | None
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Consecutive samples: ``time`` of the first (s, file clock), mono float32 (n,)."""
 
     time: Fraction
     samples: np.ndarray
     rate: int
-    channels: int
+    names: tuple[str, ...] = ()
+    gap: Fraction = Fraction(0)
+    wild: bool = False
+
+    @property
+    def length(self) -> Fraction:
+        """In seconds."""
+        return Fraction(len(self.samples), self.rate)
+
+    @property
+    def end(self) -> Fraction:
+        """Time after the last sample, s."""
+        return self.time + self.length
 
 
-def scan_sound(path: str | Path) -> SoundScan | None:
-    """Decode a file's sound once to learn where it starts and ends; None if it has no sound.
+def read_blocks(path: str | Path, track: str = "") -> Iterator[Block]:
+    """Decoded sound along its file's clock, at the file's own rate, with all its channels.
 
-    Decoding is the only way to know the first sample's time (encoders put silence in front that
-    the decoder removes) and costs about a second for twenty minutes.
+    Between blocks whose stamps agree to within ``GAP`` samples are counted, so that stamps which
+    are rounded do not tear the sound. Single stamps that contradict the one after them are
+    ignored. Where stamps go back, what would be heard twice is left out.
+
+    Args:
+        path: The file.
+        track: As in ``Choices.audio_track``.
 
     Raises:
-        InputError: The sound cannot be decoded at all.
+        InputError: No such track, or the format changes on the way.
+        av.error.FFmpegError: It cannot be decoded on.
     """
+    clock, late = None, False
+    for block in _without_wild(_decode(path, track)):
+        off = Fraction(0) if clock is None else block.time - clock
+        if clock is None or abs(off) > (0 if late else GAP):
+            time = block.time if clock is None else max(block.time, clock)
+            cut = math.ceil(-off * block.rate) if off < 0 else 0
+            late = cut > len(block.samples)
+            block = replace(block, time=time, samples=block.samples[cut:], gap=off)
+        else:
+            block = replace(block, time=clock)
+        clock = block.end
+        yield block
+
+
+def _without_wild(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Give a block whose stamp is contradicted by the next one the time that is due."""
+    held, due = None, None
+    while True:
+        try:
+            block = next(blocks, None)
+        except READ_ERRORS:
+            if held is not None:  # what was whole is heard
+                yield held
+            raise
+        if block is None:
+            break
+        if held is not None:
+            if due is not None and abs(held.time - due) > GAP >= abs(
+                block.time - due - held.length
+            ):
+                held = replace(held, time=due, wild=True)
+            due = held.end
+            yield held
+        held = block
+    if held is not None:
+        if due is not None and abs(held.time - due) > SMALLEST_WILD:
+            held = replace(held, time=due, wild=True)
+        yield held
+
+
+def _decode(path: str | Path, track: str) -> Iterator[Block]:
     with open_media(path) as container:
-        stream = pick_sound(container)
-        if stream is None:
-            return None
-        declared = _declared_end(path, stream)
-    start, end, rate, channels, damage = None, Fraction(0), 0, 0, None
-    try:
-        for block in _blocks(path):
-            start = block.time if start is None else start
-            rate, channels = block.rate, block.channels
-            end = max(end, block.time + Fraction(len(block.samples), rate))
-    except READ_ERRORS as error:
-        damage = (end, f"the sound cannot be decoded ({error.strerror})")
-    if start is None:
-        raise InputError(f"{path}: its sound cannot be decoded; convert it to AAC or WAV")
-    if damage is None and declared is not None and declared - end > TRUNCATION:
-        damage = (end, f"the sound ends here, {float(declared - end):.1f} s before its stated end")
-    return SoundScan(start, end, rate, channels, damage)
-
-
-def _declared_end(path: str | Path, stream: av.AudioStream) -> Fraction | None:
-    """When the sound should end by its header, s on the file's clock."""
-    if stream.container.format.name == "wav":
-        # FFmpeg states what is there; the header of the cut file still tells what was.
-        size = _wav_data_size(Path(path))
-        block = stream.codec_context.bit_rate // 8
-        return Fraction(size, block) if size and block else None
-    if stream.container.format.name not in STATE_LENGTH or not stream.duration:
-        return None
-    return ((stream.start_time or 0) + stream.duration) * stream.time_base
-
-
-def _wav_data_size(path: Path) -> int | None:
-    """Bytes of sound that a WAV file's header promises; None where it leaves that open."""
-    with path.open("rb") as file:
-        position, end = 12, path.stat().st_size
-        while position + 8 <= end:
-            file.seek(position)
-            kind, size = file.read(4), int.from_bytes(file.read(4), "little")
-            if kind == b"data":
-                # Recorders that write to a pipe cannot know the size and put in a filler.
-                return size if 0 < size < 0xFFFFFF00 else None
-            position += 8 + size + size % 2
-    return None
-
-
-def _blocks(path: str | Path) -> Iterator[_Block]:
-    """Decoded sound as mono blocks at the file's own rate.
-
-    Channels are averaged, as in the official feature code, without FFmpeg's mixing weights.
-    """
-    with open_media(path) as container:
-        stream = pick_sound(container)
+        stream = pick_sound(container, track)
         if stream is None:
             raise InputError(f"{path}: no sound stream")
-        to_float, rate, layout = None, 0, ""
+        to_float, rate, layout, names = None, 0, "", ()
         clock = None
         for frame in container.decode(stream):
             if to_float is None:
                 rate, layout = frame.sample_rate, frame.layout.name
-                to_float = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+                names = _channel_names(frame.layout)
+                # Packed: PyAV crashes on planar sound with eight or more channels.
+                to_float = av.AudioResampler(format="flt", layout=frame.layout, rate=rate)
             if (frame.sample_rate, frame.layout.name) != (rate, layout):
                 raise InputError(
                     f"{path}: the sound changes from {rate} Hz {layout} to {frame.sample_rate} Hz "
@@ -133,35 +135,87 @@ def _blocks(path: str | Path) -> Iterator[_Block]:
             elif clock is None:
                 clock = Fraction(0)
             for part in to_float.resample(frame):
-                channels = part.to_ndarray()  # (channels, n)
-                mono = channels.mean(axis=0, dtype=np.float32)
-                yield _Block(clock, mono, rate, len(channels))
-                clock += Fraction(len(mono), rate)
+                samples = part.to_ndarray().reshape(-1, frame.layout.nb_channels)  # (n, channels)
+                yield Block(clock, samples, rate, names)
+                clock += Fraction(len(samples), rate)
 
 
-def _on_timeline(path: str, zero: Fraction, length: Fraction) -> Iterator[np.ndarray]:
-    """The sound at its own rate from ``zero`` (s, file clock) on, gaps filled with silence.
+def _channel_names(layout: av.AudioLayout) -> tuple[str, ...]:
+    # Of a layout without names PyAV gives channels that do not exist.
+    if layout.name == f"{layout.nb_channels} channels":
+        return ()
+    return tuple(channel.name for channel in layout.channels)
+
+
+def find_channel(channel: str, block: Block, path: str | Path) -> int | None:
+    """Index of the wanted channel, None for the mean of all.
+
+    Args:
+        channel: As in ``Choices.audio_channel``.
+        block: A block of the sound.
+        path: The file, for the message.
+
+    Raises:
+        InputError: There is no such channel.
+    """
+    count = block.samples.shape[1]
+    if channel == MIX:
+        return None
+    if channel in SIDES:
+        name, index = SIDES[channel]
+        index = block.names.index(name) if name in block.names else index
+        missing = bool(block.names) and count > 2 and name not in block.names
+    else:
+        index, missing = int(channel), False
+    if missing or index >= count or (channel in SIDES and count == 1):
+        named = f" ({', '.join(block.names)})" if block.names else ""
+        raise InputError(
+            f"{path}: no channel {channel!r}; its sound has {count} channel"
+            f"{'s' if count > 1 else ''}{named}; accepted is mix or an index from 0 to {count - 1}"
+            f"{', left or right' if count > 1 else ''}"
+        )
+    return index
+
+
+def take_channel(samples: np.ndarray, channel: int | None) -> np.ndarray:
+    """One channel, or the mean of all as in the official feature code (not FFmpeg's weights).
+
+    Args:
+        samples: float32 (n, channels).
+        channel: Index, or None for the mean.
+
+    Returns:
+        float32 (n,).
+    """
+    return samples.mean(axis=1, dtype=np.float32) if channel is None else samples[:, channel]
+
+
+def _on_timeline(
+    path: str, track: str, channel: str, zero: Fraction, length: Fraction
+) -> Iterator[np.ndarray]:
+    """The chosen sound at its own rate from ``zero`` (s, file clock) on, gaps made silent.
 
     Gives at least ``length`` s where the file holds them; damage behind that is ignored.
     """
     position, needed, rate = 0, math.inf, 1  # samples given so far, samples of ``length``
+    chosen, known = None, False
     try:
-        for block in _blocks(path):
-            samples, rate = block.samples, block.rate
-            needed = length * rate
-            where = round((block.time - zero) * rate)
-            if position == 0 or abs(where - position) > GAP * rate:
-                if where > position:
-                    where = min(where, math.ceil(needed) + position)  # stamps can be absurd
-                    yield np.zeros(where - position, np.float32)
-                    position = where
-                else:
-                    samples = samples[position - where :]
-            if len(samples):
+        for block in read_blocks(path, track):
+            if not known:
+                chosen, known = find_channel(channel, block, path), True
+            rate, needed = block.rate, length * block.rate
+            samples = take_channel(block.samples, chosen)
+            where = math.floor((block.time - zero) * rate + Fraction(1, 2))
+            while position < min(where, needed):  # a gap can be hours long
+                count = min(where - position, rate)
+                yield np.zeros(count, np.float32)
+                position += count
+            samples = samples[max(position - where, 0) :]
+            if len(samples) and where <= position:
                 yield samples
                 position += len(samples)
     except READ_ERRORS as error:
-        if position < needed:
+        if position < needed - ROUNDING * rate:
             raise DamagedFileError(
                 path,
                 position / rate,
@@ -193,8 +247,9 @@ def read_sound(media_path: str | Path, role: str, sample_rate: int) -> np.ndarra
         sample_rate: Samples per second wanted.
 
     Returns:
-        float32 (T * sample_rate // 25,), mono (mean over channels), in [-1, 1]; sample 0 is at
-        the instant of tick 0; zeros before the sound starts, after it ends and in its gaps.
+        float32 (T * sample_rate // 25,), mono (the chosen channel, or the mean of all), in
+        [-1, 1]; sample 0 is at the instant of tick 0; zeros before the sound starts, after it ends
+        and in its gaps.
 
     Raises:
         DamagedFileError: The sound is unreadable somewhere; names file and second.
@@ -205,9 +260,15 @@ def read_sound(media_path: str | Path, role: str, sample_rate: int) -> np.ndarra
         path, ticks = str(group.attrs["audio"]), int(file.attrs["frames"])
         zero = Fraction(*(int(n) for n in group.attrs["sound_zero"]))
         rate = int(group.attrs["sound_rate"])
+        track, channel = str(group.attrs["sound_track"]), str(group.attrs["sound_channel"])
+    if rate == 0:
+        raise InputError(
+            f"{media_path}, role {role}: {path} has no sound that can be used; name a file with "
+            f"this person's sound in the sample sheet, or leave out the streams that hear"
+        )
     sound = np.zeros(ticks * sample_rate // TICKS_PER_SECOND, np.float32)
     filled = 0
-    parts = _on_timeline(path, zero, Fraction(ticks, TICKS_PER_SECOND))
+    parts = _on_timeline(path, track, channel, zero, Fraction(ticks, TICKS_PER_SECOND))
     for part in _resample(parts, rate, sample_rate):
         part = part[: len(sound) - filled]
         sound[filled : filled + len(part)] = part

@@ -10,9 +10,11 @@ import av
 import numpy as np
 
 from react24 import store
+from react24.choices import Choices
 from react24.errors import InputError
 from react24.media.container import READ_ERRORS, open_media, pick_video
 from react24.media.damage import DamagedFileError
+from react24.media.picture import Screen, Size, read_framing, shown_size
 
 logger = logging.getLogger(__name__)
 
@@ -81,30 +83,12 @@ def require_video(container, path: str | Path) -> av.VideoStream:
     return stream
 
 
-def shown_size(frame: av.VideoFrame) -> tuple[int, int]:
-    """Width and height of a picture after the rotation that its file asks for."""
-    size = frame.width, frame.height
-    return size[::-1] if frame.rotation % 180 else size
-
-
-def _rgb(frame: av.VideoFrame, width: int, height: int, path: str, second: float) -> np.ndarray:
-    if shown_size(frame) != (width, height):
-        raise InputError(
-            f"{path}, second {second:.2f}: the picture size changes from {width}x{height} to "
-            f"{frame.width}x{frame.height}; convert the video to one size"
-        )
-    rgb = frame.to_ndarray(format="rgb24")
-    turns = round(frame.rotation / 90) % 4
-    rgb = np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
-    rgb.flags.writeable = False
-    return rgb
-
-
 class _Source:
     """One decoding pass over a video, asked for pictures in order of presentation."""
 
-    def __init__(self, container, path: str, zero: float, threads: int):
+    def __init__(self, container, path: str, zero: float, threads: int, wild: set[int]):
         self.path = path
+        self.wild = wild
         self.zero = zero
         stream = require_video(container, path)
         self.base = float(stream.time_base)
@@ -139,7 +123,9 @@ class _Source:
 
     def _next(self, pts: int) -> av.VideoFrame | None:
         try:
-            frame = next((f for f in self._pictures if f.pts is not None), None)
+            frame = next(
+                (f for f in self._pictures if f.pts is not None and f.pts not in self.wild), None
+            )
         except READ_ERRORS as error:
             raise DamagedFileError(
                 self.path, self.second(pts), f"the picture cannot be decoded ({error.strerror})"
@@ -160,6 +146,20 @@ def _seek(container, path: str, pts: int) -> None:
     container.seek(target, stream=stream, backward=True)
 
 
+def _tell_size(frame, screen: Screen, before: Size, path: str, second: float) -> Size:
+    """The size of a frame; a word in the log where it is another than that of the one before."""
+    size = shown_size(frame, screen.framing)
+    if size != before:
+        logger.warning(
+            "%s, second %.2f: the picture is %dx%d from here on; shown within %dx%d",
+            path,
+            second,
+            *size,
+            *screen.size,
+        )
+    return size
+
+
 def read_frames(
     media_path: str | Path,
     role: str,
@@ -178,28 +178,33 @@ def read_frames(
         threads: Decoder threads.
 
     Yields:
-        (tick, picture): the picture is uint8 (H, W, 3), RGB, read-only. Ticks that show the same
-        source picture yield the same array object.
+        (tick, picture): the picture as a player shows it, or the part of it that the sample sheet
+        asks for: uint8 (H, W, 3), RGB, contiguous, read-only. Ticks that show the same source
+        picture yield the same array object.
 
     Raises:
         DamagedFileError: The video is unreadable somewhere; names file and second.
-        InputError: The video is gone, or changes its picture size.
+        InputError: The video is gone.
     """
     with store.open_file(media_path, "media") as file:
         group = file[role]
         path, zero = str(group.attrs["video"]), float(group.attrs["zero"])
-        width, height = int(group.attrs["width"]), int(group.attrs["height"])
+        size = int(group.attrs["picture_width"]), int(group.attrs["picture_height"])
+        crop = Choices.from_json(group.attrs["choices"]).crop
         wanted = group["source_pts"][start:stop]
+        wild = set(group["wild_pts"][:].tolist())
     if not len(wanted):
         return
     with open_media(path) as container:
         if start:
             _seek(container, path, int(wanted[0]))
-        source = _Source(container, path, zero, threads)
-        shown, picture = None, None
+        source = _Source(container, path, zero, threads, wild)
+        screen, shown, picture, seen = None, None, None, size
         for tick, pts in enumerate(wanted, start=start):
             frame = source.at(int(pts))
+            if screen is None:  # the decoder may say the pixels' shape only with its first picture
+                screen = Screen(read_framing(require_video(container, path)), size, crop)
             if frame is not shown:
-                shown = frame
-                picture = _rgb(frame, width, height, path, source.second(int(pts)))
+                shown, picture = frame, screen.show(frame)
+                seen = _tell_size(frame, screen, seen, path, source.second(int(pts)))
             yield tick, picture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,12 +13,20 @@ import numpy as np
 from react24.errors import InputError
 from react24.log import progress
 from react24.media.container import READ_ERRORS, STATE_LENGTH, open_media
+from react24.media.stamps import (
+    ENDLESS_JUMP,
+    Jump,
+    Stamps,
+    find_gaps,
+    order_stamps,
+    usual_step,
+)
+from react24.media.survey import Survey, survey_pictures
 from react24.media.video import (
     decode_pictures,
     from_first_key,
     lacks_pts,
     require_video,
-    shown_size,
 )
 
 logger = logging.getLogger(__name__)
@@ -26,8 +34,11 @@ logger = logging.getLogger(__name__)
 TRUNCATION = Fraction(1)
 """A stream that ends this much (s) before its declared end was cut short."""
 
-BACKWARD_JUMP = Fraction(1)
-"""Decoding times that jump back by more than this (s) come from a broken or glued file."""
+MARKS_LOST_DATA = frozenset({"mpegts"})
+"""Formats that mark a packet as broken where their counters jump, which glueing does as well.
+
+Only decoding tells whether a picture was lost there.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,17 +49,29 @@ class VideoScan:
         pts: int64 (n,), strictly increasing presentation times in units of ``time_base``.
         time_base: Seconds per unit.
         end: When the last readable picture disappears, s on the clock of ``pts``.
-        width: Of a picture as shown (after rotation), pixels.
-        height: Likewise.
+        survey: What a first look at the pictures tells.
         damage: (second on the clock of ``pts``, clause) of the first unreadable place, or None.
+        wild: int64 (m, 2), stamps that contradict those around them, and when their turn was;
+            their pictures are not used.
+        gaps: Stretches without a picture.
+        joints: Where the file marks a break although all pictures decode, s likewise.
+        counted: The file has no time per picture: they follow each other at equal steps.
     """
 
     pts: np.ndarray
     time_base: Fraction
     end: Fraction
-    width: int
-    height: int
+    survey: Survey
     damage: tuple[Fraction, str] | None
+    wild: np.ndarray
+    gaps: tuple[Jump, ...]
+    joints: tuple[Fraction, ...]
+    counted: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures as shown."""
+        return self.survey.size
 
     @property
     def start(self) -> Fraction:
@@ -70,8 +93,8 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
     Without ``decode`` the packets are only demultiplexed (fast: what the disk gives), which finds
     files that were cut short, broken containers and packets that the container marks as broken.
     With it every picture is decoded, which also finds damage inside the packets (unless it still
-    decodes without an error). Where packets should carry presentation times but do not, pictures
-    are decoded in any case.
+    decodes without an error). Where packets should carry presentation times but do not, or a
+    transport stream marks a break, pictures are decoded in any case.
 
     Args:
         path: The video.
@@ -81,85 +104,86 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
     Raises:
         InputError: No readable video stream, or not a single picture.
     """
+    survey = survey_pictures(path, threads)
     with open_media(path) as container:
         stream = require_video(container, path)
-        try:
-            first = next(decode_pictures(container, stream, 1), None)
-        except READ_ERRORS as error:
-            raise InputError(
-                f"{path}: its first picture cannot be decoded ({error.strerror})"
-            ) from error
-        if first is None:
-            raise InputError(f"{path}: its video stream holds no picture that can be decoded")
-        width, height = shown_size(first)
         time_base = stream.time_base
         average = 1 / stream.average_rate if stream.average_rate else None
-        sample_aspect = stream.sample_aspect_ratio
-    if sample_aspect not in (None, 0, 1):
-        logger.warning(
-            "%s: pixels are not square (%s); landmarks are in stored pixels", path, sample_aspect
-        )
+        counted = lacks_pts(container)
     times = _times_of_packets(path)
     if decode or times.incomplete:
         times = _times_of_pictures(path, times, threads)
-    pts = np.unique(np.asarray(times.pts, np.int64))
+    pts = times.stamps.kept
     if not len(pts):
         raise InputError(f"{path}: its video stream holds no picture that can be decoded")
-    last = times.last_duration or _usual_step(pts) or (average / time_base if average else 0)
+    last = times.last_duration or usual_step(pts) or (average / time_base if average else 0)
     end = (int(pts[-1]) + Fraction(last)) * time_base
-    damage = times.damage
+    damage = _first(times.damage, _endless_jump(find_gaps(pts, time_base)))
     if damage:
         pts = pts[pts * float(time_base) < float(damage[0])] if damage[0] < end else pts
         end = min(end, damage[0])
         if not len(pts):
             raise InputError(f"{path}: unreadable from its first picture on ({damage[1]})")
-    return VideoScan(pts, time_base, end, width, height, damage)
+    return VideoScan(
+        pts=pts,
+        time_base=time_base,
+        end=end,
+        survey=survey,
+        damage=damage,
+        wild=times.stamps.wild,
+        gaps=find_gaps(pts, time_base),
+        joints=tuple(joint for joint in times.joints if joint < end),
+        counted=counted,
+    )
 
 
 @dataclass(frozen=True)
 class _Times:
-    pts: list[int]
+    stamps: Stamps
     last_duration: int | None
     incomplete: bool
     damage: tuple[Fraction, str] | None
+    joints: tuple[Fraction, ...]
 
 
 class _PacketTimes:
-    """Gathers presentation times while packets pass by, and notices where they go wrong."""
+    """Gathers time stamps while packets pass by, up to one that the container marks as broken."""
 
-    def __init__(self, base: Fraction, by_dts: bool):
+    def __init__(self, container, base: Fraction):
         self.base = base
-        self.by_dts = by_dts
+        self.by_dts = lacks_pts(container)
+        self.marks_lost_data = container.format.name in MARKS_LOST_DATA
         self.pts: list[int] = []
+        self.dts: list[int | None] = []
+        self.durations: list[int] = []
         self.first_key: int | None = None
         self.incomplete = False
-        self.last_duration: int | None = None
-        self._newest: int | None = None
-        self._dts: int | None = None
+        self.joints: list[Fraction] = []
 
     def add(self, packet: av.Packet) -> tuple[Fraction, str] | None:
         """Take one packet of the stream; returns damage that shows in it."""
         pts = packet.dts if self.by_dts else packet.pts
         if packet.is_corrupt:
-            return (pts or 0) * self.base, "the picture data is cut off or broken"
-        if packet.dts is not None:
-            if self._dts is not None and (self._dts - packet.dts) * self.base > BACKWARD_JUMP:
-                return self.newest, "the time stamps jump back"
-            self._dts = packet.dts
+            second = (pts or 0) * self.base
+            if not self.marks_lost_data:
+                return second, "the picture data is cut off or broken"
+            self.joints.append(second)
         self.first_key = pts if self.first_key is None else self.first_key
         if pts is None:
             self.incomplete = True
         elif not packet.is_discard:
             self.pts.append(pts)
-            if self._newest is None or pts >= self._newest:
-                self._newest = pts
-                self.last_duration = None if self.by_dts else packet.duration
+            self.dts.append(packet.dts)
+            self.durations.append(0 if self.by_dts else packet.duration or 0)
         return None
 
     @property
     def newest(self) -> Fraction:
         """End of the latest picture so far, s."""
-        return ((self._newest or 0) + (self.last_duration or 0)) * self.base
+        if not self.pts:
+            return Fraction(0)
+        latest = int(np.argmax(self.pts))
+        return (self.pts[latest] + self.durations[latest]) * self.base
 
 
 def _times_of_packets(path: str | Path) -> _Times:
@@ -167,7 +191,7 @@ def _times_of_packets(path: str | Path) -> _Times:
     damage = None
     with open_media(path) as container:
         stream = require_video(container, path)
-        times = _PacketTimes(stream.time_base, lacks_pts(container))
+        times = _PacketTimes(container, stream.time_base)
         furthest = Fraction(0)
         try:
             for packet in from_first_key(container.demux(), stream):
@@ -180,9 +204,43 @@ def _times_of_packets(path: str | Path) -> _Times:
         except READ_ERRORS as error:
             damage = times.newest, f"the file cannot be read on ({error.strerror})"
         damage = damage or _early_end(container, stream, times.newest, furthest)
-    # Pictures presented before the first key picture refer to ones that were cut away.
-    pts = [p for p in times.pts if p >= times.first_key]
-    return _Times(pts, times.last_duration, times.incomplete, damage)
+    stamps = order_stamps(times.pts, times.dts, times.base)
+    if times.first_key not in stamps.wild[:, 0]:
+        # Pictures presented before the first key picture refer to ones that were cut away.
+        stamps = replace(stamps, kept=stamps.kept[stamps.kept >= times.first_key])
+    lasting = dict(zip(times.pts, times.durations, strict=True))
+    return _Times(
+        stamps,
+        lasting[int(stamps.kept[-1])] if len(stamps.kept) else None,
+        times.incomplete or bool(times.joints),
+        _first(damage, _jump_back(stamps, times.base)),
+        tuple(times.joints),
+    )
+
+
+def _first(*damage: tuple[Fraction, str] | None) -> tuple[Fraction, str] | None:
+    return min((d for d in damage if d), default=None)
+
+
+def _jump_back(stamps: Stamps, base: Fraction) -> tuple[Fraction, str] | None:
+    if stamps.back is None:
+        return None
+    before, after = stamps.back
+    end = (before + (usual_step(stamps.kept) or 0)) * base
+    return end, (
+        f"the time stamps of the pictures jump back by {float(end - after * base):.2f} s, as where "
+        f"two recordings were glued together; give each piece a file and a session of its own"
+    )
+
+
+def _endless_jump(gaps: tuple[Jump, ...]) -> tuple[Fraction, str] | None:
+    for gap in gaps:
+        if gap.size > ENDLESS_JUMP:
+            return gap.second, (
+                f"the time stamps of the pictures jump forward by {float(gap.size):.0f} s, as "
+                f"where a clock was set; give each piece a file and a session of its own"
+            )
+    return None
 
 
 def _end_of(packet: av.Packet) -> Fraction:
@@ -216,7 +274,8 @@ def _early_end(
 def _times_of_pictures(path: str | Path, packets: _Times, threads: int) -> _Times:
     """Presentation times of the pictures that the decoder gives, up to the first damage."""
     pts: list[int] = []
-    duration, damage = None, None
+    durations: dict[int, int] = {}
+    damage = None
     with open_media(path) as container:
         stream = require_video(container, path)
         base, by_dts = stream.time_base, lacks_pts(container)
@@ -225,20 +284,23 @@ def _times_of_pictures(path: str | Path, packets: _Times, threads: int) -> _Time
                 decode_pictures(container, stream, threads),
                 what=f"checking {Path(path).name}",
                 unit="frame",
-                total=len(packets.pts),
+                total=len(packets.stamps.kept),
             ):
                 if frame.is_corrupt:
                     damage = (frame.pts or 0) * base, "the picture is broken"
                     break
                 if frame.pts is not None:
                     pts.append(frame.pts)
-                    duration = None if by_dts else frame.duration
+                    durations[frame.pts] = 0 if by_dts else frame.duration
         except READ_ERRORS as error:
-            second = ((pts[-1] if pts else 0) + (duration or 0)) * base
+            last = pts[-1] if pts else 0
+            second = (last + durations.get(last, 0)) * base
             damage = second, f"the picture cannot be decoded ({error.strerror})"
-    earlier = [d for d in (packets.damage, damage) if d]
-    return _Times(pts, duration, False, min(earlier) if earlier else None)
-
-
-def _usual_step(pts: np.ndarray) -> int | None:
-    return int(np.median(np.diff(pts))) if len(pts) > 1 else None
+    stamps = order_stamps(pts, pts, base)
+    return _Times(
+        stamps,
+        durations[int(stamps.kept[-1])] if len(stamps.kept) else None,
+        False,
+        _first(packets.damage, damage, _jump_back(stamps, base)),
+        packets.joints,
+    )

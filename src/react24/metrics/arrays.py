@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -138,6 +139,31 @@ def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:
             f"{where}frame {frame}, channel {channel}; metrics need finite values"
         )
     return clip
+
+
+def check_valid(valid: object, clips: int, frames: int, name: str) -> np.ndarray | None:
+    """Which frames are known, bool (N, T); None where all are, or where nothing is said.
+
+    Raises:
+        InputError: Another shape.
+    """
+    if valid is None:
+        return None
+    valid = to_numpy(valid).astype(bool)
+    if valid.shape != (clips, frames):
+        raise InputError(
+            f"validity of {name} has shape {valid.shape}, but the predictions ask for "
+            f"{(clips, frames)} (clips, frames)"
+        )
+    return None if valid.all() else valid
+
+
+def defined_mean(values: np.ndarray) -> float:
+    """Mean of what is not NaN; NaN where nothing is."""
+    missing = np.isnan(values)
+    if missing.all():
+        return math.nan
+    return float(values[~missing].mean() if missing.any() else values.mean())
 
 
 def hold_clips(values: ClipArray, name: str) -> np.ndarray:

@@ -18,6 +18,7 @@ from react24.metrics.arrays import (
     check_behaviour,
     check_predictions,
     clips_per_group,
+    defined_mean,
     read_clips,
     read_groups,
 )
@@ -37,9 +38,11 @@ class FRCorr:
     Attributes:
         official: Mean over clips of the SUM over samples of the best CCC; at most S.
         mean: ``official / S``, in [-1, 1].
-        exact_mean: The same mean with the exact CCC (``concordance_exact``), in [-1, 1].
+        exact_mean: The same mean with the exact CCC (``concordance_exact``) over the frames in
+            which the real reaction is known, in [-1, 1]; over the clips that have one.
         per_clip: float64 (N,) sum over samples of the best official CCC.
-        per_clip_exact: float64 (N,) mean over samples of the best exact CCC.
+        per_clip_exact: float64 (N,) mean over samples of the best exact CCC; NaN where no
+            appropriate reaction is known.
         samples: S.
     """
 
@@ -282,7 +285,7 @@ def summarize_frcorr(official: np.ndarray, exact: np.ndarray) -> FRCorr:
     return FRCorr(
         official=float(per_clip.mean()),
         mean=float(per_clip.mean()) / samples,
-        exact_mean=float(exact.mean()),
+        exact_mean=defined_mean(exact),
         per_clip=per_clip,
         per_clip_exact=exact.mean(axis=1),
         samples=samples,
@@ -290,7 +293,12 @@ def summarize_frcorr(official: np.ndarray, exact: np.ndarray) -> FRCorr:
 
 
 def frcorr(
-    predictions: ClipArray, truth: ClipArray, matrix: np.ndarray, *, device: str | None = None
+    predictions: ClipArray,
+    truth: ClipArray,
+    matrix: np.ndarray,
+    *,
+    valid: np.ndarray | None = None,
+    device: str | None = None,
 ) -> FRCorr:
     """Facial reaction correlation.
 
@@ -300,19 +308,29 @@ def frcorr(
         predictions: P (N, S, T, 25).
         truth: G (N, T, 25).
         matrix: M (N, N).
+        valid: bool (N, T), in which frames the ground truth is known; None for all. Concerns
+            ``exact_mean`` alone.
         device: A device of torch such as ``cuda``; None computes on the processor, without torch.
 
     Raises:
         InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
             used.
     """
+    from react24.metrics import known  # builds on this module
+
     clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     neighbours = appropriate_clips(matrix, clips)
+    partly = known.known_frames(truth, valid)
     prepared = gather_moments(read_clips(truth, "ground truth"), clips)
     moved = move_moments(prepared, device)
-    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
-    best = [best_concordances(group, prepared, neighbours[rows], moved) for rows, group in groups]
-    return summarize_frcorr(
-        np.concatenate([b[0] for b in best]), np.concatenate([b[1] for b in best])
-    )
+    official, exact = [], []
+    for rows, group in read_groups(predictions, "predictions", clips_per_group(samples, device)):
+        best = best_concordances(group, prepared, neighbours[rows], moved)
+        official.append(best[0])
+        exact.append(best[1])
+        if partly:
+            exact[-1] = known.known_concordances(
+                group, best[1], prepared, neighbours[rows], partly, moved
+            )
+    return summarize_frcorr(np.concatenate(official), np.concatenate(exact))

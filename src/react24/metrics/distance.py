@@ -18,6 +18,7 @@ from react24.metrics.arrays import (
     check_behaviour,
     check_predictions,
     clips_per_group,
+    defined_mean,
     hold_clips,
     read_groups,
 )
@@ -34,14 +35,17 @@ class FRDist:
 
     Attributes:
         official: Mean over clips of the SUM over samples of the smallest distance.
-        mean: ``official / S``.
+        mean: Mean over clips and samples of the smallest distance over the frames in which the real
+            reaction is known; ``official / S`` where all are.
         per_clip: float64 (N,) sum over samples.
+        per_clip_mean: float64 (N,), as ``mean``; NaN where no appropriate reaction is known.
         samples: S.
     """
 
     official: float
     mean: float
     per_clip: np.ndarray
+    per_clip_mean: np.ndarray
     samples: int
 
 
@@ -103,16 +107,32 @@ def smallest_distances(
     return nearest_distances(flat, truth, candidates, warper).reshape(-1, samples)
 
 
-def summarize_frdist(distances: np.ndarray) -> FRDist:
-    """Average the smallest distance of every clip and sample, float64 (N, S)."""
+def summarize_frdist(distances: np.ndarray, known: np.ndarray | None = None) -> FRDist:
+    """Average the smallest distance of every clip and sample.
+
+    Args:
+        distances: float64 (N, S) over all frames.
+        known: float64 (N, S) over the frames that are known; None where all are.
+    """
     per_clip = distances.sum(axis=1)
     samples = distances.shape[1]
     official = float(per_clip.mean())
-    return FRDist(official=official, mean=official / samples, per_clip=per_clip, samples=samples)
+    return FRDist(
+        official=official,
+        mean=official / samples if known is None else defined_mean(known),
+        per_clip=per_clip,
+        per_clip_mean=per_clip / samples if known is None else known.mean(axis=1),
+        samples=samples,
+    )
 
 
 def frdist(
-    predictions: ClipArray, truth: ClipArray, matrix: np.ndarray, *, device: str | None = None
+    predictions: ClipArray,
+    truth: ClipArray,
+    matrix: np.ndarray,
+    *,
+    valid: np.ndarray | None = None,
+    device: str | None = None,
 ) -> FRDist:
     """Facial reaction distance.
 
@@ -123,20 +143,29 @@ def frdist(
         predictions: P (N, S, T, 25).
         truth: G (N, T, 25).
         matrix: M (N, N).
+        valid: bool (N, T), in which frames the ground truth is known; None for all. Concerns
+            ``mean`` alone.
         device: A device of torch such as ``cuda``; None computes on the processor, without torch.
 
     Raises:
         InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
             used.
     """
+    from react24.metrics import known  # builds on this module
+
     clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     neighbours = appropriate_clips(matrix, clips)
+    partly = known.known_frames(truth, valid)
     prepared = prepare(hold_clips(truth, "ground truth"))
     moved = move_sequences(prepared, device)
-    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
+    every, over_known = [], []
+    for rows, group in read_groups(predictions, "predictions", clips_per_group(samples, device)):
+        every.append(smallest_distances(group, prepared, neighbours[rows], moved))
+        if partly:
+            over_known.append(
+                known.known_distances(group, every[-1], prepared, neighbours[rows], partly, moved)
+            )
     return summarize_frdist(
-        np.concatenate(
-            [smallest_distances(clips, prepared, neighbours[rows], moved) for rows, clips in groups]
-        )
+        np.concatenate(every), np.concatenate(over_known) if over_known else None
     )

@@ -16,6 +16,7 @@ from react24.metrics.arrays import (
     appropriate_clips,
     check_behaviour,
     check_predictions,
+    check_valid,
     clips_per_group,
     finite_clip,
     hold_clips,
@@ -33,6 +34,12 @@ from react24.metrics.distance import (
     move_sequences,
     smallest_distances,
     summarize_frdist,
+)
+from react24.metrics.known import (
+    KnownFrames,
+    known_concordances,
+    known_distances,
+    known_frames,
 )
 from react24.metrics.nearest import prepare
 from react24.metrics.summary import (
@@ -102,11 +109,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class _Task:
-    """One clip: its row, reactions (S, T, 25), and the speaker's behaviour (T, 25)."""
+    """One clip: its row, reactions (S, T, 25), the speaker (T, 25) and where that is known (T,)."""
 
     row: int
     clip: np.ndarray
     said: np.ndarray
+    heard: np.ndarray | None
 
 
 def evaluate(
@@ -115,6 +123,8 @@ def evaluate(
     speaker: ClipArray,
     matrix: np.ndarray,
     *,
+    truth_valid: np.ndarray | None = None,
+    speaker_valid: np.ndarray | None = None,
     metrics: Iterable[str] | None = None,
     threads: int = 1,
     device: str | None = None,
@@ -130,6 +140,9 @@ def evaluate(
         truth: G (N, T, 25).
         speaker: Q (N, T, 25).
         matrix: M (N, N).
+        truth_valid: bool (N, T), in which frames the ground truth is known; None for all. The
+            corrected numbers leave out the others.
+        speaker_valid: Likewise of the speaker.
         metrics: Official names; None for all.
         threads: Clips scored side by side; the result does not depend on it.
         device: A device of torch such as ``cuda`` for FRCorr and FRDist; None computes on the
@@ -148,10 +161,12 @@ def evaluate(
         check_frames(frames)
     if "FRVar" in metrics:
         check_time(frames)
-    score = _Scorer(truth, appropriate_clips(matrix, clips), metrics, device)
+    heard = check_valid(speaker_valid, clips, frames, "speaker behaviour")
+    partly = known_frames(truth, truth_valid) if {"FRCorr", "FRDist"} & set(metrics) else None
+    score = _Scorer(truth, appropriate_clips(matrix, clips), metrics, device, partly)
     between = BetweenClips()
     parts: dict[str, list[Any]] = {}
-    tasks = _read(predictions, speaker, name)
+    tasks = _read(predictions, speaker, heard, name)
     shown = iter(progress(tasks, what="scoring", unit="clip", total=clips))
     size = clips_per_group(samples, device)
     with ThreadPoolExecutor(threads) as pool:
@@ -179,6 +194,7 @@ class _Scorer:
         neighbours: Appropriate reactions of each clip.
         metrics: Official names.
         device: Of torch; None for the processor.
+        known: The ground truth, where it is not known throughout.
     """
 
     def __init__(
@@ -187,8 +203,9 @@ class _Scorer:
         neighbours: Sequence[np.ndarray],
         metrics: Collection[str],
         device: str | None,
+        known: KnownFrames | None,
     ):
-        self._neighbours, self._metrics = neighbours, metrics
+        self._neighbours, self._metrics, self._known = neighbours, metrics, known
         if not {"FRCorr", "FRDist"} & set(metrics):
             return
         held = hold_clips(truth, "ground truth")
@@ -205,19 +222,31 @@ class _Scorer:
         near = [self._neighbours[task.row] for task in tasks]
         found: dict[str, list[Any]] = {}
         if "FRCorr" in self._metrics:
-            best = best_concordances(together, self._moments, near, self._moved_moments)
-            found["FRCorr"] = list(zip(*best, strict=True))
+            found["FRCorr"] = list(zip(*self._concordances(together, near), strict=True))
         if "FRDist" in self._metrics:
-            found["FRDist"] = list(
-                smallest_distances(together, self._sequences, near, self._moved_sequences)
-            )
+            found["FRDist"] = list(zip(*self._distances(together, near), strict=True))
         if "FRDiv" in self._metrics:
             found["FRDiv"] = [clip_diversity(task.clip) for task in tasks]
         if "FRVar" in self._metrics:
             found["FRVar"] = [clip_variance(task.clip) for task in tasks]
         if "TLCC" in self._metrics:
-            found["TLCC"] = [clip_offsets(task.clip, task.said) for task in tasks]
+            found["TLCC"] = [clip_offsets(task.clip, task.said, task.heard) for task in tasks]
         return found
+
+    def _concordances(self, clips: np.ndarray, near: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+        official, exact = best_concordances(clips, self._moments, near, self._moved_moments)
+        if self._known:
+            exact = known_concordances(
+                clips, exact, self._moments, near, self._known, self._moved_moments
+            )
+        return official, exact
+
+    def _distances(self, clips: np.ndarray, near: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+        every = smallest_distances(clips, self._sequences, near, self._moved_sequences)
+        if not self._known:
+            return (every,)
+        moved = self._moved_sequences
+        return every, known_distances(clips, every, self._sequences, near, self._known, moved)
 
 
 def _frcorr_of(found: list[tuple[np.ndarray, np.ndarray]]) -> FRCorr:
@@ -226,7 +255,7 @@ def _frcorr_of(found: list[tuple[np.ndarray, np.ndarray]]) -> FRCorr:
 
 SUMMARIES: dict[str, Callable[[list[Any]], Any]] = {
     "FRCorr": _frcorr_of,
-    "FRDist": lambda found: summarize_frdist(np.stack(found)),
+    "FRDist": lambda found: summarize_frdist(*map(np.stack, zip(*found, strict=True))),
     "FRDiv": summarize_frdiv,
     "FRVar": summarize_frvar,
     "TLCC": summarize_tlcc,
@@ -234,7 +263,10 @@ SUMMARIES: dict[str, Callable[[list[Any]], Any]] = {
 """Official name -> result from what ``_Scorer`` found of all clips."""
 
 
-def _read(predictions: ClipArray, speaker: ClipArray, name: str) -> Iterator[_Task]:
+def _read(
+    predictions: ClipArray, speaker: ClipArray, heard: np.ndarray | None, name: str
+) -> Iterator[_Task]:
     said = read_clips(speaker, "speaker behaviour")
     for row in range(predictions.shape[0]):
-        yield _Task(row, finite_clip(predictions[row], row, name), next(said))
+        known = None if heard is None else heard[row]
+        yield _Task(row, finite_clip(predictions[row], row, name), next(said), known)

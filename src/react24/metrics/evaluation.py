@@ -190,6 +190,8 @@ def score_predictions(
             truth.listener,
             truth.speaker,
             truth.matrix,
+            truth_valid=truth.listener_valid,
+            speaker_valid=truth.valid,
             metrics=options.metrics,
             threads=options.threads,
             device=options.device,

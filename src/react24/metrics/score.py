@@ -35,7 +35,8 @@ def score_reactions(
     """Score a samples file and write the metrics file.
 
     Direction i has the speaker of clips row i and the ground truth of listener row (i + L) mod 2L.
-    Reactions are read clip by clip; only the ground truth is held whole.
+    Reactions are read clip by clip; only the ground truth is held whole. The corrected numbers
+    leave out frames that are not valid: of the listener, and for TLCC of the speaker.
 
     Args:
         samples_path: Samples file with ``emotion`` (2L, S, 750, 25) in native units.
@@ -67,6 +68,7 @@ def score_reactions(
         _check_stream(clips)
         index = clips.index
         listeners = windows.listener_rows(clips.rows)
+        valid = clips.valid[:]
         zscored = space == "session_zscore"
         behaviour = clips.zscored if zscored else clips.native
         reactions = (
@@ -77,6 +79,8 @@ def score_reactions(
             Rows(behaviour, listeners),
             behaviour,
             appropriate.matrix,
+            truth_valid=valid[listeners],
+            speaker_valid=valid,
             threads=threads,
             name=f"{samples_path}, emotion",
         )
@@ -88,6 +92,8 @@ def score_reactions(
             "samples": scores.samples,
             "clips": clips.rows,
             "space": space,
+            "valid": float(valid.mean()),
+            "dropped": len(clips.dropped),
             "backend": clips.backend,
             "pretrained": bool(samples.attrs["pretrained"]) and clips.pretrained,
             "appropriate_source": appropriate.source,

@@ -76,6 +76,8 @@ def clip_values(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
     if "FRCorr" in results:
         values["FRCorr"] = results["FRCorr"].per_clip
         values["FRCorr_exact_mean"] = results["FRCorr"].per_clip_exact
+    if "FRDist" in results:
+        values["FRDist_mean"] = results["FRDist"].per_clip_mean
     for name in ("FRDist", "FRDiv", "FRVar"):
         if name in results:
             values[name] = results[name].per_clip

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from react24.errors import InputError
-from react24.metrics.arrays import ClipArray, check_behaviour, check_predictions, read_clips
+from react24.metrics.arrays import (
+    ClipArray,
+    check_behaviour,
+    check_predictions,
+    check_valid,
+    read_clips,
+)
 from react24.metrics.jit import compiled
 from react24.metrics.lanes import LANES, add, add_products, aligned, fill, load, store, widen
 
@@ -33,7 +39,8 @@ class TLCC:
             computes it, which the official evaluation calls.
         all_samples: The same mean over all clips and samples, as the single-process function.
         defined: Mean of |offset| over all pairs that have one once the channels with an undefined
-            correlation are left out; NaN if there is no such pair.
+            correlation, and frames in which the speaker is not known, are left out; NaN if there is
+            no such pair.
         defined_share: Share of the (clip, sample) pairs that enter ``defined``.
         offsets: int (N, S), official, in [-49, 49]; negative where the reaction comes after the
             speaker.
@@ -277,6 +284,67 @@ def correlation_by_lag(prediction: np.ndarray, speaker: np.ndarray) -> np.ndarra
     return out[:, :count].reshape(LAGS, samples, channels).transpose(1, 0, 2)
 
 
+@compiled
+def known_correlation(reactions, speaker, known, out):
+    """Pearson's r per lag over the frames in which the speaker is known, by two passes.
+
+    Args:
+        reactions: float32 (n, T).
+        speaker: float32 (C, T); reaction i is held against row i mod C.
+        known: bool (T,), of the speaker.
+        out: float32 (n, LAGS), filled; NaN where either side is constant in what is left, or
+            nothing is. Lags as in ``lagged_correlation``.
+    """
+    frames = reactions.shape[1]
+    for i in range(reactions.shape[0]):
+        x, y = reactions[i], speaker[i % speaker.shape[0]]
+        for k in range(LAGS):
+            lag = k - MAX_LAG
+            start, stop = max(0, -lag), frames - max(0, lag)
+            count, first = 0, -1
+            moves_x = moves_y = False
+            mean_x = mean_y = 0.0
+            for t in range(start, stop):
+                if known[t]:
+                    if first < 0:
+                        first = t
+                    moves_x |= x[t + lag] != x[first + lag]
+                    moves_y |= y[t] != y[first]
+                    mean_x += x[t + lag]
+                    mean_y += y[t]
+                    count += 1
+            if not (moves_x and moves_y):
+                out[i, k] = np.nan
+                continue
+            mean_x /= count
+            mean_y /= count
+            xx = yy = xy = 0.0
+            for t in range(start, stop):
+                if known[t]:
+                    dx, dy = x[t + lag] - mean_x, y[t] - mean_y
+                    xx += dx * dx
+                    yy += dy * dy
+                    xy += dx * dy
+            out[i, k] = min(1.0, max(-1.0, xy / math.sqrt(xx) / math.sqrt(yy)))
+
+
+def correlation_where_known(
+    prediction: np.ndarray, speaker: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """As ``correlation_by_lag``, with the frames left out in which the speaker is not known.
+
+    Args:
+        prediction: float32 (S, T, C).
+        speaker: float32 (T, C).
+        known: bool (T,).
+    """
+    samples, frames, channels = prediction.shape
+    reactions = np.ascontiguousarray(prediction.transpose(0, 2, 1)).reshape(-1, frames)
+    out = np.empty((len(reactions), LAGS), np.float32)
+    known_correlation(reactions, np.ascontiguousarray(speaker.T), known, out)
+    return out.reshape(samples, channels, LAGS).transpose(0, 2, 1)
+
+
 def official_offset(by_lag: np.ndarray) -> np.ndarray:
     """Offset of the maximum of the channel mean.
 
@@ -293,17 +361,23 @@ def official_offset(by_lag: np.ndarray) -> np.ndarray:
     return MAX_LAG - np.argmax(curve, axis=-1)  # NumPy's argmax, too, returns the first NaN
 
 
-def clip_offsets(clip: np.ndarray, speaker: np.ndarray) -> ClipOffsets:
+def clip_offsets(
+    clip: np.ndarray, speaker: np.ndarray, known: np.ndarray | None = None
+) -> ClipOffsets:
     """Offsets of all samples of one clip.
 
     Args:
         clip: float32 (S, T, 25).
         speaker: float32 (T, 25).
+        known: bool (T,), in which frames the speaker is known; None for all.
     """
     by_lag = correlation_by_lag(clip, speaker)
     offsets = official_offset(by_lag)
-    usable = ~np.isnan(by_lag).any(axis=1)  # (S, 25), at every lag
     defined_offsets = offsets.copy()
+    if known is not None and not known.all():
+        by_lag = correlation_where_known(clip, speaker, known)
+        defined_offsets = official_offset(by_lag)
+    usable = ~np.isnan(by_lag).any(axis=1)  # (S, 25), at every lag
     for s in np.flatnonzero(~usable.all(axis=1)):
         kept = by_lag[s][:, usable[s]]
         defined_offsets[s] = official_offset(kept) if usable[s].any() else 0
@@ -344,12 +418,14 @@ def check_frames(frames: int) -> None:
         )
 
 
-def tlcc(predictions: ClipArray, speaker: ClipArray) -> TLCC:
+def tlcc(predictions: ClipArray, speaker: ClipArray, *, valid: np.ndarray | None = None) -> TLCC:
     """Time-lagged cross-correlation of reaction and speaker: mean |offset| in frames, 0..49.
 
     Args:
         predictions: P (N, S, T, 25), T ≥ 51.
         speaker: Q (N, T, 25).
+        valid: bool (N, T), in which frames the speaker is known; None for all. Concerns what is
+            ``defined`` alone.
 
     Raises:
         InputError: Shapes that do not fit, NaN, clips that are too short.
@@ -362,4 +438,8 @@ def tlcc(predictions: ClipArray, speaker: ClipArray) -> TLCC:
         read_clips(speaker, "speaker behaviour"),
         strict=True,
     )
-    return summarize_tlcc([clip_offsets(clip, said) for clip, said in rows])
+    known = check_valid(valid, clips, frames, "speaker behaviour")
+    known = [None] * clips if known is None else known
+    return summarize_tlcc(
+        [clip_offsets(clip, said, heard) for (clip, said), heard in zip(rows, known, strict=True)]
+    )

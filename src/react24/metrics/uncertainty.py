@@ -47,9 +47,10 @@ class Terms:
 
 
 def mean_terms(per_clip: np.ndarray) -> Terms:
-    """Terms of a plain mean over clips."""
+    """Terms of a plain mean over clips; those that are NaN are left out."""
     values = np.asarray(per_clip, np.float64)
-    return Terms(values, np.ones(len(values)))
+    defined = ~np.isnan(values)
+    return Terms(np.where(defined, values, 0.0), defined.astype(np.float64))
 
 
 def frdvs_terms(predictions: ClipArray, mean: np.ndarray) -> Terms:
@@ -86,7 +87,8 @@ def clip_terms(
     for name in ("FRCorr", "FRDist"):
         if name in per_clip:
             terms[name] = mean_terms(per_clip[name])
-            terms[f"{name}_mean"] = mean_terms(per_clip[name] / samples)
+            mean = per_clip.get(f"{name}_mean", per_clip[name] / samples)
+            terms[f"{name}_mean"] = mean_terms(mean)
     if "FRCorr_exact_mean" in per_clip:
         terms["FRCorr_exact_mean"] = mean_terms(per_clip["FRCorr_exact_mean"])
     if "FRDiv" in per_clip:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from react24.errors import InputError
+from react24.models import validity
 from react24.models.belfusion_denoiser import LatentDiffusion
 from react24.models.belfusion_settings import BelfusionSettings, LDMConfig, read_settings
 from react24.models.belfusion_vae import BehaviourVAE, cut_windows
@@ -37,14 +38,20 @@ class WindowPairs:
     Attributes:
         speaker: (B, 50, 25).
         listener: (B, 50, 25).
+        counts: bool (B,), which listener windows are valid enough; None for all.
     """
 
     speaker: Tensor
     listener: Tensor
+    counts: Tensor | None = None
 
 
 def draw_windows(
-    speaker: Tensor, listener: Tensor, config: LDMConfig, generator: torch.Generator | None = None
+    speaker: Tensor,
+    listener: Tensor,
+    config: LDMConfig,
+    generator: torch.Generator | None = None,
+    valid: Tensor | None = None,
 ) -> WindowPairs:
     """Draw the windows that a training step works on.
 
@@ -57,6 +64,7 @@ def draw_windows(
         listener: (B, T, 25).
         config: For ``window_start``, ``window``, ``online``.
         generator: CPU generator.
+        valid: bool (B, T), where the listener is valid; None for everywhere.
 
     Raises:
         InputError: The clips are too short for any start that could be drawn.
@@ -64,6 +72,7 @@ def draw_windows(
     window, clips = config.window, len(listener)
     if config.online:
         speaker, listener = speaker[:, :-window], listener[:, window:]
+        valid = None if valid is None else valid[:, window:]
     starts = listener.shape[1] - window + 1
     if config.window_start == "whole_clip":
         needed, count, limit = 1, clips, starts
@@ -76,18 +85,26 @@ def draw_windows(
             f"{window} from; at least {needed + window - 1 + shift} frames are needed"
         )
     start = torch.randint(limit, (count,), generator=generator).expand(clips)
-    return windows_at(speaker, listener, start, window)
+    return windows_at(speaker, listener, start, window, valid)
 
 
-def windows_at(speaker: Tensor, listener: Tensor, start: Tensor, window: int) -> WindowPairs:
+def windows_at(
+    speaker: Tensor, listener: Tensor, start: Tensor, window: int, valid: Tensor | None = None
+) -> WindowPairs:
     """The windows of both that begin at frame ``start`` (B,) of each clip."""
     frames = (start.unsqueeze(1) + torch.arange(window)).to(speaker.device)  # (B, 50)
     rows = torch.arange(len(speaker), device=speaker.device).unsqueeze(1)
-    return WindowPairs(speaker[rows, frames], listener[rows, frames])
+    counts = None if valid is None else validity.usable(valid[rows, frames])
+    return WindowPairs(speaker[rows, frames], listener[rows, frames], counts)
 
 
 def ldm_losses(
-    code: Tensor, target_code: Tensor, emotion: Tensor, target: Tensor, config: LDMConfig
+    code: Tensor,
+    target_code: Tensor,
+    emotion: Tensor,
+    target: Tensor,
+    config: LDMConfig,
+    counts: Tensor | None = None,
 ) -> LDMLosses:
     """Loss of stage 2 from k draws per clip.
 
@@ -100,9 +117,12 @@ def ldm_losses(
         emotion: (B, k, 50, 25) decoded from ``code``.
         target: (B, 1 or k, 50, 25) decoded from ``target_code``.
         config: The weights.
+        counts: bool (B,), over which clips the means are; None for all.
     """
-    code_loss = (code - target_code).abs().mean(-1).amin(1).mean()
-    emotion_loss = (emotion - target).square().mean((-2, -1)).amin(1).mean()
+    code_error = (code - target_code).abs().mean(-1).amin(1)  # (B,)
+    emotion_error = (emotion - target).square().mean((-2, -1)).amin(1)
+    code_loss = validity.mean_item(code_error, counts)
+    emotion_loss = validity.mean_item(emotion_error, counts)
     loss = config.weight_code * code_loss + config.weight_emotion * emotion_loss
     return LDMLosses(loss, code_loss, emotion_loss)
 

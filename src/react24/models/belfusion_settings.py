@@ -44,6 +44,8 @@ class VAEConfig:
             ``standardised``; None follows the variant.
         code: What stage 2 works on: ``state``, the encoder's last state, or ``mean``, the
             posterior mean, which is what the decoder was trained for; None follows the variant.
+        mask_invalid: Leave frames whose target is invalid out of the loss, and windows that are
+            mostly invalid out of everything; None follows the variant.
         epochs: Passes over the training clips.
         batch_size: Clips per step.
         learning_rate: Of AdamW, constant.
@@ -62,6 +64,7 @@ class VAEConfig:
     weight_coefficients: float = 1.0
     coefficient_target: Targets | None = None
     code: Code | None = None
+    mask_invalid: bool | None = None
     epochs: int = 1000
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -106,6 +109,7 @@ class LDMConfig:
         discard_draws: Draw (and throw away) a noise tensor at every sampling step, as the
             official sampler does with eta = 0, so that its random stream is followed; None
             follows the variant.
+        mask_invalid: Leave out listener windows that are mostly invalid; None follows the variant.
         epochs: Passes over the training clips.
         batch_size: Clips per step.
         learning_rate: Of AdamW, constant.
@@ -124,6 +128,7 @@ class LDMConfig:
     weight_code: float = 10.0
     weight_emotion: float = 10.0
     discard_draws: bool | None = None
+    mask_invalid: bool | None = None
     epochs: int = 100
     batch_size: int = 32
     learning_rate: float = 1e-4
@@ -167,12 +172,12 @@ class BelfusionSettings:
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "official": {
-        "vae": {"coefficient_target": "zero", "code": "state"},
-        "ldm": {"window_start": "first_window", "discard_draws": True},
+        "vae": {"coefficient_target": "zero", "code": "state", "mask_invalid": False},
+        "ldm": {"window_start": "first_window", "discard_draws": True, "mask_invalid": False},
     },
     "fixed": {
-        "vae": {"coefficient_target": "standardised", "code": "mean"},
-        "ldm": {"window_start": "whole_clip", "discard_draws": False},
+        "vae": {"coefficient_target": "standardised", "code": "mean", "mask_invalid": True},
+        "ldm": {"window_start": "whole_clip", "discard_draws": False, "mask_invalid": True},
     },
 }
 """What a variant means, setting by setting; a setting given explicitly wins over the variant."""

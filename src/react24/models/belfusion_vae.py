@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from react24.errors import InputError
-from react24.models import official_keys, recurrence
+from react24.models import official_keys, recurrence, validity
 from react24.models.belfusion_settings import VAEConfig
 from react24.models.recurrence_trace import Cell, Layer
 from react24.models.two_layers import two_layers
@@ -223,8 +222,36 @@ class BehaviourVAE(nn.Module):
         self.code_std.copy_(every.std(0))
 
 
+@dataclass(frozen=True)
+class VAEMask:
+    """What of a batch is held against its targets.
+
+    Attributes:
+        emotion: bool (B, T); None for all.
+        coefficients: bool (B, T); None for all.
+        windows: bool (B, T/50), which windows count at all; None for all.
+    """
+
+    emotion: Tensor | None = None
+    coefficients: Tensor | None = None
+    windows: Tensor | None = None
+
+    @classmethod
+    def of(cls, emotion: Tensor | None, coefficients: Tensor | None, window: int) -> VAEMask:
+        """From where the two targets are valid, bool (B, T) each; None for everywhere."""
+        if emotion is None:
+            return cls(None, coefficients, None)
+        emotion, kept = validity.within_usable(emotion, window)
+        frames = kept.repeat_interleave(window, -1)
+        return cls(emotion, validity.both(frames, coefficients), kept)
+
+
 def vae_losses(
-    output: VAEOutput, emotion: Tensor, coefficients: Tensor | None, config: VAEConfig
+    output: VAEOutput,
+    emotion: Tensor,
+    coefficients: Tensor | None,
+    config: VAEConfig,
+    mask: VAEMask | None = None,
 ) -> VAELosses:
     """Loss of stage 1.
 
@@ -238,14 +265,24 @@ def vae_losses(
         coefficients: (B, T, 58) target in standardised units; None for zeros, which is what the
             official run compared with.
         config: The weights.
+        mask: What counts; None for all. Means are then over what counts, and KLD is the mean over
+            the windows that count times the windows of a clip.
     """
+    mask = mask or VAEMask()
     mean, log_variance = output.mean, output.log_variance
-    emotion_loss = functional.mse_loss(output.emotion, emotion)
-    kld = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum() / len(emotion)
-    if coefficients is None:
-        coefficient_loss = output.coefficients.square().mean()
+    emotion_loss = validity.squared_error(output.emotion, emotion, mask.emotion)
+    surprise = 1 + log_variance - mean.square() - log_variance.exp()  # (B * T/50, 128)
+    if mask.windows is None:
+        kld = -0.5 * surprise.sum() / len(emotion)
     else:
-        coefficient_loss = functional.mse_loss(output.coefficients, coefficients)
+        per_window = validity.mean_item(surprise.sum(-1), mask.windows.flatten())
+        kld = -0.5 * per_window * mask.windows.shape[1]
+    if coefficients is None:
+        coefficient_loss = validity.mean_error(output.coefficients.square(), mask.coefficients)
+    else:
+        coefficient_loss = validity.squared_error(
+            output.coefficients, coefficients, mask.coefficients
+        )
     loss = (
         config.weight_emotion * emotion_loss
         + config.weight_kld * kld

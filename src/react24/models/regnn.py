@@ -27,6 +27,7 @@ from react24.models.regnn_settings import (
     SamplingConfig,
     read_settings,
 )
+from react24.models.validity import mean_item
 
 ACTION_UNITS = 15
 """The first channels of a behaviour."""
@@ -96,17 +97,17 @@ def distance_loss(
     Args:
         points: (B, N, D) of the speakers.
         reactions: (B, K, N, D) points of the reactions.
-        present: bool (B, K), which reactions there are.
+        present: bool (B, K), which reactions there are; windows with none are left out.
         threshold: 0-dimensional; negative for none.
         over: ``nearest`` or ``all``.
     """
     errors = (points.unsqueeze(1) - reactions).square().mean((-2, -1))  # (B, K)
+    some = present.any(1)  # (B,)
     if over == "nearest":
-        errors, present = errors.masked_fill(~present, math.inf).amin(1, keepdim=True), None
-    errors = torch.where(errors > threshold, errors, 0.0)
-    if present is None:
-        return errors.mean()
-    return ((errors * present).sum(1) / present.sum(1)).mean()
+        errors = errors.masked_fill(~present, math.inf).amin(1, keepdim=True)
+        present = some.unsqueeze(1)
+    errors = torch.where((errors > threshold) & present, errors, 0.0)
+    return mean_item(errors.sum(1) / present.sum(1).clamp_min(1), some)
 
 
 def spread_loss(reactions: Tensor, present: Tensor, norm: str = "L2") -> Tensor:
@@ -121,10 +122,10 @@ def spread_loss(reactions: Tensor, present: Tensor, norm: str = "L2") -> Tensor:
         Mean over all numbers of all reactions; the gradient goes through the means too.
     """
     weight = present[:, :, None, None].to(reactions)
-    mean = (reactions * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+    mean = (reactions * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
     off = (reactions - mean) * weight
     total = off.square().sum() if norm == "L2" else off.abs().sum()
-    return total / (weight.sum() * reactions[0, 0].numel())
+    return total / (weight.sum().clamp_min(1) * reactions[0, 0].numel())
 
 
 def training_losses(
@@ -145,12 +146,12 @@ def training_losses(
         visual: (B, 50, visual width).
         sound: (B, 50, sound width).
         reactions: (B, K, 50, 25) appropriate ones, native units.
-        present: bool (B, K), which of them there are; at least one per window.
+        present: bool (B, K), which of them count; a window with none is left out.
         config: Kinds and weights.
     """
     points, edges = network(visual, sound)
     nodes = reactions.transpose(-1, -2)  # (B, K, 25, 50)
-    if network.training and not network.motor.initialised:
+    if network.training and not network.motor.initialised and present.any():
         network.motor.initialise(nodes, edges, present)
     mapped = network.motor(nodes, edges)
     threshold = network.threshold if network.training else NO_THRESHOLD

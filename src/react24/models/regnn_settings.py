@@ -108,6 +108,7 @@ class GeneratorConfig:
         weight_spread: Of that term.
         threshold_divisor: Distances below the last epoch's mean distance / this count as 0; 0 for
             no threshold.
+        mask_invalid: Leave out reactions whose window is mostly invalid; None follows the variant.
     """
 
     epochs: int = 100
@@ -122,6 +123,7 @@ class GeneratorConfig:
     spread: Literal["L2", "L1"] = "L2"
     weight_spread: float = 1.0
     threshold_divisor: float = 3.0
+    mask_invalid: bool | None = None
 
     def __post_init__(self) -> None:
         reading.require_positive(self, "epochs", "batch_size", "learning_rate", "decay")
@@ -203,13 +205,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "official": {
         "speaker_space": "native",
         "network": {"zero_padding": True, "edge_mask": "union"},
-        "generator": {"batches_per_epoch": 101},
+        "generator": {"batches_per_epoch": 101, "mask_invalid": False},
         "sampling": {"noise_limit": "clip", "iterations": 5, "tolerance": 1e-3},
     },
     "fixed": {
         "speaker_space": "zscored",
         "network": {"zero_padding": False, "edge_mask": "own"},
-        "generator": {"batches_per_epoch": 0},
+        "generator": {"batches_per_epoch": 0, "mask_invalid": True},
         "sampling": {"noise_limit": "element", "iterations": 100, "tolerance": 1e-5},
     },
 }

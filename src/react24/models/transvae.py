@@ -22,6 +22,7 @@ from react24.models.reactions import Reactions, load_stage
 from react24.models.transvae_decoder import DecoderLayer, LatentEncoder, MotionWriter
 from react24.models.transvae_encoder import SpeakerEncoder
 from react24.models.transvae_settings import EXPRESSION_DIM, TransVAEConfig, read_settings
+from react24.models.validity import mean_error, squared_error
 
 SMALLEST_STD = 1e-6
 """Below this a 3DMM coefficient counts as constant and is not scaled."""
@@ -222,6 +223,8 @@ def transvae_losses(
     coefficients: Tensor,
     model: TransVAE,
     other: TransVAEOutput | None = None,
+    valid: Tensor | None = None,
+    coefficients_valid: Tensor | None = None,
 ) -> TransVAELosses:
     """The loss.
 
@@ -235,11 +238,14 @@ def transvae_losses(
         coefficients: (B, T, 58) target, units of the output.
         model: For its settings and the variances of the targets.
         other: A second reaction to the same speakers, for the diversity; without gradient.
+        valid: bool (B, T), over which frames of the behaviour the mean is; None for all.
+        coefficients_valid: Likewise of the coefficients.
     """
     config, face_variance = model.config, model.coefficient_variance
     apart = (output.coefficients - coefficients).square()
-    emotion_loss = functional.mse_loss(output.emotion, emotion)
-    expression, pose = apart[..., :EXPRESSION_DIM].mean(), apart[..., EXPRESSION_DIM:].mean()
+    emotion_loss = squared_error(output.emotion, emotion, valid)
+    parts = apart[..., :EXPRESSION_DIM], apart[..., EXPRESSION_DIM:]
+    expression, pose = (mean_error(part, coefficients_valid) for part in parts)
     if config.error_units == "variance":
         emotion_loss = emotion_loss / model.emotion_variance.mean()
         expression = expression / face_variance[:EXPRESSION_DIM].mean()

@@ -76,6 +76,8 @@ class TransVAEConfig:
             variant.
         validate_diversity: Whether the loss of the validation, by which weights are picked, has the
             diversity term too; None follows the variant.
+        mask_invalid: Leave frames whose target is invalid out of the squared errors; None follows
+            the variant.
         epochs: Passes over the training clips, each direction once a pass.
         batch_size: Training examples per step.
         learning_rate: Of AdamW, constant.
@@ -106,6 +108,7 @@ class TransVAEConfig:
     weight_diversity: float = 10.0
     diversity: Diversity | None = None
     validate_diversity: bool | None = None
+    mask_invalid: bool | None = None
     epochs: int = 50
     batch_size: int = 4
     learning_rate: float = 1e-5
@@ -183,6 +186,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "weight_pose": 10.0,
         "diversity": "clip",
         "validate_diversity": False,
+        "mask_invalid": False,
     },
     "fixed": {
         "speaker_positions": True,
@@ -193,6 +197,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "weight_pose": 1.0,
         "diversity": "spread",
         "validate_diversity": True,
+        "mask_invalid": True,
     },
 }
 """What a variant means, setting by setting; a setting given explicitly wins over the variant.

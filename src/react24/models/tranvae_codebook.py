@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from react24.errors import InputError
 from react24.models.tranvae_blocks import KERNEL, Block, Expand, Squeeze
 from react24.models.tranvae_motion import Standardiser
 from react24.models.tranvae_settings import CodebookConfig, EmotionConfig
+from react24.models.validity import mean_error, squared_error
 
 EMOTION_DIM = 25
 
@@ -143,12 +143,13 @@ class Quantiser(nn.Module):
         """Nearest codes of encoded windows: (N, 4, 256) -> int64 (N, 4)."""
         return self.distances(self.vectors(h)).argmin(1).reshape(h.shape[:2])
 
-    def forward(self, h: Tensor) -> Quantised:
-        """Quantise encoded windows (N, 4, 256)."""
+    def forward(self, h: Tensor, counts: Tensor | None = None) -> Quantised:
+        """Quantise encoded windows (N, 4, 256), of which ``counts``, bool (N,), make the loss."""
         indices = self.indices(h)
+        tokens = None if counts is None else counts.unsqueeze(1).expand(h.shape[:2])
         chosen = self.windows(self.codes(indices.flatten()), h.shape[1])
-        loss = self.commitment * functional.mse_loss(h, chosen.detach())
-        loss = loss + functional.mse_loss(chosen, h.detach())
+        loss = self.commitment * squared_error(h, chosen.detach(), tokens)
+        loss = loss + squared_error(chosen, h.detach(), tokens)
         return Quantised(h + (chosen - h).detach(), indices, loss)
 
     def perplexity(self, indices: Tensor) -> Tensor:
@@ -193,9 +194,14 @@ class MotionCodebook(nn.Module):
         self.units = Standardiser(config.channels)
         self.emotion = EmotionHead(config.channels, emotion or EmotionConfig())
 
-    def forward(self, motion: Tensor) -> CodebookOutput:
-        """Encode, quantise and decode windows (N, 32, D)."""
-        quantised = self.quantiser(self.encoder(motion))
+    def forward(self, motion: Tensor, counts: Tensor | None = None) -> CodebookOutput:
+        """Encode, quantise and decode windows (N, 32, D).
+
+        Args:
+            motion: Standardised.
+            counts: bool (N,), which windows make the quantiser's loss; None for all.
+        """
+        quantised = self.quantiser(self.encoder(motion), counts)
         return CodebookOutput(self.decoder(quantised.values), quantised)
 
     @torch.no_grad()
@@ -227,7 +233,10 @@ class MotionCodebook(nn.Module):
 
 
 def codebook_losses(
-    output: CodebookOutput, motion: Tensor, codebook: MotionCodebook
+    output: CodebookOutput,
+    motion: Tensor,
+    codebook: MotionCodebook,
+    valid: Tensor | None = None,
 ) -> CodebookLosses:
     """Loss of stage 1: the quantiser's, plus the mean absolute error of each group of columns.
 
@@ -235,10 +244,11 @@ def codebook_losses(
         output: Of the codebook.
         motion: (N, 32, D) target, standardised.
         codebook: For the groups and the number of codes.
+        valid: bool (N, 32), over which frames the means of the error are; None for all.
     """
     error = (output.motion - motion).abs()
     parts = error.split(codebook.config.parts, dim=-1)
-    motion_loss = torch.stack([part.mean() for part in parts]).sum()
+    motion_loss = torch.stack([mean_error(part, valid) for part in parts]).sum()
     quantised = output.quantised
     return CodebookLosses(
         quantised.loss + motion_loss,

@@ -130,3 +130,34 @@ def measure(sequences: Iterable[Tensor], kind: Literal["sequences", "plain"]) ->
     std = plain if kind == "plain" else variance.sqrt().std(0, correction=0) + EPSILON
     still = (plain < SMALLEST_STD) | (std < SMALLEST_STD)
     return MotionStatistics(mean.mean(0), torch.where(still, torch.ones_like(std), std))
+
+
+def measure_valid(sequences: Iterable[tuple[Tensor, Tensor]]) -> MotionStatistics:
+    """Mean and standard deviation of each column over the valid frames of some sequences.
+
+    What ``measure`` calls ``plain``, with frames left out.
+
+    Args:
+        sequences: Batches (N, T, D), each with bool (N, T).
+
+    Raises:
+        InputError: No frame is valid.
+    """
+    counts, means, squares = [], [], []
+    for values, valid in sequences:
+        kept = valid.unsqueeze(-1)
+        count = valid.sum(1).double().unsqueeze(-1)  # (N, 1)
+        mean = values.double().masked_fill(~kept, 0).sum(1) / count.clamp_min(1)  # (N, D)
+        apart = (values.double() - mean.unsqueeze(1)).masked_fill(~kept, 0)
+        counts.append(count)
+        means.append(mean)
+        squares.append(apart.square().sum(1))
+    count = torch.cat(counts) if counts else torch.zeros(1, 1)
+    total = count.sum()
+    if not total:
+        raise InputError("statistics of motion or sound need at least one valid frame")
+    own, within = torch.cat(means), torch.cat(squares)  # (sequences, D)
+    mean = (own * count).sum(0) / total
+    between = ((own - mean).square() * count).sum(0)
+    std = ((within.sum(0) + between) / total).sqrt()
+    return MotionStatistics(mean, torch.where(std < SMALLEST_STD, torch.ones_like(std), std))

@@ -19,6 +19,7 @@ from react24.models.cpu_layers import linear, linear_of
 from react24.models.tranvae_blocks import Block, CrossBlock, Squeeze, init_small
 from react24.models.tranvae_motion import Standardiser
 from react24.models.tranvae_settings import CodebookConfig, PredictorConfig
+from react24.models.validity import mean_item
 
 MASK_SEED = 23456
 """Seed of the official predictor's own generator of masks."""
@@ -175,10 +176,19 @@ class CodePredictor(nn.Module):
         return self.to_logits(self.norm(h))
 
 
-def predictor_loss(logits: Tensor, future: Tensor) -> Tensor:
-    """Cross-entropy of the next window's codes: (N, 4 or more, 200) and int64 (N, 4)."""
+def predictor_loss(logits: Tensor, future: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Cross-entropy of the next window's codes.
+
+    Args:
+        logits: (N, 4 or more, 200).
+        future: int64 (N, 4).
+        counts: bool (N,), which windows count; None for all.
+    """
     logits = logits[:, : future.shape[1]]
-    return functional.cross_entropy(logits.flatten(0, 1), future.flatten())
+    if counts is None:
+        return functional.cross_entropy(logits.flatten(0, 1), future.flatten())
+    each = functional.cross_entropy(logits.transpose(1, 2), future, reduction="none")  # (N, 4)
+    return mean_item(each.mean(1), counts)
 
 
 def nucleus(logits: Tensor, temperature: float = 0.7, top_p: float = 0.9) -> Nucleus:

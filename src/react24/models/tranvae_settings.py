@@ -53,6 +53,8 @@ class CodebookConfig:
         schedule: ``steps``: ``learning_rate * hidden**-0.5 * min(n**-0.5, n * warmup_steps**-1.5)``
             at step n; ``share``: the same curve with its peak ``peak_rate`` after ``warmup_share``
             of all steps.
+        mask_invalid: Leave frames that are invalid out of the loss and the units, and windows that
+            are mostly so out of everything, the emotion head's training as well.
         learning_rate: Factor of ``steps``; not a learning rate itself.
         warmup_steps: Of ``steps``.
         peak_rate: Of ``share``.
@@ -76,6 +78,7 @@ class CodebookConfig:
     sequences: Sequences | None = None
     restart: bool | None = None
     schedule: Schedule | None = None
+    mask_invalid: bool | None = None
     learning_rate: float = 2.0
     warmup_steps: int = 100_000
     peak_rate: float = 4e-4
@@ -139,6 +142,8 @@ class PredictorConfig:
         statistics: Units of the speaker's motion and sound; see ``CodebookConfig``.
         sequences: See ``CodebookConfig``.
         schedule: See ``CodebookConfig``.
+        mask_invalid: Leave windows of the listener that are mostly invalid out of the loss, and
+            invalid frames out of the units of the speaker's motion and sound.
         learning_rate: Factor of ``steps``.
         warmup_steps: Of ``steps``.
         peak_rate: Of ``share``.
@@ -159,6 +164,7 @@ class PredictorConfig:
     statistics: Statistics | None = None
     sequences: Sequences | None = None
     schedule: Schedule | None = None
+    mask_invalid: bool | None = None
     learning_rate: float = 0.01
     warmup_steps: int = 100_000
     peak_rate: float = 4e-4
@@ -275,6 +281,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "sequences": "fixed_batches",
             "restart": False,
             "schedule": "steps",
+            "mask_invalid": False,
         },
         "predictor": {
             "past_layers": 1,
@@ -284,6 +291,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "statistics": "sequences",
             "sequences": "fixed_batches",
             "schedule": "steps",
+            "mask_invalid": False,
         },
         "sampling": {"sound_offset": "frame_number", "reencode": True},
     },
@@ -294,6 +302,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "sequences": "anywhere",
             "restart": True,
             "schedule": "share",
+            "mask_invalid": True,
         },
         "predictor": {
             "past_layers": 0,
@@ -303,6 +312,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "statistics": "plain",
             "sequences": "anywhere",
             "schedule": "share",
+            "mask_invalid": True,
         },
         "sampling": {"sound_offset": "aligned", "reencode": False},
     },

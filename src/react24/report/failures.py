@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from react24.log import FAILED
+from react24.log import CRASHED, DONE, FAILED, STOPPED
+
+_RECORD = re.compile(r"^\d\d:\d\d:\d\d [A-Z]+ [\w.]+: ", re.MULTILINE)
+"""How an entry of a log starts (``react24.log``)."""
 
 
 @dataclass(frozen=True)
@@ -14,50 +18,84 @@ class Failure:
 
     Attributes:
         log: Its log file.
-        job: Rule and wildcards, as the log's path gives them: ``track_faces/session03``.
-        message: The last line of the exception.
+        rule: Its rule, such as ``track_faces``.
+        wildcards: What tells it from the rule's other jobs, such as ``session03``.
+        message: Kind and whole text of the exception, or what ended the process and the last thing
+            it told; may have several lines.
     """
 
     log: Path
-    job: str
+    rule: str
+    wildcards: tuple[str, ...]
     message: str
 
 
 def find_failures(logs: Path, since: float) -> list[Failure]:
-    """Jobs whose log ends in an exception.
+    """Jobs whose log does not say that they are done.
+
+    Ask when no job runs any more: one that still does looks like one that was killed.
 
     Args:
         logs: Folder of the logs, one folder per rule.
         since: Only logs written at or after this time (seconds since the epoch) count.
 
     Returns:
-        Ordered by job.
+        Ordered by rule and wildcards.
     """
     failures = []
     for path in sorted(logs.rglob("*.log")):
         if path.stat().st_mtime < since:
             continue
-        _, mark, after = path.read_text(encoding="utf-8", errors="replace").rpartition(FAILED)
-        if mark:
-            # An exception's own text may have several lines; the traceback's are indented.
-            lines = [line for line in after.splitlines() if line and not line.startswith(" ")]
-            message = next((line for line in lines if not line.startswith("Traceback")), "")
-            failures.append(
-                Failure(path, str(path.relative_to(logs).with_suffix("")), _without_module(message))
-            )
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if message := explain_end(text):
+            rule, *wildcards = path.relative_to(logs).with_suffix("").parts
+            failures.append(Failure(path, rule, tuple(wildcards), message))
     return failures
 
 
-def _without_module(line: str) -> str:
-    """``react24.errors.InputError: text`` as ``InputError: text``."""
-    name, colon, text = line.partition(": ")
-    return f"{name.rpartition('.')[2]}{colon}{text}"
+def explain_end(text: str) -> str:
+    """Why a job with this log did not end well; empty where it did."""
+    entries = _entries(text)
+    for entry in reversed(entries):
+        if entry.startswith(FAILED):
+            return entry.removeprefix(FAILED)
+        if entry.startswith(DONE):
+            return ""
+        if entry.startswith(STOPPED):
+            name = entry.removeprefix(STOPPED)
+            return f"stopped by {name} (a scheduler at its limit, or a person); {_last(entries)}"
+    crash = text.rpartition(CRASHED)
+    if crash[1]:
+        kind = crash[2].partition("\n")[0]
+        return f"crashed ({kind}) in compiled code; {_last(_entries(crash[0]))}"
+    return (
+        "killed without a chance to say why (SIGKILL: mostly because the memory ran out, else by a "
+        f"scheduler or a person); {_last(entries)}"
+    )
+
+
+def _entries(text: str) -> list[str]:
+    """Texts of the entries of a log, each with its further lines, in order."""
+    return [entry.strip() for entry in _RECORD.split(text)[1:]]
+
+
+def _last(entries: list[str]) -> str:
+    """The last thing a job told before it was ended."""
+    told = [e for e in entries if not e.startswith((STOPPED, FAILED, DONE))]
+    if not told:
+        return "it had told nothing yet"
+    return f"the last it told: {told[-1].splitlines()[0]}"
 
 
 def describe_failures(logs: Path, since: float) -> str:
-    """The failed jobs for people, a line each; empty if there are none."""
+    """The failed jobs for people: rule, wildcards, whole sentence, log; empty if there are none."""
     failures = find_failures(logs, since)
     if not failures:
         return ""
-    lines = [f"  {failure.job}: {failure.message} ({failure.log})" for failure in failures]
-    return "\n".join([f"{len(failures)} job(s) failed; what depends on them did not run:", *lines])
+    lines = [f"{len(failures)} job(s) failed; what depends on them did not run:"]
+    for failure in failures:
+        first, *others = failure.message.splitlines() or [""]
+        lines.append(f"  {' '.join((failure.rule, *failure.wildcards))}: {first}")
+        lines += [f"    {line}" for line in others]
+        lines.append(f"    log: {failure.log}")
+    return "\n".join(lines)

@@ -84,7 +84,7 @@ def plot_variance(clips_path: Path, samples_paths: Sequence[Path], output: Path)
     """
     with windows.open_clips(clips_path) as clips:
         names = clips.feature_names
-        truth = clips.native[:].var(axis=1, ddof=1).mean(axis=0)
+        truth = _valid_variance(clips)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 4))
         axis = figure.subplots()
@@ -104,6 +104,13 @@ def plot_variance(clips_path: Path, samples_paths: Sequence[Path], output: Path)
         axis.set_ylim(0, 1)
         axis.legend(frameon=False, ncols=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         _save(figure, output)
+
+
+def _valid_variance(clips: windows.Clips) -> np.ndarray:
+    """Variance over the valid frames of each clip, mean over clips that have two, (D,)."""
+    pairs = zip(clips.native, clips.valid, strict=True)
+    kept = [values[valid] for values, valid in pairs if valid.sum() > 1]
+    return np.mean([values.var(axis=0, ddof=1) for values in kept], axis=0)
 
 
 def plot_clip(clips_path: Path, samples_path: Path, output: Path, *, direction: int = 0) -> None:

@@ -49,6 +49,8 @@ class Row:
         pretrained: False if a feature it depends on came from random weights.
         backend: How the features it is scored on were computed.
         appropriate: Where the appropriate reactions come from.
+        valid: Share of the frames of its clips that are valid.
+        dropped: Full clips that were left out because a face was mostly unknown.
     """
 
     model: str
@@ -61,6 +63,8 @@ class Row:
     pretrained: bool
     backend: str
     appropriate: str
+    valid: float = 1.0
+    dropped: int = 0
 
     @property
     def lag_seconds(self) -> Value:
@@ -90,6 +94,8 @@ class _Scored:
     variant: str
     backend: str
     appropriate: str
+    valid: float
+    dropped: int
     official: dict[str, float]
     corrected: dict[str, float]
 
@@ -108,6 +114,8 @@ def _read(path: Path) -> _Scored:
             variant=str(attrs.get("variant", "")),
             backend=str(attrs["backend"]),
             appropriate=str(attrs["appropriate_source"]),
+            valid=float(attrs.get("valid", 1.0)),
+            dropped=int(attrs.get("dropped", 0)),
             official={name: float(file["official"].attrs[name]) for name in OFFICIAL},
             corrected={name: float(value) for name, value in file["corrected"].attrs.items()},
         )
@@ -141,6 +149,8 @@ def collect_rows(paths: Sequence[Path]) -> list[Row]:
                 pretrained=all(r.pretrained for r in runs),
                 backend=runs[0].backend,
                 appropriate=runs[0].appropriate,
+                valid=runs[0].valid,
+                dropped=runs[0].dropped,
             )
         )
     return rows
@@ -153,7 +163,15 @@ def read_published() -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def tabulate_metrics(paths: Sequence[Path], *, tsv: Path, md: Path, tex: Path) -> None:
+def tabulate_metrics(
+    paths: Sequence[Path],
+    *,
+    tsv: Path,
+    md: Path,
+    tex: Path,
+    doubts: Sequence[str] = (),
+    doubtful: int = 0,
+) -> None:
     """Write the table in its three forms.
 
     Args:
@@ -161,13 +179,16 @@ def tabulate_metrics(paths: Sequence[Path], *, tsv: Path, md: Path, tex: Path) -
         tsv: For programs.
         md: For people, Markdown.
         tex: For papers, LaTeX (``booktabs``).
+        doubts: Lines on what is doubtful about the recordings (``react24.report.notices``), which
+            stand below the tables for people.
+        doubtful: How many doubts there are about the sessions of this split.
     """
     rows = collect_rows(paths)
     first = _read(Path(paths[0]))
     writers = (
-        (tsv, format_tsv(rows, first.split, first.space)),
-        (md, format_md(rows, first.split, first.space)),
-        (tex, format_tex(rows, first.split, first.space)),
+        (tsv, format_tsv(rows, first.split, first.space, doubtful)),
+        (md, format_md(rows, first.split, first.space, doubts)),
+        (tex, format_tex(rows, first.split, first.space, doubts)),
     )
     for path, text in writers:
         with store.atomic_path(path) as temporary:
@@ -175,7 +196,7 @@ def tabulate_metrics(paths: Sequence[Path], *, tsv: Path, md: Path, tex: Path) -
     logger.info("table of %d rows: %s", len(rows), md)
 
 
-def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
+def format_tsv(rows: Sequence[Row], split: str, space: str, doubtful: int = 0) -> str:
     """Tab-separated: ours (``source`` = react24), then the published figures."""
     corrected = list(rows[0].corrected)
     columns = ["source", "model", "variant", "split", "space", "clips", "samples", "seeds"]
@@ -184,6 +205,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
     for name in (*OFFICIAL, "TLCC_seconds", *corrected, *compared):
         columns += [name, f"{name}_std"]
     columns += ["FRRea"]  # empty, see NO_FRREA
+    columns += ["valid", "dropped", "notices"]
     ahead = _margins(rows)
     lines = ["\t".join(columns)]
     for row in rows:
@@ -193,11 +215,11 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
         cells += ["official" if row.appropriate == "official" else "stand-in"]
         values = [row.official[n] for n in OFFICIAL]
         values += [row.lag_seconds, *row.corrected.values()]
-        cells += [f"{number:.9g}" for v in values for number in (v.mean, v.std)]
+        cells += [cell for value in values for cell in _tsv_cells(value)]
         for comparison in COMPARISONS:
             margin = ahead.get(row.model, {}).get(comparison.name)
-            cells += ["", ""] if margin is None else [f"{margin.mean:.9g}", f"{margin.std:.9g}"]
-        cells += [""]
+            cells += ["", ""] if margin is None else _tsv_cells(margin)
+        cells += ["", f"{row.valid:.6g}", row.dropped, doubtful]
         lines.append("\t".join(map(str, cells)))
     for entry in read_published():
         cells = [
@@ -221,12 +243,25 @@ def format_tsv(rows: Sequence[Row], split: str, space: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _tsv_cells(value: Value) -> list[str]:
+    """Mean and deviation; no deviation where there is one seed."""
+    return [f"{value.mean:.9g}", f"{value.std:.9g}" if len(value.by_seed) > 1 else ""]
+
+
+def _spread(value: Value, digits: int) -> str:
+    """The deviation behind a mean; empty where there is one seed, which has none."""
+    return f" ± {value.std:.{digits}f}" if len(value.by_seed) > 1 else ""
+
+
 def _protocol(rows: Sequence[Row], split: str, space: str) -> str:
     row = rows[0]
     seeds = ", ".join(map(str, row.seeds))
+    over = (
+        f"mean ± standard deviation over seeds {seeds}" if len(row.seeds) > 1 else f"seed {seeds}"
+    )
     return (
-        f"Split {split}: N = {row.clips} directions, S = {row.samples} reactions each, mean ± "
-        f"standard deviation over seeds {seeds}, scored in {space} units. FRCorr and FRDist are "
+        f"Split {split}: N = {row.clips} directions, S = {row.samples} reactions each, {over}, "
+        f"scored in {space} units. FRCorr and FRDist are "
         f"sums over the S samples, as the official code computes them (divide by S for a mean)."
     )
 
@@ -253,9 +288,31 @@ def _notes(rows: Sequence[Row]) -> list[str]:
             f"channel is constant over the clip ({', '.join(stuck)}); the corrected columns leave "
             "constant channels out."
         )
+    notes += _validity_notes(rows[0])
     notes.append(NO_FRREA)
     return notes
 
+
+def _validity_notes(row: Row) -> list[str]:
+    """On clips that are not there, and frames that hold no behaviour."""
+    notes = []
+    if row.dropped:
+        pairs = row.dropped + row.clips // 2
+        notes.append(
+            f"{row.dropped} of {pairs} clips of this split are left out, in both directions: a "
+            "face is unknown in too many of their frames (clips.min_valid)."
+        )
+    if row.valid < 1:
+        # Rounded down, so that nobody reads 100 where it is less.
+        share = math.floor(1000 * row.valid) / 10
+        notes.append(
+            f"The face is known in {share:.1f} % of the frames that are scored. Official numbers "
+            "take what stands in the others for behaviour; the corrected ones leave it out."
+        )
+    return notes
+
+
+DOUBTS = "What is doubtful about the recordings"
 
 HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in OFFICIAL[:-1]), "TLCC ↓ (frames, s)", "FRRea ↓"]
 """Columns of the tables for people."""
@@ -270,7 +327,7 @@ def _cell(name: str, value: Value) -> str:
     digits = DECIMALS.get(name, 3)
     if math.isnan(value.mean):
         return "undefined"
-    return f"{value.mean:.{digits}f} ± {value.std:.{digits}f}"
+    return f"{value.mean:.{digits}f}{_spread(value, digits)}"
 
 
 def _official_cells(row: Row) -> list[str]:
@@ -289,8 +346,8 @@ def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]
     return lines + ["| " + " | ".join(cells) + " |" for cells in body]
 
 
-def format_md(rows: Sequence[Row], split: str, space: str) -> str:
-    """Markdown: official metrics, corrected variants, published figures, notes."""
+def format_md(rows: Sequence[Row], split: str, space: str, doubts: Sequence[str] = ()) -> str:
+    """Markdown: official metrics, corrected variants, doubts, published figures, notes."""
     body = [_official_cells(row) for row in rows]
     names = list(rows[0].corrected)
     corrected = [
@@ -303,6 +360,8 @@ def format_md(rows: Sequence[Row], split: str, space: str) -> str:
     lines += _margin_lines(rows)
     lines += ["## Corrected variants", "", "What each name means: docs/metrics.md.", ""]
     lines += [*_markdown(["model", *names], corrected), ""]
+    if doubts:
+        lines += [f"## {DOUBTS}", "", *(f"- {line}" for line in doubts), ""]
     lines += ["## Published REACT 2024 figures (other data and features, for orientation only)", ""]
     lines += ["Test split, 5 samples per clip, mean over 3 seeds, as published.", ""]
     lines += [*_markdown(HEADER, published), ""]
@@ -322,7 +381,7 @@ def _margin_lines(rows: Sequence[Row]) -> list[str]:
     if not shown:
         return []
     body = [
-        [names[model], *(f"{found[c.name].mean:+.3f} ± {found[c.name].std:.3f}" for c in shown)]
+        [names[model], *(f"{found[c.name].mean:+.3f}{_spread(found[c.name], 3)}" for c in shown)]
         for model, found in ahead.items()
     ]
     lines = ["## Ahead of the naive baselines", ""]
@@ -331,7 +390,9 @@ def _margin_lines(rows: Sequence[Row]) -> list[str]:
 
 
 _TEX = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "†": r"$^\dagger$"}
-_TEX |= {"‡": r"$^\ddagger$", "–": "--", "_": r"\_", "%": r"\%", "&": r"\&"}
+_TEX |= {"‡": r"$^\ddagger$", "–": "--", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"}
+_TEX |= {"$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}"}
+_TEX |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 
 
 def _tex(text: str) -> str:
@@ -345,12 +406,14 @@ def _tabular(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
-def format_tex(rows: Sequence[Row], split: str, space: str) -> str:
+def format_tex(rows: Sequence[Row], split: str, space: str, doubts: Sequence[str] = ()) -> str:
     """LaTeX: two ``tabular`` environments (``booktabs``), ours and the published figures."""
     body = [_official_cells(row) for row in rows]
     lines = [r"% Needs \usepackage{booktabs}.", "% " + _protocol(rows, split, space)]
     lines += [*_tabular(HEADER, body), ""]
     lines += [_tex(note) + r"\\" for note in _notes(rows)]
+    if doubts:
+        lines += [_tex(f"{DOUBTS}:") + r"\\", *(_tex(line) + r"\\" for line in doubts)]
     lines += ["", "% Published REACT 2024 figures: other data and features, for orientation only."]
     lines += _tabular(HEADER, [_published_cells(entry) for entry in read_published()])
     return "\n".join(lines) + "\n"

@@ -1,8 +1,9 @@
 """From landmarks to head pose and shape coefficients.
 
-For one person in one session: find the pose of every frame from the points that follow the skull,
-look up the person's own neutral face in the session's calmest frames, and explain what is left of
-the landmarks, in the head frame, by the 52 displacement fields B of the rig:
+For one person in one session: let a judge say what every frame shows (`judge`), make the person's
+neutral face of the frames it finds at rest (`neutral`), find the pose of every frame from the
+points that follow the skull, and explain what is left of the landmarks, in the head frame, by the
+52 displacement fields B of the rig:
 
     minimise  sum_t |M (neutral + B e_t - points_t)|² + |e_t|²_Λ + μ |e_t - e_{t-1}|²_D
     subject to  0 <= e_t <= 1
@@ -21,10 +22,14 @@ import numpy as np
 
 from react24.errors import InputError
 from react24.rig.evidence import evidence_matrix
+from react24.rig.judge import Judge
 from react24.rig.landmarks import MESH_POINTS
+from react24.rig.lids import BLINKS, blinks, lid_opening
 from react24.rig.model import Rig, load_rig
+from react24.rig.neutral import Neutral, choose_rest, make_neutral, stem
 from react24.rig.pose import Camera, Pose, fit_pose, to_head_frame
 from react24.rig.quadratic import solve_box
+from react24.rig.student import load_student
 
 logger = logging.getLogger(__name__)
 
@@ -39,30 +44,30 @@ class SolveSettings:
     Attributes:
         penalty: Λ as a share of D, for every shape that is not listed in ``penalties``.
         penalties: Shape stem (name without Left/Right) -> its own share. Shapes that can imitate a
-            common one (``mouthClose`` against ``jawOpen``) cost more.
+            common one, or answer to errors of the pose, cost more.
         smoothness: μ as a share of D.
-        neutral_share: Share of the frames taken as calm.
-        neutral_frames: Least and greatest number of calm frames.
     """
 
     penalty: float = 0.1
     penalties: dict[str, float] = field(
         default_factory=lambda: {
-            "mouthClose": 1.0,
-            **dict.fromkeys(("mouthLowerDown", "mouthPress", "mouthRollUpper"), 0.3),
-            **dict.fromkeys(("mouthRollLower", "mouthShrugUpper", "mouthShrugLower"), 0.3),
+            # What rounding lips and a dropping jaw look like in single points:
+            **dict.fromkeys(("mouthFrown", "mouthRollUpper"), 3.0),
+            **dict.fromkeys(("mouthClose", "mouthPress"), 1.0),
+            # What small errors of the pose look like:
+            **dict.fromkeys(("noseSneer", "cheekSquint"), 1.0),
+            "eyeWide": 0.5,
+            **dict.fromkeys(("mouthLowerDown", "mouthRollLower"), 0.3),
+            **dict.fromkeys(("mouthShrugUpper", "mouthShrugLower"), 0.3),
             **dict.fromkeys(("mouthDimple", "eyeSquint"), 0.3),
             **dict.fromkeys(("mouthUpperUp", "eyeLookDown", "jawLeft", "jawRight"), 0.2),
         }
     )
     smoothness: float = 0.05
-    neutral_share: float = 0.1
-    neutral_frames: tuple[int, int] = (25, 400)
 
     def shares(self, names: tuple[str, ...]) -> np.ndarray:
         """Λ / D for every shape, (52,)."""
-        stems = (name.removesuffix("Left").removesuffix("Right") for name in names)
-        return np.array([self.penalties.get(stem, self.penalty) for stem in stems])
+        return np.array([self.penalties.get(stem(name), self.penalty) for name in names])
 
 
 @dataclass(frozen=True)
@@ -74,17 +79,26 @@ class Solution:
         rotation: float32 (T, 3), angles about x, y, z in radians (`pose.euler_to_matrix`).
         translation: float32 (T, 3) in rig units: the middle between the outer corners of the eyes,
             seen from the camera.
-        valid: bool (T,); False where the values are interpolated or held.
-        neutral: float32 (478, 3), the person's neutral face in the head frame.
+        valid: bool (T,); False where the values are held.
+        scores: float32 (T, 52), what the judge says, the person's rest not taken off.
+        person: The person's neutral face, and how it was found.
         pose_error: float32 (T,), root mean square of the rigid points' distances in pixels.
+        judge: Name of the judge.
     """
 
     coefficients: np.ndarray
     rotation: np.ndarray
     translation: np.ndarray
     valid: np.ndarray
-    neutral: np.ndarray
+    scores: np.ndarray
+    person: Neutral
     pose_error: np.ndarray
+    judge: str
+
+    @property
+    def neutral(self) -> np.ndarray:
+        """float32 (478, 3), the person's neutral face in the head frame."""
+        return self.person.face
 
 
 def solve_track(
@@ -96,45 +110,59 @@ def solve_track(
     focal: float | None = None,
     rig: Rig | None = None,
     settings: SolveSettings | None = None,
+    judge: Judge | None = None,
+    neutral: Neutral | None = None,
+    at_rest: np.ndarray | None = None,
 ) -> Solution:
     """Pose and shape coefficients of one person's track.
 
     The landmarks are read in chunks of ``CHUNK`` frames (a memory map or an HDF5 dataset will do);
-    what is kept for the whole session are arrays of about 60 numbers a frame.
+    what is kept for the whole session are arrays of about 110 numbers a frame.
 
     Args:
         landmarks: (T, 478, 3) pixels, x right, y down, z in the same scale.
         valid: bool (T,), False where the track has no face of its own.
         width: Picture width in pixels.
         height: Picture height in pixels.
-        focal: Focal length in pixels; the picture's width by default.
+        focal: Focal length in pixels; the picture's longer side by default.
         rig: The rig; the shipped one by default.
         settings: Weights.
+        judge: Who says what a frame shows; the shipped student by default.
+        neutral: The person's neutral face, where it is known from elsewhere; found in the track by
+            default.
+        at_rest: bool (T,), frames of which somebody said that the face is at rest in them; the
+            neutral face is made of these.
 
     Returns:
-        The solution; frames that are not valid, or whose landmarks are not finite, are interpolated
-        between their neighbours.
+        The solution. Frames that are not valid, or whose landmarks are not finite, hold the values
+        of the last one before (at the start: of the first one after).
 
     Raises:
-        InputError: Wrong shapes, or no valid frame.
+        InputError: Wrong shapes, no valid frame, or none where the face is said to be at rest.
     """
     rig = rig or load_rig()
     settings = settings or SolveSettings()
+    judge = judge or load_student()
     usable = _check(landmarks, valid, width, height)
-    camera = Camera.of_picture(width, height, focal)
+    scores = _judge(landmarks, usable, judge, width, height)
     frames = np.flatnonzero(usable)
-    neutral = _find_neutral(landmarks, frames, rig, settings)
-    measured = _measure(landmarks, frames, rig, neutral, camera)
-    everything = _fill(measured, frames, len(usable))
-    rotation, translation = everything[:, :3], everything[:, 3:6]
-    coefficients = _solve_shapes(everything[:, 7:], rig, settings)
+    if neutral is None:
+        neutral = find_neutral(landmarks, frames, scores, rig, at_rest)
+    camera = Camera.of_picture(width, height, focal)
+    face = np.asarray(neutral.face, np.float64)
+    held = _last_known(usable)
+    everything = _measure(landmarks, frames, rig, face, camera)[held]
+    coefficients = _solve_shapes(everything[:, 9:], rig, settings)
+    coefficients[:, BLINKS] = blinks(everything[:, 7:9], face, rig)
     return Solution(
-        coefficients=coefficients,
-        rotation=rotation.astype(np.float32),
-        translation=translation.astype(np.float32),
+        coefficients=coefficients[frames][held],
+        rotation=everything[:, :3].astype(np.float32),
+        translation=everything[:, 3:6].astype(np.float32),
         valid=usable,
-        neutral=neutral.astype(np.float32),
+        scores=scores[held],
+        person=neutral,
         pose_error=everything[:, 6].astype(np.float32),
+        judge=judge.name,
     )
 
 
@@ -176,71 +204,117 @@ def _blocks(landmarks, frames: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]
 # ---------------------------------------------------------------- the person's neutral face
 
 
-def _find_neutral(landmarks, frames, rig: Rig, settings: SolveSettings) -> np.ndarray:
-    """The person's neutral face (478, 3): median over the calmest frames, in rig units.
+def _judge(landmarks, usable: np.ndarray, judge: Judge, width: int, height: int) -> np.ndarray:
+    """The judge's scores of the usable frames, float32 (n, 52).
 
-    The first look uses the canonical skull for the pose, the second the person's own.
+    Faces that it cannot judge (all points in one place) are struck off ``usable``.
+
+    Raises:
+        InputError: It can judge none.
     """
-    neutral = np.asarray(rig.neutral, np.float64)
+    frames = np.flatnonzero(usable)
+    parts = [judge.scores(pixels, width, height) for _, pixels in _blocks(landmarks, frames)]
+    scores = np.concatenate(parts)
+    judged = np.isfinite(scores).all(1)
+    if not judged.any():
+        raise InputError(
+            f"in all of {len(frames)} frames with a face its landmarks lie in one place; track the "
+            "faces of this video again, or leave the session out"
+        )
+    usable[frames[~judged]] = False
+    return scores[judged]
+
+
+def neutral_of_track(
+    landmarks: np.ndarray,
+    valid: np.ndarray,
+    width: int,
+    height: int,
+    judge: Judge,
+    *,
+    at_rest: np.ndarray | None = None,
+) -> Neutral:
+    """The person's neutral face from one track, as `solve_track` finds it.
+
+    Args:
+        landmarks: As for `solve_track`, like the others.
+        valid: bool (T,).
+        width: Picture width in pixels.
+        height: Picture height in pixels.
+        judge: Who says what a frame shows.
+        at_rest: bool (T,), frames said to be at rest.
+
+    Raises:
+        InputError: As `solve_track`.
+    """
+    usable = _check(landmarks, valid, width, height)
+    scores = _judge(landmarks, usable, judge, width, height)
+    return find_neutral(landmarks, np.flatnonzero(usable), scores, load_rig(), at_rest)
+
+
+def find_neutral(
+    landmarks, frames: np.ndarray, scores: np.ndarray, rig: Rig, at_rest: np.ndarray | None = None
+) -> Neutral:
+    """The person's neutral face from the frames at rest.
+
+    Args:
+        landmarks: (T, 478, 3) pixels.
+        frames: Positions of the usable frames, (n,).
+        scores: The judge's scores of these, (n, 52).
+        rig: For the pose and the fields.
+        at_rest: bool (T,), frames said to be at rest; looked for by default.
+
+    Raises:
+        InputError: None of the frames said to be at rest is usable.
+    """
+    if at_rest is None:
+        chosen, quiet = choose_rest(scores)
+    else:
+        chosen, quiet = np.flatnonzero(np.asarray(at_rest, bool)[frames]), True
+        if not len(chosen):
+            raise InputError(
+                "none of the frames at which the face is said to be at rest has a face; correct "
+                "neutral_a or neutral_b in the sample sheet, or leave it empty"
+            )
+    face = np.asarray(rig.neutral, np.float64)
+    # The first look uses the canonical skull for the pose, the second the person's own.
     for _ in range(2):
-        traits = np.empty((len(frames), 4))
-        for part, pixels in _blocks(landmarks, frames):
-            traits[part] = _traits(_head_points(pixels, neutral, rig)[0])
-        calm = frames[_calmest(traits, settings)]
-        seen = [_head_points(pixels, neutral, rig)[0] for _, pixels in _blocks(landmarks, calm)]
-        neutral = _to_unit(np.median(np.concatenate(seen), axis=0))
-    logger.info("neutral face from %d of %d frames", len(calm), len(frames))
+        seen = [
+            head_points(pixels, face, rig)[0] for _, pixels in _blocks(landmarks, frames[chosen])
+        ]
+        neutral = make_neutral(
+            np.concatenate(seen), scores[chosen], rig, at_rest=quiet, stated=at_rest is not None
+        )
+        face = np.asarray(neutral.face, np.float64)
+    logger.info("neutral face from %d of %d frames (%s)", len(chosen), len(frames), neutral.how)
     return neutral
 
 
-def _head_points(pixels, neutral, rig: Rig) -> tuple[np.ndarray, Pose]:
+def head_points(pixels: np.ndarray, neutral: np.ndarray, rig: Rig) -> tuple[np.ndarray, Pose]:
+    """Landmarks (T, 478, 3) in the head frame of a person, and the pose that brought them there."""
     pose = fit_pose(pixels[:, rig.rigid], neutral[rig.rigid])
     return to_head_frame(pixels, pose), pose
-
-
-def _traits(points: np.ndarray) -> np.ndarray:
-    """Opening of the mouth, its width, height of the brows, opening of the eyes: (T, 4)."""
-    mouth = np.linalg.norm(points[:, 14, :2] - points[:, 13, :2], axis=1)
-    width = np.linalg.norm(points[:, 291, :2] - points[:, 61, :2], axis=1)
-    brows = points[:, [105, 334, 66, 296, 107, 336], 1].mean(1)
-    eyes = (points[:, [145, 374], 1] - points[:, [159, 386], 1]).mean(1)
-    return np.stack([mouth, width, brows, eyes], axis=1)
-
-
-def _calmest(traits: np.ndarray, settings: SolveSettings) -> np.ndarray:
-    """Positions of the frames with the least going on: closed mouth, still brows, open eyes.
-
-    Width of the mouth, height of the brows and opening of the eyes count by their distance from
-    the session's median, the opening of the mouth by itself; all in rig units.
-    """
-    away = np.abs(traits - np.median(traits, axis=0))
-    unrest = traits[:, 0] + away[:, 1] + away[:, 2] + away[:, 3]
-    least, most = settings.neutral_frames
-    count = int(np.clip(settings.neutral_share * len(traits), least, most))
-    return np.sort(np.argsort(unrest, kind="stable")[:count])
-
-
-def _to_unit(points: np.ndarray) -> np.ndarray:
-    """Origin between the outer corners of the eyes, their distance 1 (the pose stays)."""
-    left, right = points[263], points[33]
-    return (points - 0.5 * (left + right)) / np.linalg.norm(left - right)
 
 
 # ---------------------------------------------------------------- pose and shapes
 
 
 def _measure(landmarks, frames, rig: Rig, neutral, camera: Camera) -> np.ndarray:
-    """Rotation, translation, pose error, and (MB)ᵀM (points - neutral) of each frame, (n, 59)."""
+    """What is read off each frame, (n, 61).
+
+    Rotation, translation, pose error, opening of the lids, (MB)ᵀM (points - neutral).
+    """
     rows = evidence_matrix(rig)
     reader = rows.T @ (rows @ _fields(rig).T)  # (956, 52)
     parts = []
     for _, pixels in _blocks(landmarks, frames):
-        points, pose = _head_points(pixels, neutral, rig)
+        points, pose = head_points(pixels, neutral, rig)
         rotation = pose.rotation(camera, pixels[:, :MESH_POINTS, :2].mean(1))
         evidence = (points - neutral)[..., :2].reshape(len(points), -1) @ reader
-        parts.append([rotation, pose.translation(camera), pose.error[:, None], evidence])
+        lids = lid_opening(points, rig)
+        parts.append([rotation, pose.translation(camera), pose.error[:, None], lids, evidence])
     measured = np.concatenate([np.concatenate(part, axis=1) for part in parts])
-    # Angles without jumps of a whole turn, so that they can be interpolated.
+    # Angles without jumps of a whole turn.
     measured[:, :3] = np.unwrap(measured[:, :3], axis=0)
     return measured
 
@@ -265,7 +339,6 @@ def _solve_shapes(evidence: np.ndarray, rig: Rig, settings: SolveSettings) -> np
     return coefficients
 
 
-def _fill(values: np.ndarray, frames: np.ndarray, length: int) -> np.ndarray:
-    """Values (n, k) known at ``frames``, interpolated to every frame and held at the ends."""
-    every = np.arange(length)
-    return np.stack([np.interp(every, frames, column) for column in values.T], axis=1)
+def _last_known(usable: np.ndarray) -> np.ndarray:
+    """For every frame the position, among the usable ones, of the last one so far: int (T,)."""
+    return np.maximum(np.cumsum(usable) - 1, 0)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from react24.models import belfusion
 from react24.models.belfusion_settings import LDMConfig, VAEConfig, read_settings
-from react24.models.belfusion_vae import BehaviourVAE, vae_losses
-from react24.training.data import Directions, SplitClips, channel_statistics
+from react24.models.belfusion_vae import BehaviourVAE, VAEMask, cut_windows, vae_losses
+from react24.models.validity import usable
+from react24.training.data import Directions, SplitClips, channel_statistics, valid_frames
 from react24.training.pairs import PairTask
 from react24.training.task import Batch, Losses, StageContext
 
@@ -52,6 +53,9 @@ class VAETask(_BelfusionTask):
         batch = {"emotion": clips.take("emotion", directions.listener)}
         if self.config.coefficient_target == "standardised":
             batch["coefficients"] = clips.take("face", directions.listener)
+        if self.config.mask_invalid:
+            names = {"valid": "emotion", "coefficients_valid": "face"}
+            batch |= valid_frames(clips, names, directions.listener)
         return batch
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
@@ -60,7 +64,9 @@ class VAETask(_BelfusionTask):
         if target is not None:
             target = (target - vae.coefficient_mean) / vae.coefficient_std
         output = vae(batch["emotion"], generator=noise)
-        return _terms(vae_losses(output, batch["emotion"], target, self.config))
+        valid = batch.get("valid"), batch.get("coefficients_valid")
+        mask = VAEMask.of(*valid, self.config.window)
+        return _terms(vae_losses(output, batch["emotion"], target, self.config, mask))
 
     def finish(self) -> None:
         """Statistics of the codes."""
@@ -70,7 +76,12 @@ class VAETask(_BelfusionTask):
         def batches() -> Iterator[Tensor]:
             for start in range(0, train.rows, STATISTICS_ROWS):
                 rows = torch.arange(start, min(start + STATISTICS_ROWS, train.rows))
-                yield train.take("emotion", rows).to(device)
+                values = train.take("emotion", rows)
+                valid = train.take_valid("emotion", rows) if self.config.mask_invalid else None
+                if valid is not None:  # the windows that count, one after the other
+                    kept = usable(valid.unflatten(-1, (-1, self.config.window)))
+                    values = cut_windows(values, self.config.window)[kept]
+                yield values.to(device)
 
         vae.fit_code_statistics(batches())
 
@@ -90,17 +101,22 @@ class LDMTask(_BelfusionTask):
 
     def read(self, clips: SplitClips, directions: Directions) -> Batch:
         """Behaviour of both."""
-        return {
+        batch = {
             "speaker": clips.take("speaker", directions.speaker),
             "listener": clips.take("emotion", directions.listener),
         }
+        if self.config.mask_invalid:
+            batch |= valid_frames(clips, {"valid": "emotion"}, directions.listener)
+        return batch
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
         """``loss``, ``code``, ``emotion``."""
-        pairs = belfusion.draw_windows(batch["speaker"], batch["listener"], self.config, noise)
+        pairs = belfusion.draw_windows(
+            batch["speaker"], batch["listener"], self.config, noise, batch.get("valid")
+        )
         made = belfusion.predict(self.module, self.vae, pairs, generator=noise)
         losses = belfusion.ldm_losses(
-            made.code, made.target_code, made.emotion, made.target, self.config
+            made.code, made.target_code, made.emotion, made.target, self.config, pairs.counts
         )
         return _terms(losses)
 

@@ -157,6 +157,7 @@ class SplitClips:
 
     def _open(self, sources: Mapping[str, Source]) -> dict[str, Values]:
         datasets: dict[str, Values] = {}
+        self._valid: dict[str, Tensor | None] = {}
         self.pretrained = True
         first: windows.Clips | None = None
         for name, source in sources.items():
@@ -166,6 +167,8 @@ class SplitClips:
             names = (str(first.path), str(clips.path))
             windows.check_same_index(first.index, clips.index, names)
             datasets[name] = clips.native_values if source.values == "native" else clips.zscored
+            valid = torch.from_numpy(clips.valid[:])  # (2L, 750), small enough to be held
+            self._valid[name] = None if bool(valid.all()) else valid
             self.pretrained &= clips.pretrained
         if first is None:
             raise InputError("no stream was asked for")
@@ -212,6 +215,33 @@ class SplitClips:
         parts = zip(rows.tolist(), starts.tolist(), strict=True)
         return torch.from_numpy(np.stack([dataset[row, s : s + length] for row, s in parts]))
 
+    def take_valid(self, name: str, rows: Tensor) -> Tensor | None:
+        """Which frames of some clips are valid.
+
+        Args:
+            name: One of the sources' names.
+            rows: int64 (n,), repeats allowed.
+
+        Returns:
+            bool (n, 750) on the CPU; None where every frame of the whole split is valid.
+        """
+        valid = self._valid[name]
+        return None if valid is None else valid.index_select(0, rows)
+
+    def take_valid_windows(
+        self, name: str, rows: Tensor, starts: Tensor, length: int
+    ) -> Tensor | None:
+        """Which frames of windows of clips are valid; arguments as ``take_windows``.
+
+        Returns:
+            bool (n, length) on the CPU; None where every frame of the whole split is valid.
+        """
+        valid = self._valid[name]
+        if valid is None:
+            return None
+        frames = starts.unsqueeze(1) + torch.arange(length)  # (n, length)
+        return valid[rows.unsqueeze(1), frames]
+
     def close(self) -> None:
         """Close the files and let go of the memory."""
         self._stack.close()
@@ -222,6 +252,38 @@ class SplitClips:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def valid_frames(
+    clips: SplitClips,
+    names: Mapping[str, str],
+    rows: Tensor,
+    starts: Tensor | None = None,
+    length: int | None = None,
+) -> dict[str, Tensor]:
+    """Where clips, or windows of them, are valid; nothing for streams that are so everywhere.
+
+    A batch without them is what it is without any of this, and so is its loss.
+
+    Args:
+        clips: Of a split.
+        names: Name in the batch -> name of the stream.
+        rows: int64 (n,).
+        starts: int64 (n,), first frames of windows; None for whole clips.
+        length: Frames of a window.
+
+    Returns:
+        Name in the batch -> bool (n, 750 or length), on the CPU.
+    """
+    found = {}
+    for name, stream in names.items():
+        if starts is None:
+            valid = clips.take_valid(stream, rows)
+        else:
+            valid = clips.take_valid_windows(stream, rows, starts, length)
+        if valid is not None:
+            found[name] = valid
+    return found
 
 
 def epoch_order(pairs: int, order: torch.Generator) -> Directions:

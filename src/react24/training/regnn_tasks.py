@@ -16,6 +16,7 @@ from react24.models.regnn_settings import (
     RegnnSettings,
     read_settings,
 )
+from react24.models.validity import usable
 from react24.training.data import SplitClips, count_batches
 from react24.training.seeding import generator
 from react24.training.task import Batch, Losses, StageContext, StageTask
@@ -159,9 +160,12 @@ class RegnnTask(StageTask):
         }
         listeners, present = table.draw(speakers, self.config.neighbours, chance)
         starts = starts.unsqueeze(1).expand_as(listeners)
-        reactions = clips.take_windows(
-            "emotion", listeners.flatten(), starts.flatten(), self.window
-        )
+        chosen = listeners.flatten(), starts.flatten(), self.window
+        reactions = clips.take_windows("emotion", *chosen)
+        if self.config.mask_invalid:
+            valid = clips.take_valid_windows("emotion", *chosen)
+            if valid is not None:
+                present = present & usable(valid).unflatten(0, listeners.shape)
         return {**batch, "reactions": reactions.unflatten(0, listeners.shape), "present": present}
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:

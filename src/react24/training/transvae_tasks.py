@@ -14,6 +14,7 @@ from react24.training.data import (
     channel_statistics,
     count_batches,
     every_direction,
+    valid_frames,
 )
 from react24.training.task import Batch, Losses, StageContext, StageTask
 
@@ -79,12 +80,16 @@ class TransVAETask(StageTask):
         size, length = self.config.batch_size, self.config.clip_length
         starts = starts[step * size : (step + 1) * size]
         rows = directions.batch(step, size)
-        return {
+        batch = {
             "frames": clips.frames.read(rows.speaker, starts, length),
             "mfcc": clips.take_windows("mfcc", rows.speaker, starts, length),
             "emotion": clips.take_windows("emotion", rows.listener, starts, length),
             "coefficients": clips.take_windows("face", rows.listener, starts, length),
         }
+        if self.config.mask_invalid:
+            names = {"valid": "emotion", "coefficients_valid": "face"}
+            batch |= valid_frames(clips, names, rows.listener, starts, length)
+        return batch
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
         """``loss``, ``emotion``, ``expression``, ``pose``, ``kld``, ``diversity``.
@@ -103,7 +108,8 @@ class TransVAETask(StageTask):
             with torch.no_grad():
                 other = model.write(speaker, draw(), frames)
         targets = batch["emotion"], model.to_units(batch["coefficients"])
-        losses = transvae_losses(made, *targets, model, other)
+        masks = batch.get("valid"), batch.get("coefficients_valid")
+        losses = transvae_losses(made, *targets, model, other, *masks)
         terms = {name: getattr(losses, name) for name in losses.__dataclass_fields__}
         return {name: value for name, value in terms.items() if value is not None}
 

@@ -54,5 +54,12 @@ def convert(
             for standardiser, key in parts:
                 standardiser.set_official(files[name].content, key)
     if clips is not None:
-        fit_emotion(codebook, clips, resolved.emotion, smooth=resolved.smooth, seed=0)
+        fit_emotion(
+            codebook,
+            clips,
+            resolved.emotion,
+            smooth=resolved.smooth,
+            mask_invalid=resolved.codebook.mask_invalid,
+            seed=0,
+        )
     return {"codebook": codebook.state_dict(), "predictor": predictor.state_dict()}

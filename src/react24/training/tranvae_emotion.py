@@ -6,14 +6,19 @@ import logging
 import math
 
 import torch
-from torch.nn import functional
 
 from react24.log import progress
 from react24.models.tranvae_codebook import MotionCodebook
-from react24.models.tranvae_motion import measure, smooth_motion
+from react24.models.tranvae_motion import (
+    MotionStatistics,
+    measure,
+    measure_valid,
+    smooth_motion,
+)
 from react24.models.tranvae_settings import EmotionConfig
+from react24.models.validity import both, squared_error
 from react24.store import CLIP_FRAMES
-from react24.training.data import SplitClips
+from react24.training.data import SplitClips, valid_frames
 from react24.training.seeding import generator, stream_seed
 
 logger = logging.getLogger(__name__)
@@ -25,7 +30,13 @@ STAGE = "codebook"
 
 
 def fit_emotion(
-    codebook: MotionCodebook, clips: SplitClips, config: EmotionConfig, *, smooth: bool, seed: int
+    codebook: MotionCodebook,
+    clips: SplitClips,
+    config: EmotionConfig,
+    *,
+    smooth: bool,
+    mask_invalid: bool,
+    seed: int,
 ) -> None:
     """Train the head, with the rest of the codebook as it is, and mark it as fitted.
 
@@ -38,12 +49,13 @@ def fit_emotion(
         clips: Of the training split: ``motion`` and ``emotion``, native.
         config: Settings of the head.
         smooth: Whether motion is smoothed first.
+        mask_invalid: Leave out frames in which motion or behaviour is invalid.
         seed: Of weights and order.
     """
     head, device = codebook.emotion, codebook.units.mean.device
     codebook.eval()
     _initialise(head, seed)
-    head.units.set(measure((clips.take("emotion", rows) for rows in _rows(clips)), "plain"))
+    head.units.set(_units(clips, mask_invalid))
     head.requires_grad_(True)
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -63,12 +75,27 @@ def fit_emotion(
         rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        loss = functional.mse_loss(head(motion), head.units(emotion))
+        valid = None
+        if mask_invalid:
+            names = {"motion": "motion", "emotion": "emotion"}
+            found = valid_frames(clips, names, rows, starts, window)
+            valid = both(found.get("motion"), found.get("emotion"))
+            valid = None if valid is None else valid.to(device)
+        loss = squared_error(head(motion), head.units(emotion), valid)
         loss.backward()
         optimizer.step()
     head.requires_grad_(False)
     head.fitted.fill_(True)
     logger.info("emotion head: squared error of the last batch %.3f of the variance", loss.item())
+
+
+def _units(clips: SplitClips, mask_invalid: bool) -> MotionStatistics:
+    """Mean and standard deviation of the behaviour."""
+    values = (clips.take("emotion", rows) for rows in _rows(clips))
+    if not mask_invalid or clips.take_valid("emotion", torch.arange(1)) is None:
+        return measure(values, "plain")
+    valid = (clips.take_valid("emotion", rows) for rows in _rows(clips))
+    return measure_valid(zip(values, valid, strict=True))
 
 
 def _rows(clips: SplitClips) -> list[torch.Tensor]:

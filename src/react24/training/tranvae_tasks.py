@@ -10,7 +10,12 @@ from torch import Tensor
 from react24.errors import InputError
 from react24.models.tranvae import make_predictor
 from react24.models.tranvae_codebook import MotionCodebook, codebook_losses
-from react24.models.tranvae_motion import measure, smooth_motion
+from react24.models.tranvae_motion import (
+    MotionStatistics,
+    measure,
+    measure_valid,
+    smooth_motion,
+)
 from react24.models.tranvae_predictor import CodePredictor, official_visible, predictor_loss
 from react24.models.tranvae_settings import (
     CodebookConfig,
@@ -18,8 +23,9 @@ from react24.models.tranvae_settings import (
     TranvaeSettings,
     read_settings,
 )
+from react24.models.validity import mean_item, usable, within_usable
 from react24.store import CLIP_FRAMES
-from react24.training.data import SplitClips
+from react24.training.data import SplitClips, valid_frames
 from react24.training.seeding import generator
 from react24.training.task import Batch, Losses, StageContext, StageTask
 from react24.training.tranvae_emotion import fit_emotion
@@ -114,6 +120,32 @@ class _TranvaeTask(StageTask):
             cut = values.reshape(-1, self.length, values.shape[-1])
             yield cut if name == "sound" else self.smooth(cut)
 
+    def validity(self, name: str, clips: SplitClips | None = None) -> Iterator[Tensor] | None:
+        """Which frames of ``sequences`` are valid, bool (n, 64); None where nothing is left out."""
+        clips = clips or self.train
+        rows = torch.arange(clips.rows)
+        valid = clips.take_valid(name, rows) if self.config.mask_invalid else None
+        if valid is None:
+            return None
+        cut = valid[:, : CLIP_FRAMES // self.length * self.length].unflatten(1, (-1, self.length))
+        return (part.flatten(0, 1) for part in cut.split(CLIPS_AT_ONCE))
+
+    def units(self, name: str) -> MotionStatistics:
+        """Statistics of a training stream, by rows for sound."""
+        sequences, valid = self.sequences(name), self.validity(name)
+        if name == "sound":
+            sequences = map(self.rows_of, sequences)
+            if valid is not None:
+                rate = self.settings.sound_rate
+                valid = (part.repeat_interleave(rate, 1) for part in valid)
+        if valid is None or self.config.statistics != "plain":
+            return measure(sequences, self.config.statistics)
+        return measure_valid(zip(sequences, valid, strict=True))
+
+    def rows_of(self, sound: Tensor) -> Tensor:
+        """Rows of sound one after the other: (n, T, rate * A) -> (n, T * rate, A)."""
+        return sound.unflatten(-1, (self.settings.sound_rate, -1)).flatten(1, 2)
+
 
 class CodebookTask(_TranvaeTask):
     """Stage 1: the codebook learns listeners' windows; the emotion head is trained at the end."""
@@ -124,7 +156,7 @@ class CodebookTask(_TranvaeTask):
         check_columns(self.train, "motion", settings.codebook.channels)
         self.module = module
         module.emotion.requires_grad_(False)
-        module.units.set(measure(self.sequences("motion"), self.config.statistics))
+        module.units.set(self.units("motion"))
 
     def configure_optimizer(self) -> torch.optim.Optimizer:
         """AdamW; the rate is set at each step."""
@@ -143,20 +175,28 @@ class CodebookTask(_TranvaeTask):
         return self._read(self.val, self.feed.validation_batch(step))
 
     def _read(self, clips: SplitClips, pieces: Pieces) -> Batch:
-        motion = clips.take_windows("motion", pieces.listeners, pieces.starts, self.length)
-        return {"motion": motion, "half": pieces.halves}
+        chosen = pieces.listeners, pieces.starts, self.length
+        batch = {"motion": clips.take_windows("motion", *chosen), "half": pieces.halves}
+        if self.config.mask_invalid:
+            batch |= valid_frames(clips, {"valid": "motion"}, *chosen)
+        return batch
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
         """``loss``, ``motion``, ``quantiser``, ``perplexity``."""
-        windows = self._windows(batch)
-        losses = codebook_losses(self.module(windows), windows, self.module)
+        windows, valid, counts = self._windows(batch), None, None
+        if "valid" in batch:
+            valid = _half(batch["valid"], batch["half"])
+            valid, counts = within_usable(valid, valid.shape[1])
+            counts = counts.squeeze(1)
+            if counts.any():  # windows left out are not part of the batch's statistics either
+                windows, valid, counts = windows[counts], valid[counts], None
+        losses = codebook_losses(self.module(windows, counts), windows, self.module, valid)
         return {name: getattr(losses, name) for name in losses.__dataclass_fields__}
 
     def _windows(self, batch: Batch) -> Tensor:
         """The windows meant, standardised: (n, 32, D)."""
         motion = self.module.units(self.smooth(batch["motion"]))
-        both = motion.unflatten(1, (2, -1))  # (n, 2, 32, D)
-        return both[torch.arange(len(both), device=both.device), batch["half"]]
+        return _half(motion, batch["half"])
 
     def end_epoch(self, epoch: int, means: Mapping[str, float]) -> None:
         """Place codes that no window uses on encoded windows, but not towards the end."""
@@ -183,11 +223,14 @@ class CodebookTask(_TranvaeTask):
         self.module.train(epoch == 0)  # statistics of the batch, before there are any others
         encoded = self.module.encoder(self._windows(batch))
         self.module.train(was_training)
+        if "valid" in batch:  # no code is placed on what nobody saw
+            kept = usable(_half(batch["valid"], batch["half"]))
+            encoded = encoded[kept] if kept.any() else encoded
         vectors = quantiser.vectors(encoded)
         used = torch.bincount(quantiser.indices(encoded).flatten(), minlength=len(codes))
         free = torch.arange(len(codes)) if epoch == 0 else torch.nonzero(used.cpu() == 0).flatten()
         chosen = torch.randperm(len(vectors), generator=chance)[: len(free)]
-        codes[free.to(codes.device)] = vectors[chosen.to(codes.device)]
+        codes[free[: len(chosen)].to(codes.device)] = vectors[chosen.to(codes.device)]
 
     def finish(self) -> None:
         """Train the emotion head."""
@@ -196,6 +239,7 @@ class CodebookTask(_TranvaeTask):
             self.train,
             self.settings.emotion,
             smooth=self.settings.smooth,
+            mask_invalid=self.config.mask_invalid,
             seed=self.seed,
         )
 
@@ -219,10 +263,8 @@ class PredictorTask(_TranvaeTask):
         self.module = module
         self.codebook = codebook.eval().requires_grad_(False)
         self.train_codes = self.val_codes = None
-        kind = self.config.statistics
-        module.speaker_units.set(measure(self.sequences("speaker"), kind))
-        rows = (self._rows(sound) for sound in self.sequences("sound"))
-        module.sound_units.set(measure(rows, kind))
+        module.speaker_units.set(self.units("speaker"))
+        module.sound_units.set(self.units("sound"))
 
     def to(self, device: torch.device) -> None:
         """Move the codebook, and encode what is asked for again and again: it is frozen."""
@@ -287,6 +329,10 @@ class PredictorTask(_TranvaeTask):
             batch["motion"] = take_sequences(clips, "motion", listeners, starts, self.length)
         else:
             batch["codes"] = codes[listeners, starts // self.length]
+        if self.config.mask_invalid:
+            # Of the window that is predicted, which lies within the clip always.
+            future = starts + self.codebook.config.window, self.codebook.config.window
+            batch |= valid_frames(clips, {"valid": "motion"}, listeners, *future)
         return batch
 
     def loss(self, batch: Batch, noise: torch.Generator) -> Losses:
@@ -295,22 +341,25 @@ class PredictorTask(_TranvaeTask):
         known = "codes" in batch
         codes = batch["codes"] if known else self._encode(self.smooth(batch["motion"]))
         speaker = predictor.speaker_units(self.smooth(batch["speaker"])[:, : predictor.frames])
-        sound = predictor.sound_units(self._rows(batch["sound"]))
+        sound = predictor.sound_units(self.rows_of(batch["sound"]))
         features = predictor.speaker_features(speaker, sound)
         future = codes[:, 1]
         visible = self._shared(batch["visible"])
         logits = predictor(features, codes[:, 0], visible, rows=future.shape[1])
-        hits = (logits.argmax(-1) == future).float().mean()
-        return {"loss": predictor_loss(logits, future), "accuracy": hits}
+        counts = usable(batch["valid"]) if "valid" in batch else None
+        hits = mean_item((logits.argmax(-1) == future).float().mean(1), counts)
+        return {"loss": predictor_loss(logits, future, counts), "accuracy": hits}
 
     def _shared(self, visible: Tensor) -> Tensor | int:
         """One number where all are the same: where it says that all are seen, nothing is masked."""
         same = self.config.mask_draw == "batch" and self.config.start == "zeros"
         return int(visible[0]) if same else visible
 
-    def _rows(self, sound: Tensor) -> Tensor:
-        """Rows of sound one after the other: (n, T, rate * A) -> (n, T * rate, A)."""
-        return sound.unflatten(-1, (self.settings.sound_rate, -1)).flatten(1, 2)
+
+def _half(sequences: Tensor, halves: Tensor) -> Tensor:
+    """One window of each sequence: (n, 64, ...) and int64 (n,) -> (n, 32, ...)."""
+    both = sequences.unflatten(1, (2, -1))  # (n, 2, 32, ...)
+    return both[torch.arange(len(both), device=both.device), halves]
 
 
 def check_columns(clips: SplitClips, name: str, expected: int) -> None:

@@ -27,6 +27,7 @@ class GroundTruth:
         split: Its name.
         source: Where the behaviour comes from, for people.
         appropriate: Where the matrix comes from, for people.
+        valid: bool (2L, 750), in which frames the speaker is known; None where nothing is said.
     """
 
     speaker: np.ndarray
@@ -38,11 +39,17 @@ class GroundTruth:
     split: str
     source: str
     appropriate: str
+    valid: np.ndarray | None = None
 
     @property
     def listener(self) -> Rows:
         """The real reactions, (2L, 750, 25)."""
         return Rows(self.speaker, listener_rows(len(self.speaker)))
+
+    @property
+    def listener_valid(self) -> np.ndarray | None:
+        """``valid`` of the real reactions, bool (2L, 750)."""
+        return None if self.valid is None else self.valid[listener_rows(len(self.valid))]
 
     @property
     def rows(self) -> int:

@@ -40,6 +40,7 @@ def read_clips_file(
                 f"{CHANNELS} channels"
             )
         index = clips.index
+        valid = clips.valid[:]
         speaker = np.stack(
             [
                 check_values(clips.native[row][None], f"{path}, clip {row}", margin)[0]
@@ -58,6 +59,7 @@ def read_clips_file(
         split=split,
         source=str(path),
         appropriate=source,
+        valid=valid,
     )
 
 

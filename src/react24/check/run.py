@@ -1,0 +1,201 @@
+"""The whole check: every session in parallel, then what only shows when all are known."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from react24 import store
+from react24.check.looks import SessionLook, Task, look_at_session
+from react24.config import SPLITS
+from react24.log import progress
+from react24.media.repeated import Recording, Repeat, find_repeated
+from react24.project import Project
+from react24.sheet import Session
+from react24.sheet_files import explain_wrong_root, list_uses
+
+CLIP_SECONDS = store.CLIP_FRAMES / store.FPS
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the check found.
+
+    Attributes:
+        project: Configuration and sample sheet.
+        looks: Session -> what its recordings hold, in the order of the sheet; empty where none was
+            looked at.
+        errors: What keeps the run, or a session of it, from working.
+        warnings: What deserves a look.
+    """
+
+    project: Project
+    looks: dict[str, SessionLook]
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check_project(
+    project: Project, *, cores: int, sync: bool = False, results: Path = Path("results")
+) -> Report:
+    """Look at all recordings of a project.
+
+    Args:
+        project: Of ``inspect_project``, whose problems are taken over.
+        cores: Sessions looked at at a time.
+        sync: Whether to estimate how far apart the recordings of a session were started.
+        results: Folder of an earlier run's files.
+    """
+    errors, warnings = [*project.problems], [*project.warnings]
+    wrong_root = explain_wrong_root(list_uses(project.sessions), project.settings)
+    if wrong_root is not None:
+        errors += [f"{project.settings.sheet}, {wrong_root}"] if wrong_root else []
+        return Report(project, {}, tuple(errors), tuple(warnings))
+    tasks = [Task(s, project.settings, results, sync) for s in project.sessions]
+    found = {look.session: look for look in look_at_all(tasks, cores)}
+    looks = {s.session: found[s.session] for s in project.sessions}
+    for session in project.sessions:
+        look = looks[session.session]
+        errors += [_at_row(session, error) for error in look.errors]
+        warnings += [_at_row(session, notice.message) for notice in look.notices]
+    warnings += _too_short(list(looks.values()))
+    repeats = find_repeated([r for look in looks.values() for r in look.recordings])
+    for group in _group(repeats):
+        refused = any(repeat.refused for repeat in group)
+        (errors if refused else warnings).append(_tell_repeats(group))
+    errors += _splits_without_clips(project, looks)
+    return Report(project, looks, tuple(errors), tuple(warnings))
+
+
+def _group(repeats: Sequence[Repeat]) -> list[list[Repeat]]:
+    """Repeats of one and the same recording together."""
+    groups: list[list[Repeat]] = []
+    for repeat in repeats:
+        places = {_place(repeat.first), _place(repeat.second)}
+        met = [g for g in groups if any({_place(r.first), _place(r.second)} & places for r in g)]
+        for group in met:
+            groups.remove(group)
+        groups.append([*(r for group in met for r in group), repeat])
+    return groups
+
+
+def _place(recording: Recording) -> tuple[str, str]:
+    return recording.session, recording.role
+
+
+def _tell_repeats(group: Sequence[Repeat]) -> str:
+    if len(group) == 1:
+        return group[0].sentence()
+    places = {_place(r): r for repeat in group for r in (repeat.first, repeat.second)}
+    listed = ", ".join(
+        f"{r.video} (session {r.session}, role {r.role}, subject {r.subject}, {r.split})"
+        for r in places.values()
+    )
+    return (
+        f"one recording stands in the sheet {len(places)} times: {listed}; correct the sheet, or "
+        f"take all sessions but one out"
+    )
+
+
+def _at_row(session: Session, sentence: str) -> str:
+    """A sentence of a job, with the row of the sheet that it concerns."""
+    name, where = f"session {session.session}", f"session {session.session} (row {session.row})"
+    if sentence.startswith((f"{name}:", f"{name},")):
+        return where + sentence.removeprefix(name)
+    if sentence.startswith("column "):
+        return f"{where}, {sentence}"
+    return f"{where}: {sentence}"
+
+
+def _too_short(looks: Sequence[SessionLook]) -> list[str]:
+    short = [look for look in looks if look.seconds is not None and not look.clips]
+    if not short:
+        return []
+    listed = ", ".join(f"{look.session} ({look.seconds:.2f} s)" for look in short)
+    return [
+        f"{len(short)} session(s) are shorter than a clip, {CLIP_SECONDS:g} s, and give none: "
+        f"{listed}"
+    ]
+
+
+def look_at_all(
+    tasks: Sequence[Task], cores: int, look: Callable[[Task], SessionLook] = look_at_session
+) -> Iterator[SessionLook]:
+    """Look at sessions in processes of their own, so that one that crashes costs no other.
+
+    Args:
+        tasks: What to look at.
+        cores: At a time.
+        look: What to do with each.
+
+    Yields:
+        One look per task, in any order.
+    """
+    done = set()
+    shown = progress(
+        _in_pool(tasks, cores, look),
+        what="looking at recordings",
+        unit="session",
+        total=len(tasks),
+    )
+    for found in shown:
+        done.add(found.session)
+        yield found
+    # Those that were under way when a process broke; each alone, to see which one breaks it.
+    for task in tasks:
+        if task.session.session not in done:
+            yield from list(_in_pool([task], 1, look)) or [_crashed(task)]
+
+
+def _in_pool(
+    tasks: Sequence[Task], cores: int, look: Callable[[Task], SessionLook]
+) -> Iterator[SessionLook]:
+    """Looks of all tasks, up to the first that ends its process."""
+    if not tasks:
+        return
+    workers = max(1, min(cores, len(tasks)))
+    spawn = multiprocessing.get_context("spawn")  # forked libraries of video do not always work
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_be_quiet) as pool:
+        jobs = [pool.submit(look, task) for task in tasks]
+        for job in as_completed(jobs):
+            try:
+                yield job.result()
+            except BrokenProcessPool:
+                continue
+
+
+def _be_quiet() -> None:
+    """What jobs and libraries write to the console would stand between the lines of the check."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def _crashed(task: Task) -> SessionLook:
+    files = ", ".join(str(person.video) for person in task.session.people)
+    message = (
+        f"looking at it ended the process (a fault of a library, or no memory left); convert its "
+        f"recordings anew, for instance with ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4 ({files})"
+    )
+    return SessionLook(task.session.session, errors=(message,))
+
+
+def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> list[str]:
+    """Splits in which no session is long enough, of those whose sessions are all known."""
+    problems = []
+    for split in SPLITS:
+        sessions = [s for s in project.sessions if s.split == split]
+        known = [looks[s.session] for s in sessions if not looks[s.session].made_later]
+        if not known or len(known) < len(sessions):
+            continue
+        if all(not look.errors for look in known) and not any(look.clips for look in known):
+            longest = max(look.seconds or 0 for look in known)
+            problems.append(
+                f"split {split}: none of its {len(sessions)} session(s) is long enough for a clip "
+                f"of {CLIP_SECONDS:g} s, the longest has {longest:.2f} s; add longer ones"
+            )
+    return problems

@@ -1,0 +1,204 @@
+"""One pass over a sound stream: its extent, damage, gaps, levels and a sketch of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from react24.choices import DEFAULT, Choices
+from react24.errors import InputError
+from react24.media.container import (
+    HAVE_A_CLOCK,
+    READ_ERRORS,
+    STATE_LENGTH,
+    Track,
+    list_tracks,
+    open_media,
+    pick_sound,
+)
+from react24.media.meter import ChannelLevels, Meter
+from react24.media.sketch import Sketch
+from react24.media.sound import GAP, Block, find_channel, read_blocks
+from react24.media.stamps import BACKWARD_JUMP, ENDLESS_JUMP, Jump
+
+TRUNCATION = Fraction(1)
+"""Sound that ends this much (s) before its declared end was cut short."""
+
+
+@dataclass(frozen=True)
+class SoundScan:
+    """What decoding a sound stream once tells.
+
+    Attributes:
+        start: Presentation time of the first sample, s on the file's clock.
+        end: Presentation time after the last readable sample, s.
+        rate: Samples per second.
+        channels: Number of channels.
+        channel: Index of the one that was chosen; None for the mean of all.
+        damage: (second on the file's clock, clause) of the first unreadable place, or None.
+        gaps: Places without sound between start and end.
+        wild: Seconds (file clock) at which a single time stamp was ignored.
+        tracks: All sound tracks of the file.
+        track: Index of the one that was scanned.
+        clocked: Second 0 of the file means something.
+        levels: Of its channels.
+        sketch: Of the sound that the choices ask for.
+    """
+
+    start: Fraction
+    end: Fraction
+    rate: int
+    channels: int
+    channel: int | None
+    damage: tuple[Fraction, str] | None
+    gaps: tuple[Jump, ...]
+    wild: tuple[Fraction, ...]
+    tracks: tuple[Track, ...]
+    track: int
+    clocked: bool
+    levels: ChannelLevels
+    sketch: Sketch
+
+
+def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None:
+    """Decode a file's sound once; None if it has no sound.
+
+    Decoding is the only way to know the first sample's time (encoders put silence in front that
+    the decoder removes) and costs a few seconds for an hour. Memory grows by 4 kB per second of
+    sound, for the sketch.
+
+    Args:
+        path: The file.
+        choices: Which track and channel.
+
+    Raises:
+        InputError: The sound cannot be decoded at all, or has no such track or channel.
+    """
+    with open_media(path) as container:
+        stream = pick_sound(container, choices.audio_track)
+        if stream is None:
+            return None
+        if stream.codec_context is None:
+            raise InputError(f"{path}: its sound is in a format without a decoder here")
+        tracks, track = tuple(list_tracks(container)), container.streams.audio.index(stream)
+        clocked = container.format.name in HAVE_A_CLOCK
+        declared = _declared_end(path, stream)
+    found = _Pass()
+    try:
+        for block in read_blocks(path, str(track)):
+            if found.meter is None:
+                found.begin(block, find_channel(choices.audio_channel, block, path))
+            if not found.take(block):
+                break
+    except READ_ERRORS as error:
+        found.damage = (found.end, f"the sound cannot be decoded ({error.strerror})")
+    if found.meter is None:
+        raise InputError(f"{path}: its sound cannot be decoded; convert it to AAC or WAV")
+    if found.damage is None and declared is not None and declared - found.end > TRUNCATION:
+        early = float(declared - found.end)
+        found.damage = (found.end, f"the sound ends here, {early:.1f} s before its stated end")
+    return SoundScan(
+        start=found.start,
+        end=found.end,
+        rate=found.rate,
+        channels=found.channels,
+        channel=found.channel,
+        damage=found.damage,
+        gaps=tuple(found.gaps),
+        wild=tuple(found.wild),
+        tracks=tracks,
+        track=track,
+        clocked=clocked,
+        levels=found.meter.levels(),
+        sketch=found.meter.sketch(),
+    )
+
+
+class _Pass:
+    """Gathers what the blocks of a stream tell of its times."""
+
+    def __init__(self):
+        self.meter: Meter | None = None
+        self.start = self.end = Fraction(0)
+        self.rate = self.channels = 0
+        self.channel: int | None = None
+        self.damage: tuple[Fraction, str] | None = None
+        self.gaps: list[Jump] = []
+        self.wild: list[Fraction] = []
+
+    def begin(self, block: Block, channel: int | None) -> None:
+        """Take note of the first block."""
+        self.meter, self.channel = Meter(block, channel), channel
+        self.start = self.end = block.time
+        self.rate, self.channels = block.rate, block.samples.shape[1]
+
+    def take(self, block: Block) -> bool:
+        """Add a block; returns False where the clock breaks and nothing behind can be used."""
+        if block.gap < -BACKWARD_JUMP or block.gap > ENDLESS_JUMP:
+            way, why = "back", "two recordings were glued together"
+            if block.gap > 0:
+                way, why = "forward", "a clock was set"
+            self.damage = (
+                self.end,
+                f"the time stamps of the sound jump {way} by {abs(float(block.gap)):.2f} s, as "
+                f"where {why}; give each piece a file and a session of its own",
+            )
+            return False
+        if block.gap > GAP:
+            self.gaps.append(Jump(self.end, block.gap))
+        if block.wild:
+            self.wild.append(block.time)
+        self.meter.add(block)
+        self.end = block.end
+        return True
+
+
+def _declared_end(path: str | Path, stream: av.AudioStream) -> Fraction | None:
+    """When the sound should end by its header, s on the file's clock."""
+    if stream.container.format.name == "wav":
+        # FFmpeg states what is there; the header of the cut file still tells what was.
+        size = _wav_data_size(Path(path))
+        block = stream.codec_context.bit_rate // 8
+        return Fraction(size, block) if size and block else None
+    if stream.container.format.name not in STATE_LENGTH or not stream.duration:
+        return None
+    return ((stream.start_time or 0) + stream.duration) * stream.time_base
+
+
+def _wav_data_size(path: Path) -> int | None:
+    """Bytes of sound that a WAV file's header promises; None where it leaves that open."""
+    with path.open("rb") as file:
+        position, end = 12, path.stat().st_size
+        while position + 8 <= end:
+            file.seek(position)
+            kind, size = file.read(4), int.from_bytes(file.read(4), "little")
+            if kind == b"data":
+                # Recorders that write to a pipe cannot know the size and put in a filler.
+                return size if 0 < size < 0xFFFFFF00 else None
+            position += 8 + size + size % 2
+    return None
+
+
+def first_sounds(path: str | Path) -> list[Fraction]:
+    """Time of the first sample of every sound track of a file, s on its clock.
+
+    Tracks that cannot be decoded are left out: whether they matter is seen by who reads them.
+    """
+    with open_media(path) as container:
+        decodable = [
+            str(index)
+            for index, stream in enumerate(container.streams.audio)
+            if stream.codec_context is not None
+        ]
+    times = []
+    for track in decodable:
+        try:
+            block = next(read_blocks(path, track), None)
+        except READ_ERRORS:
+            continue
+        if block is not None:
+            times.append(block.time)
+    return times
