@@ -19,7 +19,7 @@ def _tell(script, pictures=None, side="", box=None):
     passes = tracklets.passes(persons[chosen])
     seen = Seen(persons, chosen, found, box, tracklets.cuts, passes)
     notices = tell_faces(seen, role="a", video="v.mp4", side=side)
-    assert all(n.message.startswith("role a, v.mp4: ") and n.role == "a" for n in notices)
+    assert all(n.message.startswith("v.mp4 (role a): ") and n.role == "a" for n in notices)
     return {notice.kind: notice for notice in notices}, notices
 
 

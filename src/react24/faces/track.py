@@ -125,7 +125,7 @@ def track_session(
             )
             _require_upright(where, video, watch)
             group["valid"][:] = group["found"][:] & shown[role]
-            _require_faces(where, video, group["valid"][:], seen, max_missing)
+            _require_faces(where, role, video, group["valid"][:], seen, max_missing)
             notices += tell_faces(seen, role=role, video=video, side=side)
             fill_gaps(group, max_gap)
         write_notices(file, session, notices)
@@ -252,7 +252,7 @@ def _require_upright(where: str, video: str, watch: TurnWatch) -> None:
 
 
 def _require_faces(
-    where: str, video: str, valid: np.ndarray, seen: Seen, max_missing: float
+    where: str, role: str, video: str, valid: np.ndarray, seen: Seen, max_missing: float
 ) -> None:
     missing = 1.0 - float(valid.mean())
     if missing <= max_missing and valid.any():
@@ -264,7 +264,7 @@ def _require_faces(
         whose = "the face of the person who is followed is missing"
         who = (
             "the right person's face (another one is in the picture instead for "
-            f"{instead:.2f} s; columns face_ and crop_ of the sample sheet say whose is meant)"
+            f"{instead:.2f} s; face_{role} or crop_{role} in the sample sheet say whose is meant)"
         )
     raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
