@@ -78,7 +78,7 @@ def test_a_recording_without_a_face_is_doubtful(project):
     (notice,) = [n for n in look.notices if n.kind == "face.none"]
     assert notice.role == "a"
     assert look.roles["a"].face < 0.5
-    assert "noise.mp4 (role a): within 3 s from second 0, a face is seen in" in notice.message
+    assert "noise.mp4 (role a): within 3 s from second 0, there is" in notice.message
     assert look.roles["b"].face > 0.9
 
 
@@ -233,6 +233,6 @@ def test_the_command(project, capsys):
     assert cli.main(["check", "--config", "c.yaml", "--cores", "1"]) == 1  # no clip
     out = capsys.readouterr().out
     assert "256x256, 25/s" in out
-    assert "the session fails if less than 80% of all show one" in out
+    assert "the session fails if less than 80% of all frames show one" in out
     assert cli.main(["check", "--config", "c.yaml", "--quick", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True

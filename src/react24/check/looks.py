@@ -298,10 +298,10 @@ def _look_at_face(
         if best.face >= least:
             return best, notices
     places = " and ".join(f"from second {s / store.FPS:g}" for s in starts)
+    shown = f"a face in {best.face:.0%} of the frames at best" if best.face else "no face"
     message = (
-        f"{look.video} (role {look.role}): within {SECONDS} s {places}, a face is seen in "
-        f"{best.face:.0%} of the frames at best; the session fails if less than {least:.0%} of all "
-        f"show one"
+        f"{look.video} (role {look.role}): within {SECONDS} s {places}, there is {shown}; the "
+        f"session fails if less than {least:.0%} of all frames show one"
     )
     return best, [Notice("face.none", message, look.role, 0.0), *notices]
 
