@@ -64,8 +64,11 @@ rule all:
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
     told = told_files(SESSIONS.values(), STREAMS)
-    if text := describe_doubts(told, CLIPS, where="results/tables/notices.md"):
-        print(text)
+    print(
+        describe_doubts(
+            told, CLIPS, "results/repeated.json", where="results/tables/notices.md"
+        )
+    )
 
 
 onsuccess:

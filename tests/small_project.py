@@ -100,9 +100,10 @@ def shrink(project, sessions_per_split=1):
     config["sampling"] |= {"samples": 2, "seeds": [0, 1]}
     models = config["models"]
     del models["regnn_vggish"]
-    models["tranvae"]["overrides"] |= {"sound": "wav2vec2", "emotion": {"steps": 20}}
     for model, stages in STAGES.items():
+        overrides = models[model].setdefault("overrides", {})
         for stage in stages:
-            models[model]["overrides"].setdefault(stage, {})["epochs"] = 3
+            overrides.setdefault(stage, {})["epochs"] = 3
+    models["tranvae"]["overrides"] |= {"sound": "wav2vec2", "emotion": {"steps": 20}}
     path.write_text(yaml.safe_dump(config))
     return [row["session"] for row in kept]

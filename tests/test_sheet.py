@@ -106,6 +106,7 @@ def test_comments_blank_lines_bom_and_windows_line_ends(settings, end, encoding)
         ("s1 train x{session}/a.mp4 b.mp4 p q", ["column video_a", "braces", "a link"]),
         ("s1 train a{1}.mp4 b.mp4 p q", ["column video_a", "braces"]),
         ("1.00E+05 train a.mp4 b.mp4 p q", ["'1.00E+05'", "format the column as text"]),
+        ("1/2/2024 train a.mp4 b.mp4 p q", ["'1/2/2024'", "format the column as text"]),
         ("s1 train a.mp4 b.mp4 p q _\tmore", ["row 2", "found 8 cells", "accepted are 6"]),
         ("s1 train a.mp4 b.mp4 p p", ["subject_a, subject_b", "'p' in both"]),
         ("s1 train a.mp4 a.mp4 p q", ["column video_b", "same file as row 2, column video_a"]),

@@ -59,6 +59,13 @@ def test_separators(take_apart, separator):
     assert cells(sheet)[1] == ["talk02", f"b{separator}1.mp4", "Bonn"]
 
 
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+def test_a_line_that_names_the_separator(take_apart, line):
+    sheet = take_apart(f"{line}\n" + PLAIN.replace("\t", ";"))
+    assert sheet.separator == ";"
+    assert cells(sheet) == list(ROWS)
+
+
 def test_separated_by_blanks(take_apart):
     with pytest.raises(InputError, match="separated by spaces"):
         take_apart(PLAIN.replace("\t", "  "))

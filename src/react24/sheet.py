@@ -262,7 +262,9 @@ def _check_cells(row: _Row) -> list[str]:
 
 def _explain_spreadsheet(cell: str) -> str:
     """A hint where a spreadsheet has made something else of a name."""
-    if re.fullmatch(r"\d+([.,]\d+)?E[+-]?\d+", cell, re.IGNORECASE) or cell.startswith("#"):
+    number = re.fullmatch(r"\d+([.,]\d+)?E[+-]?\d+", cell, re.IGNORECASE)
+    date = re.fullmatch(r"\d{1,4}/\d{1,2}(/\d{1,4})?|\d{1,2}\. ?[^\W\d]{3,9}\.?( \d{2,4})?", cell)
+    if number or date or cell.startswith("#"):
         return " (a spreadsheet seems to have changed it: format the column as text, type it again)"
     return ""
 

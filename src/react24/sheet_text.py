@@ -62,12 +62,12 @@ def read_text(path: Path, columns: Iterable[str]) -> SheetText:
     """
     found = SheetText()
     lines = _decode(path, found)
-    header = next((line for line in lines if _says_something(line)), "")
+    header = next(filter(_says_something, lines), "")
     found.separator = _find_separator(path, header, set(columns))
     for number, cells in _split_rows(lines, found):
         cells = [_clean(cell) for cell in cells]
-        if not any(cells):
-            continue
+        if not any(cells) or (not found.rows and cells[0].casefold().startswith("sep=")):
+            continue  # "sep=;" tells a spreadsheet how to read the file, and us nothing new
         if found.rows and _ERROR_CELL.match(cells[0]) and any(cells[1:]):
             found.problems.append(
                 f"row {number}: found {cells[0]!r} in the first column, a spreadsheet's sign that "
@@ -142,7 +142,7 @@ def _lines(text: str) -> list[str]:
 def _says_something(line: str) -> bool:
     """Whether a line is neither blank nor a remark."""
     cells = line.strip("\t;, \u00a0\"'" + INVISIBLE)
-    return bool(cells) and not cells.startswith("#")
+    return bool(cells) and not cells.startswith("#") and not cells.casefold().startswith("sep=")
 
 
 def _find_separator(path: Path, header: str, columns: set[str]) -> str:

@@ -161,21 +161,28 @@ def test_sentences_name_the_row_once(project, told, shown):
     assert run._at_row(project(GOOD).sessions[0], told) == shown
 
 
-def test_a_recording_in_two_splits_is_refused(project, monkeypatch):
-    sheet = project("s0 a b", "s1 c d")
-    (sheet.settings.corpus_root / "a").touch()
+@pytest.mark.parametrize(
+    ("subjects", "kept", "words"),
+    [
+        ("pp", "warnings", "are the same recording twice in the split test"),
+        ("pq", "errors", "are the same recording under two subjects, p and q"),
+        ("pqr", "errors", "one recording stands in the sheet 3 times: s0.mp4 (session s0, role a"),
+    ],
+)
+def test_a_recording_in_several_places(project, monkeypatch, subjects, kept, words):
+    sheet = project(*(f"s{i} a{i} b{i}" for i in range(len(subjects))))
+    (sheet.settings.corpus_root / "a0").touch()
     rng = np.random.default_rng(0)
     seen = Fingerprint(np.arange(0, 20, 0.2, np.float32), rng.uniform(0, 255, (100, 16, 16)))
-
-    def look(name, subject):
-        recording = Recording(name, "a", subject, "test", f"{name}.mp4", seen)
-        return SessionLook(name, 60.0, recordings=(recording,))
-
-    for subjects, kept in ((("p", "p"), "warnings"), (("p", "q"), "errors")):
-        found = [look(f"s{i}", subject) for i, subject in enumerate(subjects)]
-        monkeypatch.setattr(run, "look_at_all", lambda tasks, cores, found=found: iter(found))
-        (sentence,) = getattr(check_project(sheet, cores=1), kept)
-        assert "are the same recording" in sentence
+    found = [
+        SessionLook(
+            f"s{i}", 60.0, recordings=(Recording(f"s{i}", "a", who, "test", f"s{i}.mp4", seen),)
+        )
+        for i, who in enumerate(subjects)
+    ]
+    monkeypatch.setattr(run, "look_at_all", lambda tasks, cores: iter(found))
+    (sentence,) = getattr(check_project(sheet, cores=1), kept)
+    assert words in sentence
 
 
 def crash_at_bad(task):

@@ -289,7 +289,7 @@ def test_too_much_of_another_face_is_refused_and_said_so(tmp_path):
     [(2, "upside down.*hflip,vflip"), (1, "on its side.*transpose=1"), (3, "side.*transpose=2")],
 )
 def test_a_turned_video_is_refused_with_the_way_to_turn_it(tmp_path, turns, said):
-    media = _session(tmp_path, {"a": lambda i: np.rot90(_swaying(i), turns)}, frames=35)
+    media = _session(tmp_path, {"a": lambda i: np.rot90(_swaying(i), turns)}, frames=45)
     with pytest.raises(InputError, match=rf"role a: the picture of .*a\.mp4.*{said}.*a_upright"):
         track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=1.0)
 

@@ -78,19 +78,22 @@ def test_notes_of_a_table_count_those_of_training():
 
 
 def test_list_of_all_doubts(files, clips, tmp_path):
+    repeated = tmp_path / "repeated.json"
+    repeated.write_text('["x.mp4 and y.mp4 are the same recording"]')
     splits = {"talk02": "test", "talk01": "train", "talk03": "val"}
     tsv, md = tmp_path / "n.tsv", tmp_path / "n.md"
-    write_list(gather_doubts(files, [clips]), splits, tsv=tsv, md=md)
+    write_list(gather_doubts(files, [clips], repeated), splits, tsv=tsv, md=md)
     rows = list(csv.DictReader(tsv.open(encoding="utf-8"), delimiter="\t"))
     assert [(r["split"], r["session"], r["kind"]) for r in rows] == [
+        ("", "", "recording.repeated"),
         ("test", "talk02", "clips.dropped"),
         ("train", "talk01", "sound.silent"),
         ("train", "talk01", "face.other"),
     ]
-    assert (rows[2]["role"], rows[2]["start"], rows[2]["stop"]) == ("b", "12.00", "14.50")
-    assert rows[1]["start"] == ""
+    assert (rows[3]["role"], rows[3]["start"], rows[3]["stop"]) == ("b", "12.00", "14.50")
+    assert rows[2]["start"] == ""
     text = md.read_text(encoding="utf-8")
-    assert "3 doubts about 2 of 3 sessions" in text
+    assert "4 doubts, 2 of 3 sessions" in text
     assert "- role b, b.mp4: another face (12.0 to 14.5 s) `face.other`" in text
     assert "## val" not in text
 
@@ -99,21 +102,25 @@ def test_nothing_doubtful_is_said_so(tmp_path):
     tsv, md = tmp_path / "n.tsv", tmp_path / "n.md"
     write_list({}, {"s": "test"}, tsv=tsv, md=md)
     assert len(tsv.read_text().splitlines()) == 1
-    assert "0 doubts about 0 of 1 sessions" in md.read_text()
+    assert "0 doubts, 0 of 1 sessions" in md.read_text()
 
 
 def test_end_of_a_run_tells_what_was_made_and_no_more(files, clips, tmp_path):
-    text = describe_doubts([*files, tmp_path / "missing.h5"], [clips], WHERE)
-    assert text.splitlines()[0] == "3 doubts about the recordings of 2 session(s):"
+    none = tmp_path / "none.json"
+    text = describe_doubts([*files, tmp_path / "missing.h5"], [clips], none, where=WHERE)
+    assert text.splitlines()[0] == "3 doubts about the recordings, 2 session(s):"
     assert "  talk01: a.mp4 (role a): its sound is silent" in text
     assert WHERE not in text
-    assert f"... and 2 more: {WHERE}" in describe_doubts(files, [clips], WHERE, limit=1)
-    assert describe_doubts(files[2:], [], WHERE) == ""
+    assert f"... and 2 more: {WHERE}" in describe_doubts(files, [clips], none, where=WHERE, limit=1)
+    assert describe_doubts(files[2:], [], none, where=WHERE) == ""
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_rest(files, tmp_path):
     broken = tmp_path / "media/talk09.h5"
     broken.write_bytes(b"not hdf5")
-    text = describe_doubts([broken, *files], [], WHERE)
+    repeated = tmp_path / "repeated.json"
+    repeated.write_text('["x.mp4 is used twice"]')
+    text = describe_doubts([broken, *files], [], repeated, where=WHERE)
     assert str(broken) in text
+    assert "  x.mp4 is used twice" in text
     assert "its sound is silent" in text

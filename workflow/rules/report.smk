@@ -7,6 +7,7 @@ rule tabulate_metrics:
         ],
         clips="results/clips/graphau/{split}.h5",
         told=lambda wc: told_files(sessions_of(wc.split), ["graphau"]),
+        repeated="results/repeated.json",
         told_train=lambda wc: told_files(other_sessions(wc.split), ["graphau"]),
     output:
         tsv=report(
@@ -40,6 +41,7 @@ rule list_notices:
     input:
         told=told_files(SESSIONS.values(), STREAMS),
         clips=CLIPS,
+        repeated="results/repeated.json",
     output:
         tsv=report(
             "results/tables/notices.tsv",

@@ -5,7 +5,7 @@ from react24.report.notices import count_doubts, gather_doubts, table_notes
 from react24.report.tables import tabulate_metrics
 
 start_logging(snakemake.log[0])
-doubts = gather_doubts(snakemake.input.told, [snakemake.input.clips])
+doubts = gather_doubts(snakemake.input.told, [snakemake.input.clips], snakemake.input.repeated)
 train = gather_doubts(snakemake.input.told_train)
 tabulate_metrics(
     [Path(path) for path in snakemake.input.metrics],

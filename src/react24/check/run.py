@@ -15,7 +15,7 @@ from react24 import store
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.config import SPLITS
 from react24.log import progress
-from react24.media.repeated import find_repeated
+from react24.media.repeated import Recording, Repeat, find_repeated
 from react24.project import Project
 from react24.sheet import Session
 from react24.sheet_files import explain_wrong_root, list_uses
@@ -65,10 +65,42 @@ def check_project(
         errors += [_at_row(session, error) for error in look.errors]
         warnings += [_at_row(session, notice.message) for notice in look.notices]
     warnings += _too_short(list(looks.values()))
-    for repeat in find_repeated([r for look in looks.values() for r in look.recordings]):
-        (errors if repeat.refused else warnings).append(repeat.sentence())
+    repeats = find_repeated([r for look in looks.values() for r in look.recordings])
+    for group in _group(repeats):
+        refused = any(repeat.refused for repeat in group)
+        (errors if refused else warnings).append(_tell_repeats(group))
     errors += _splits_without_clips(project, looks)
     return Report(project, looks, tuple(errors), tuple(warnings))
+
+
+def _group(repeats: Sequence[Repeat]) -> list[list[Repeat]]:
+    """Repeats of one and the same recording together."""
+    groups: list[list[Repeat]] = []
+    for repeat in repeats:
+        places = {_place(repeat.first), _place(repeat.second)}
+        met = [g for g in groups if any({_place(r.first), _place(r.second)} & places for r in g)]
+        for group in met:
+            groups.remove(group)
+        groups.append([*(r for group in met for r in group), repeat])
+    return groups
+
+
+def _place(recording: Recording) -> tuple[str, str]:
+    return recording.session, recording.role
+
+
+def _tell_repeats(group: Sequence[Repeat]) -> str:
+    if len(group) == 1:
+        return group[0].sentence()
+    places = {_place(r): r for repeat in group for r in (repeat.first, repeat.second)}
+    listed = ", ".join(
+        f"{r.video} (session {r.session}, role {r.role}, subject {r.subject}, {r.split})"
+        for r in places.values()
+    )
+    return (
+        f"one recording stands in the sheet {len(places)} times: {listed}; correct the sheet, or "
+        f"take all sessions but one out"
+    )
 
 
 def _at_row(session: Session, sentence: str) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from react24 import store, windows
 from react24.clip_plan import describe_dropped
 from react24.notices import Notice, gather_notices
-from react24.store import CLIP_FRAMES, FPS, StoreError
+from react24.store import CLIP_FRAMES, FPS
 
 LISTED = 12
 """Doubts that are told one by one where there is little room; the rest is counted."""
@@ -25,25 +26,43 @@ DROPPED = "clips.dropped"
 COLUMNS = ("split", "session", "role", "kind", "start", "stop", "message")
 """Of the list of all doubts."""
 
+REPEATED = "recording.repeated"
+"""Kind of the notice on a recording that stands in two sessions of one split."""
+
+CORPUS = ""
+"""Stands for the session where a doubt is about several."""
+
 Doubts = dict[str, list[Notice]]
-"""Session -> what is doubtful about it."""
+"""Session, or ``CORPUS`` -> what is doubtful about it."""
 
 
-def gather_doubts(files: Iterable[str | Path], clips: Iterable[str | Path] = ()) -> Doubts:
+def gather_doubts(
+    files: Iterable[str | Path],
+    clips: Iterable[str | Path] = (),
+    repeated: str | Path | None = None,
+) -> Doubts:
     """All doubts, each once.
 
     Args:
         files: Media, faces and feature files.
         clips: Clips files, one per split.
+        repeated: What ``compare_recordings`` wrote.
 
     Returns:
         Sessions in the order of the files, doubts in that of the stages.
     """
-    found = gather_notices(files)
+    found = {} if repeated is None else repeated_recordings(repeated)
+    found |= gather_notices(files)
     for path in clips:
         for session, notices in dropped_clips(path).items():
             found.setdefault(session, []).extend(notices)
     return {session: list(dict.fromkeys(notices)) for session, notices in found.items()}
+
+
+def repeated_recordings(path: str | Path) -> Doubts:
+    """A notice for every recording that was let through although it is used twice."""
+    sentences = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {CORPUS: [Notice(REPEATED, text) for text in sentences]} if sentences else {}
 
 
 def dropped_clips(path: str | Path) -> Doubts:
@@ -79,9 +98,9 @@ def short_list(doubts: Doubts, where: str, limit: int = LISTED) -> list[str]:
         limit: Lines on single doubts.
     """
     ranked = [
-        (rank, number, f"{session}: {_one_line(notice.message)}")
+        (rank, number, f"{session}: {text}" if session else text)
         for number, (session, notices) in enumerate(doubts.items())
-        for rank, notice in enumerate(notices)
+        for rank, text in enumerate(_one_line(notice.message) for notice in notices)
     ]
     chosen = sorted(sorted(ranked)[:limit], key=lambda entry: (entry[1], entry[0]))
     lines = [text for _, _, text in chosen]
@@ -119,7 +138,7 @@ def write_list(doubts: Doubts, splits: Mapping[str, str], *, tsv: Path, md: Path
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(COLUMNS)
-    for session, split in splits.items():
+    for session, split in {CORPUS: "", **splits}.items():
         for notice in doubts.get(session, ()):
             times = ["" if t is None else f"{t:.2f}" for t in (notice.start, notice.stop)]
             message = _one_line(notice.message)
@@ -133,7 +152,10 @@ def format_list(doubts: Doubts, splits: Mapping[str, str]) -> str:
     """Markdown: split, session, doubts with their seconds."""
     count = count_doubts(doubts)
     lines = ["# What is doubtful about the recordings", ""]
-    lines += [f"{count} {_doubts(count)} about {len(doubts)} of {len(splits)} sessions.", ""]
+    about = len(doubts.keys() - {CORPUS})
+    lines += [f"{count} {_doubts(count)}, {about} of {len(splits)} sessions.", ""]
+    lines += [f"- {_one_line(n.message)} `{n.kind}`" for n in doubts.get(CORPUS, ())]
+    lines += [""] if CORPUS in doubts else []
     for split in dict.fromkeys(splits.values()):
         told = [s for s in splits if splits[s] == split and doubts.get(s)]
         if not told:
@@ -147,23 +169,30 @@ def format_list(doubts: Doubts, splits: Mapping[str, str]) -> str:
 
 
 def describe_doubts(
-    files: Iterable[str | Path], clips: Iterable[str | Path], where: str, limit: int = LISTED
+    files: Iterable[str | Path],
+    clips: Iterable[str | Path],
+    repeated: str | Path,
+    *,
+    where: str,
+    limit: int = LISTED,
 ) -> str:
     """The doubts about a run that has ended, for people; empty where there are none.
 
     Args:
         files: Media, faces and feature files of the run; those that were not made are left out.
         clips: Clips files, likewise.
+        repeated: What ``compare_recordings`` wrote, likewise.
         where: Where to read all of them.
         limit: Lines on single doubts.
     """
     doubts: Doubts = {}
     unreadable = []
-    for read, paths in ((_notices_of, files), (dropped_clips, clips)):
+    readers = ((repeated_recordings, [repeated]), (_notices_of, files), (dropped_clips, clips))
+    for read, paths in readers:
         for path in filter(Path.exists, map(Path, paths)):
             try:
                 found = read(path)
-            except (OSError, StoreError) as error:  # the run's own end must still be told
+            except (OSError, ValueError) as error:  # the run's own end must still be told
                 unreadable.append(f"  {_one_line(str(error))}")
                 continue
             for session, notices in found.items():
@@ -172,7 +201,8 @@ def describe_doubts(
     if not doubts and not unreadable:
         return ""
     count = count_doubts(doubts)
-    title = f"{count} {_doubts(count)} about the recordings of {len(doubts)} session(s):"
+    about = len(doubts.keys() - {CORPUS})
+    title = f"{count} {_doubts(count)} about the recordings, {about} session(s):"
     lines = [f"  {line}" for line in short_list(doubts, where, limit)]
     return "\n".join([title, *lines, *unreadable])
 
