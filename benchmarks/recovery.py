@@ -6,7 +6,8 @@ Reads ``<demo>/<session>/truth.h5`` and ``<faces>/<session>.h5``; prints, per pe
 median angle between the true and the recovered rotation and the correlation of recovered with true
 coefficients: of the rig's solve, and below it of the stream ``faceverse``, in which a judge that
 learned from real people has a say too. To it the drawn heads, made from a portrait that smiles,
-smile all the time. Frames with a covered or missing face do not count.
+smile all the time, unless the faces file says when they rest (``neutral_a``, ``neutral_b`` of the
+sample sheet). Frames with a covered or missing face do not count.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from react24 import store
-from react24.extractors.landmarks_common import combine
+from react24.extractors.landmarks_common import combine, rest_mask
 from react24.extractors.landmarks_faceverse import LandmarksFaceVerse
+from react24.extractors.neutral_file import stated_rest
 from react24.faces.track import read_track
 from react24.rig.pose import euler_to_matrix
 from react24.rig.shapes import NAMES
@@ -57,7 +59,8 @@ def score_person(
         names = [name.decode() for name in file[role]["names"][:]]
         truth = {key: file[role][key][:] for key in ("coefficients", "rotation", "covered")}
     track = read_track(faces / f"{session}.h5", role)
-    solution = solve_track(track.landmarks, track.valid, track.width, track.height)
+    at_rest = rest_mask(stated_rest(faces / f"{session}.h5", role), len(track.valid))
+    solution = solve_track(track.landmarks, track.valid, track.width, track.height, at_rest=at_rest)
     length = min(len(truth["rotation"]), len(solution.valid))
     seen = solution.valid[:length] & ~truth["covered"][:length]
     angles = angle_between(solution.rotation[:length], truth["rotation"][:length])[seen]

@@ -63,7 +63,7 @@ class Neutral:
     Attributes:
         face: float32 (478, 3), head frame, the outer corners of the eyes 1 apart.
         rest: float32 (52,), a judge's scores of that face: the person's zero. 0 for the shapes of
-            ``ABSOLUTE``.
+            ``ABSOLUTE``, unless the rest was stated.
         frames: How many frames it was made of.
         how: ``STATED``, ``QUIET_FOUND`` or ``NEVER_QUIET``.
     """
@@ -118,6 +118,8 @@ def make_neutral(
 
     Where none of them is at rest, what a judge sees of the shapes of ``ABSOLUTE`` is taken out of
     the face with the rig's fields, and the typical scores of people at rest stand for the person's.
+    Where a person said that the face is at rest, he knows better than the judge: what it sees of
+    smiles and the like is the person's zero, too (corners of the mouth that turn up by nature).
 
     Args:
         points: (n, 478, 3), head frame.
@@ -129,7 +131,7 @@ def make_neutral(
     face, seen = np.median(points, axis=0), np.median(scores, axis=0)
     absolute = shape_mask(ABSOLUTE)
     if at_rest:
-        rest, how = np.where(absolute, 0.0, seen), STATED if stated else QUIET_FOUND
+        rest, how = (seen, STATED) if stated else (np.where(absolute, 0.0, seen), QUIET_FOUND)
     else:
         face = face - np.tensordot(np.where(absolute, seen, 0.0), rig.displacements, axes=1)
         rest, how = typical_rest(), NEVER_QUIET

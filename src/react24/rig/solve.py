@@ -51,15 +51,17 @@ class SolveSettings:
     penalty: float = 0.1
     penalties: dict[str, float] = field(
         default_factory=lambda: {
+            # The commonest motions of the mouth:
+            **dict.fromkeys(("mouthSmile", "mouthPucker"), 0.05),
             # What rounding lips and a dropping jaw look like in single points:
             **dict.fromkeys(("mouthFrown", "mouthRollUpper"), 3.0),
             **dict.fromkeys(("mouthClose", "mouthPress"), 1.0),
             # What small errors of the pose look like:
             **dict.fromkeys(("noseSneer", "cheekSquint"), 1.0),
             "eyeWide": 0.5,
-            **dict.fromkeys(("mouthLowerDown", "mouthRollLower"), 0.3),
+            **dict.fromkeys(("mouthLowerDown", "mouthRollLower", "mouthFunnel"), 0.3),
             **dict.fromkeys(("mouthShrugUpper", "mouthShrugLower"), 0.3),
-            **dict.fromkeys(("mouthDimple", "eyeSquint"), 0.3),
+            **dict.fromkeys(("mouthDimple", "mouthStretch", "eyeSquint"), 0.3),
             **dict.fromkeys(("mouthUpperUp", "eyeLookDown", "jawLeft", "jawRight"), 0.2),
         }
     )
