@@ -61,16 +61,6 @@ rule all:
         ),
 
 
-def tell_doubts():
-    """Print what a user should know of his recordings, now that the run has ended."""
-    told = told_files(SESSIONS.values(), STREAMS)
-    print(
-        describe_doubts(
-            told, CLIPS, "results/repeated.json", where="results/tables/notices.md"
-        )
-    )
-
-
 onsuccess:
     tell_doubts()
 

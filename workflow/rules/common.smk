@@ -331,3 +331,9 @@ def baseline_clips(wildcards):
     if wildcards.model in LEARNED_BASELINES:
         files |= {f"train_{s}": f"results/clips/{s}/train.h5" for s in streams}
     return files
+
+
+def tell_doubts():
+    """Print what a user should know of his recordings, now that the run has ended."""
+    told = told_files(SESSIONS.values(), STREAMS)
+    print(describe_doubts(told, CLIPS, where="results/tables/notices.md"))
