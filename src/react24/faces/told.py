@@ -70,7 +70,9 @@ def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Not
         *_tell_missing(seen, role, video),
         *_tell_instants(seen, role, video),
     ]
-    return [Notice(kind, f"{video} (role {role}): {text}", role, *when) for kind, text, when in told]
+    return [
+        Notice(kind, f"{video} (role {role}): {text}", role, *when) for kind, text, when in told
+    ]
 
 
 def _tell_second(seen: Seen, role: str, video: str, side: str):
