@@ -95,6 +95,14 @@ def test_a_face_that_differs_much_after_a_moment_is_the_same_one():
     assert len(later) == 2
 
 
+@pytest.mark.parametrize(("x", "cut", "people"), [(105, 0, 1), (105, 200, 2), (330, 0, 2)])
+def test_a_face_that_differs_a_little_is_the_same_one_at_the_same_place(x, cut, people):
+    later = Face(x, A.y, A.width, who=0.53)
+    script = [[A]] * 60 + [[]] * 80 + [[later]] * 60
+    persons, _, _ = _main(script, [0] * 100 + [cut] * 100)
+    assert len(persons) == people
+
+
 def test_glimpses_make_no_person():
     script = [[A]] * 50
     script[20:25] = [[A, B]] * 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,10 @@ FAR = 0.7
 
 NAMED = 3
 """Instants that are named one by one."""
+
+
+Told = tuple[str, str, tuple[float, ...]]
+"""Kind, sentence, and from and to second or less."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,15 @@ def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Not
         side: What the sheet says in ``face_a`` or ``face_b``.
     """
     told = [
-        *_tell_second(seen, role, video, side),
-        *_tell_missing(seen, role, video),
-        *_tell_instants(seen, role, video),
+        *_tell_second(seen, role, side),
+        *_tell_missing(seen),
+        *_tell_instants(seen),
     ]
-    return [
-        Notice(kind, f"{video} (role {role}): {text}", role, *when) for kind, text, when in told
-    ]
+    where = f"{video} (role {role})"
+    return [Notice(kind, f"{where}: {text}", role, *when) for kind, text, when in told]
 
 
-def _tell_second(seen: Seen, role: str, video: str, side: str):
+def _tell_second(seen: Seen, role: str, side: str) -> Iterator[Told]:
     others = seen.others()
     if not others.any():
         if side:
@@ -93,7 +97,7 @@ def _tell_second(seen: Seen, role: str, video: str, side: str):
             f"{_stretches(instead)}; these times are not valid"
         )
         yield "face.other", text, _longest(instead)
-    yield from _tell_doubt(seen, role, side)
+    yield from _tell_doubt(seen, side)
 
 
 def _two_people(seen: Seen, role: str, side: str, beside: np.ndarray) -> str:
@@ -115,7 +119,7 @@ def _two_people(seen: Seen, role: str, side: str, beside: np.ndarray) -> str:
     )
 
 
-def _tell_doubt(seen: Seen, role: str, side: str):
+def _tell_doubt(seen: Seen, side: str) -> Iterator[Told]:
     if side or len(seen.persons) < 2:
         return
     first, second = seen.persons[:2]
@@ -129,7 +133,7 @@ def _tell_doubt(seen: Seen, role: str, side: str):
         yield "face.doubt", text, ()
 
 
-def _tell_missing(seen: Seen, role: str, video: str):
+def _tell_missing(seen: Seen) -> Iterator[Told]:
     gaps = find_gaps(seen.found)
     if gaps and gaps[0].start == 0 and gaps[0].length > LATE:
         text = f"this person's face is first seen at second {_s(gaps[0].stop)}"
@@ -142,7 +146,7 @@ def _tell_missing(seen: Seen, role: str, video: str):
         yield "face.missing", f"this person's face is missing {_stretches(long)}", _longest(long)
 
 
-def _tell_instants(seen: Seen, role: str, video: str):
+def _tell_instants(seen: Seen) -> Iterator[Told]:
     if seen.passes:
         text = f"another face takes the place of this person's at once, {_instants(seen.passes)}"
         yield "face.swap", text, (seen.passes[0] / store.FPS,)

@@ -1,10 +1,9 @@
 """Whose face is whose, decided when a whole video has been seen.
 
 The tracklets of a video (``follow``) are put together to persons. Two tracklets are linked where
-they look alike (``looks``), or where one continues the other: at most ``PATIENCE`` frames after it
-ended, near the same place, as large, without a cut between them; then they may look less alike,
-the less the shorter the gap. Links are made in the order of their strength, and never between
-people who are in the picture at the same time.
+they look alike (``looks``). Where one continues the other near the same place, as large, without a
+cut between them, they may look less alike, the less the shorter the gap. Links are made in the
+order of their strength, and never between people who are in the picture at the same time.
 
 The person a video is about is the one with the most time in it, large faces counting more: frames
 times width. So who set up the camera, or passes by, gives way to who sat down later.
@@ -23,6 +22,10 @@ from react24.faces.looks import Exemplars, spread, unlikeness
 
 SAME = 1.4
 """Two tracklets at any times that look no less alike show one person."""
+
+SAME_AT_PLACE = 1.7
+"""Likewise, where the later one begins near the place where the earlier one ended, as large,
+without a cut between them."""
 
 SAME_AFTER_LOSS = 1.8
 """Likewise, where one continues the other after a loss of up to ``PATIENCE`` frames, or a jump."""
@@ -217,8 +220,9 @@ def _edges(tracklets: list[Tracklet], cuts: list[int]) -> list[tuple[float, int,
     allowed = {}
     for rank, one in enumerate(longest):
         for other in longest[: COMPARED[0] if rank < COMPARED[0] else COMPARED[1]]:
-            own = OWN * max(spreads[one], spreads[other])
-            allowed[min(one, other), max(one, other)] = max(SAME, min(OWN_LIMIT, own))
+            own = min(OWN_LIMIT, OWN * max(spreads[one], spreads[other]))
+            same = SAME_AT_PLACE if _returns(tracklets[one], tracklets[other], cuts) else SAME
+            allowed[min(one, other), max(one, other)] = max(same, own)
     allowed.update(
         (pair, max(limit, allowed.get(pair, 0.0)))
         for pair, limit in _continuations(tracklets, cuts)
@@ -243,9 +247,7 @@ def _continuations(
         end = bisect_left(starts, before.stop + PATIENCE + 1)
         for other in order[begin:end]:
             after = tracklets[other]
-            if other == one or _cut_between(cuts, before.stop, after.start):
-                continue
-            if not _is_near(before.boxes[1], after.boxes[0]):
+            if other == one or not _returns(before, after, cuts):
                 continue
             blink = after.heir_of is None and after.start - before.stop <= BLINK
             limit = SAME_AFTER_BLINK if blink else SAME_AFTER_LOSS
@@ -255,6 +257,14 @@ def _continuations(
 def _takes_over(after: Tracklet, before: Tracklet) -> bool:
     at_once = 0 <= after.start - before.stop <= 1
     return at_once and share(before.boxes[1], after.boxes[0]) > SAME_PLACE
+
+
+def _returns(one: Tracklet, other: Tracklet, cuts: list[int]) -> bool:
+    """Whether the later of two begins where the earlier ended, as large, without a cut between."""
+    before, after = sorted((one, other), key=lambda tracklet: tracklet.start)
+    return _is_near(before.boxes[1], after.boxes[0]) and not _cut_between(
+        cuts, before.stop, after.start
+    )
 
 
 def _cut_between(cuts: list[int], stop: int, start: int) -> bool:
