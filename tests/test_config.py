@@ -212,6 +212,18 @@ def test_splits_that_a_run_needs():
             {"streams": {"vggish": {"weights": "vgish"}}},
             ["streams.vggish.weights: found 'vgish'", "did you mean vggish?"],
         ),
+        (
+            {"streams": {"graphau": {"backend": "blendshapes", "weights": "face-landmark"}}},
+            ["streams.graphau.weights: found 'face-landmark'", "did you mean face-landmarker?"],
+        ),
+        (
+            {"streams": {"faceverse": {"backend": "blendshapes", "weights": "random"}}},
+            ["streams.faceverse.weights: found 'random'", "face-landmarker"],
+        ),
+        (
+            {"streams": {"faceverse": {"focal": 0}}},
+            ["streams.faceverse.focal: found 0", "from 1"],
+        ),
         ({"models": {"belfuson": {}}}, ["models.belfuson: no settings file", "mean belfusion?"]),
         ({"models": {"belfusion": {"variant": "new"}}}, ["models.belfusion.variant"]),
         ({"models": {"belfusion": 3}}, ["models.belfusion: found 3", "a mapping"]),

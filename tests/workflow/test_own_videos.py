@@ -98,3 +98,21 @@ def test_weights_files_of_ones_own_are_inputs(project):
     assert re.search(r"Updated input files: .*mine\.pth", text)
     assert re.search(r"Updated input files: .*mine\.task", text)
     assert re.search(r"Updated input files: .*wav2vec2/model\.safetensors", text)
+
+
+def test_a_person_of_several_sessions_has_one_neutral_face(project):
+    sheet = project.folder / "config/mine.tsv"
+    text = sheet.read_text(encoding="utf-8").replace("dora", "anna").replace("test", "train")
+    sheet.write_text(text, encoding="utf-8")
+    path = project.folder / "config/mine.yaml"
+    config = yaml.safe_load(path.read_text()) | {"sampling": {"split": ["train"]}}
+    path.write_text(yaml.safe_dump(config))
+    wanted = ["results/features/graphau/good.h5", "--configfile", "config/mine.yaml"]
+    planned = project.snakemake("-n", *wanted)
+    assert "Finding the face of anna at rest" in planned
+    assert "Finding the face of bert" not in planned
+    assert "Tracking the faces of session bad" in planned
+    path.write_text(yaml.safe_dump(config | {"faces": {"share_neutral": False}}))
+    planned = project.snakemake("-n", *wanted)
+    assert "at rest" not in planned
+    assert "session bad" not in planned
