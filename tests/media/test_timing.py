@@ -164,7 +164,8 @@ def test_a_recorder_that_ran_earlier(tmp_path):
         heard = read_sound(media, "a", 16000)
         assert np.corrcoef(heard, expected)[0, 1] > 0.98
         # The sheet, or the ear, knows where it belongs: what surrounds the pictures is no doubt.
-        assert not _told(media, "time.drift") and not _told(media, "time.start")
+        assert not _told(media, "time.drift")
+        assert not _told(media, "time.start")
     media = _probe(tmp_path, _media(silent, sound))
     assert "48.00 s" in _told(media, "time.drift")[0].message
     assert "is silence" in _told(media, "sound.silent")[0].message
