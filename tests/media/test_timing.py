@@ -367,3 +367,18 @@ def test_short_sound_does_not_end_a_session_that_does_not_need_it(tmp_path):
     with h5py.File(media) as file:
         assert file.attrs["frames"] == 75
     assert _told(media, "time.drift")
+
+
+def test_a_recorder_that_was_switched_off(tmp_path):
+    """A transport stream ends within a packet: the session ends before what is not whole."""
+    voice = talk(0, 4, 1)[None]
+    video = write_media(tmp_path / "v.ts", frames=100, sound=voice)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) - 500])
+    media = _probe(tmp_path, _media(video))
+    assert "was switched off" in _told(media, "time.end")[0].message
+    with h5py.File(media) as file:
+        frames = int(file.attrs["frames"])
+    assert 93 <= frames <= 100
+    assert len(list(read_frames(media, "a"))) == frames
+    assert len(read_sound(media, "a", 16000)) == frames * 640
