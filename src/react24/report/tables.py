@@ -287,8 +287,8 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     if stand_ins:
         notes.append(
             f"{APPROXIMATED} emotion stream and coefficients come from the backend "
-            f"{', '.join(stand_ins)}, an approximation of OpenGraphAU, EmoNet and FaceVerse: do not "
-            "compare with published figures."
+            f"{', '.join(stand_ins)}, an approximation of OpenGraphAU, EmoNet and FaceVerse: do "
+            "not compare with published figures."
         )
     stuck = [r.model for r in rows if math.isclose(r.official["TLCC"].mean, 49.0)]
     if stuck:
