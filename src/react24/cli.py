@@ -160,13 +160,14 @@ def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def read_given_config(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """The configuration and what errors call it; all defaults where there is none."""
+    """The configuration and what errors call it; defaults, and no model, where there is none."""
     from react24.config import read_config
 
     path = options.config
     if path is None and DEFAULT_CONFIG.exists():
         path = DEFAULT_CONFIG
-    return ({}, "configuration") if path is None else (read_config(path), str(path))
+    # Without one there are no settings files of models beside it either.
+    return ({"models": {}}, "configuration") if path is None else (read_config(path), str(path))
 
 
 def _settings(options: argparse.Namespace) -> Settings:

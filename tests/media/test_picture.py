@@ -8,7 +8,7 @@ import av
 import h5py
 import numpy as np
 import pytest
-from media_factory import numbered, read_number, tone, write_media
+from media_factory import numbered, read_number, remux, tone, write_media
 
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
@@ -22,6 +22,7 @@ from react24.media.picture import (
     shown_size,
 )
 from react24.media.probe import RoleMedia, probe_session
+from react24.media.survey import picture_notices, survey_pictures
 from react24.media.video import read_frames
 from react24.notices import read_notices
 
@@ -390,3 +391,32 @@ def test_an_odd_turn_is_told(tmp_path):
 def test_crop_error_is_an_input_error():
     with pytest.raises(InputError, match=r"0,0,10,11 .* 10x10"):
         Screen(Framing(), (10, 10), (0, 0, 10, 11))
+
+
+def test_a_word_where_a_file_has_several_videos(tmp_path):
+    """A camera and a screen as streams of one file; a preview of one picture is no choice."""
+    files = [
+        write_media(
+            tmp_path / f"{size}.mkv",
+            picture=lambda i, size=size: corners(size, size),
+            frames=frames,
+            b_frames=0,
+        )
+        for size, frames in ((64, 25), (128, 25), (96, 1))
+    ]
+    both = remux(tmp_path / "both.mkv", [(files[0], "video"), (files[1], "video")])
+    survey = survey_pictures(both)
+    (notice,) = picture_notices(both, "a", survey, Fraction(0))
+    assert notice.kind == "picture.streams"
+    assert "0, 64x64; 1, 128x128" in notice.message
+    assert f"stream {survey.stream} was taken" in notice.message
+    preview = remux(tmp_path / "preview.mp4", [(files[2], "video"), (files[1], "video")])
+    survey = survey_pictures(preview)
+    assert survey.size == (128, 128)
+    assert not picture_notices(preview, "a", survey, Fraction(0))
+
+
+def test_pictures_without_times_are_refused_with_advice(tmp_path):
+    video = write_media(tmp_path / "v.h264", frames=25)
+    with pytest.raises(InputError, match=r"v\.h264: its pictures have no times.*ffmpeg -r 25"):
+        survey_pictures(video)

@@ -13,7 +13,7 @@ from media_factory import damage_packet, tone, write_media
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
 from react24.media import survey
-from react24.media.fingerprint import Fingerprint, compare
+from react24.media.fingerprint import Fingerprint, Likeness, compare
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.repeated import (
     Recording,
@@ -102,6 +102,15 @@ def test_the_same_encoded_in_another_way_is_the_same(tmp_path, original, name, s
 def test_another_frame_rate_is_the_same(tmp_path, original):
     other = write(tmp_path / "v.mp4", person(1, fps=Fraction(10)), fps=Fraction(10))
     assert compare(fingerprint(original), fingerprint(other)).same
+
+
+def test_a_mirrored_one_is_the_same(tmp_path, original):
+    """As calls show oneself; scaled and cut at the start as well."""
+    mirrored = write(tmp_path / "m.mkv", person(1, start=2)[:, ::2, ::-2])
+    found = compare(survey_pictures(original).fingerprint, survey_pictures(mirrored).fingerprint)
+    assert found.same
+    assert found.mirrored
+    assert "+2.0 s apart, one of them mirrored" in found.describe()
 
 
 def test_others_before_the_same_wall_are_others():
@@ -213,7 +222,7 @@ def test_a_recording_in_two_splits_or_under_two_subjects_is_refused():
 
 def test_repeats_that_may_be_pass():
     one = _recording("s1", "train", "ann", 1)
-    refuse_repeated([Repeat(one, _recording("s2", "train", "ann", 1), 0.99, 0.0)])
+    refuse_repeated([Repeat(one, _recording("s2", "train", "ann", 1), Likeness(0.99, 0.0, 50))])
 
 
 def test_recordings_are_read_from_media_files(tmp_path, original):
@@ -235,7 +244,7 @@ def test_recordings_are_read_from_media_files(tmp_path, original):
     assert json.loads((tmp_path / "repeated.json").read_text()) == []
     (repeat,) = find_repeated(recordings)
     assert (repeat.first.video.name, repeat.second.video.name) == ("v.mp4", "again.mp4")
-    assert repeat.shift == pytest.approx(1.6, abs=0.11)
+    assert repeat.likeness.shift == pytest.approx(1.6, abs=0.11)
 
 
 def test_a_survey_ends_at_damage(tmp_path):

@@ -152,6 +152,15 @@ def test_damaged_sound_is_found_when_probing(tmp_path, rate):
     assert samples[-320:].any()
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "pcm_mulaw"])
+def test_whole_wav_of_any_codec_is_whole(tmp_path, codec):
+    sound = write_media(tmp_path / "s.wav", sound=tone(6, 44100), rate=44100, sound_codec=codec)
+    assert scan_sound(sound).damage is None
+    cut = scan_sound(cut_file(sound, 0.5))
+    early = float(cut.damage[1].split()[4])
+    assert float(cut.end) + early == pytest.approx(6, abs=0.2)
+
+
 def test_cut_wav_is_found(tmp_path):
     sound = write_media(tmp_path / "s.wav", sound=tone(4, 16000), sound_codec="pcm_s16le")
     assert scan_sound(sound).damage is None

@@ -163,9 +163,25 @@ def test_a_recorder_that_ran_earlier(tmp_path):
         media = _probe(tmp_path, _media(recording, sound, **options))
         heard = read_sound(media, "a", 16000)
         assert np.corrcoef(heard, expected)[0, 1] > 0.98
+        # The sheet, or the ear, knows where it belongs: what surrounds the pictures is no doubt.
+        assert not _told(media, "time.drift")
+        assert not _told(media, "time.start")
     media = _probe(tmp_path, _media(silent, sound))
     assert "48.00 s" in _told(media, "time.drift")[0].message
     assert "is silence" in _told(media, "sound.silent")[0].message
+
+
+def test_a_recorder_that_ran_around_pictures_that_run_fast(tmp_path):
+    """The sound in the video shows that its pictures run fast, wherever the sound file lies."""
+    voice = talk(0, 6, 1)
+    video = write_media(
+        tmp_path / "v.avi", frames=120, codec="mpeg4", sound=voice[None], sound_codec="pcm_s16le"
+    )
+    around = np.pad(voice, (2 * 16000, 3 * 16000))[None]
+    sound = write_media(tmp_path / "s.wav", sound=around, sound_codec="pcm_s16le")
+    told = _told(_probe(tmp_path, _media(video, sound)), "time.drift")
+    # 11 s of sound against 4.8 s of pictures.
+    assert "audio_offset_a -6.2" in told[0].message
 
 
 # Times inside one file

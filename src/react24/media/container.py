@@ -95,8 +95,22 @@ def pick_video(container: av.container.InputContainer) -> av.VideoStream | None:
     return best if best in streams else streams[0]
 
 
+def list_videos(container: av.container.InputContainer) -> dict[int, str]:
+    """FFmpeg's index among the video streams (``0:v:N``) -> what it is; no cover pictures."""
+    found = {}
+    for index, stream in enumerate(container.streams.video):
+        if _is_cover(stream):
+            continue
+        context = stream.codec_context
+        size = f", {context.width}x{context.height}" if context is not None else ""
+        title = next((v for k, v in stream.metadata.items() if k.lower() == "title"), "")
+        found[index] = f"{index}{f' {title!r}' if title else ''}{size}"
+    return found
+
+
 def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+    attached = bool(stream.disposition & av.stream.Disposition.attached_pic)
+    return attached or stream.frames == 1  # cameras keep a preview that is not marked
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ A fingerprint is a row of tiny grey pictures with their times. Two recordings ar
 at one and the same shift in time, the small pictures of both *change* alike. What stands still (a
 wall, a chair, the seat of the same person) tells nothing and is taken away first: people who are
 recorded one after the other before the same wall look alike, but do not move alike. Encoding
-again, scaling, another container, another frame rate and a cut start change none of this.
+again, scaling, another container, another frame rate, a mirror and a cut start change none of this.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,6 +74,11 @@ class Fingerprint:
         flat -= flat.mean(axis=1, keepdims=True)
         return flat / np.maximum(flat.std(axis=1, keepdims=True), _LEAST_CONTRAST)
 
+    @property
+    def mirrored(self) -> Fingerprint:
+        """Of the same recording with left and right exchanged, as calls show oneself."""
+        return Fingerprint(self.times, self.pictures[..., ::-1])
+
 
 @dataclass(frozen=True)
 class Likeness:
@@ -82,20 +88,27 @@ class Likeness:
         correlation: Of the changes of their pictures, -1 to 1; see `compare`.
         shift: Time in the first minus time in the second of what both show, s.
         pairs: Pictures compared.
+        mirrored: One of the two is mirrored.
     """
 
     correlation: float
     shift: float
     pairs: int
+    mirrored: bool = False
 
     @property
     def same(self) -> bool:
         """Whether the two are one recording."""
         return self.correlation >= LIKENESS
 
+    def describe(self) -> str:
+        """For people, in brackets."""
+        mirrored = ", one of them mirrored" if self.mirrored else ""
+        return f"likeness {self.correlation:.2f}, {self.shift:+.1f} s apart{mirrored}"
+
 
 def compare(first: Fingerprint, second: Fingerprint) -> Likeness | None:
-    """How alike two recordings are; None where there is too little to tell.
+    """How alike two recordings are, as they are or mirrored; None where there is too little.
 
     For each shift s the pictures at t of the first and at t - s of the second are paired, in
     order, and cut into blocks. The likeness is the correlation of the changes within the blocks:
@@ -105,13 +118,18 @@ def compare(first: Fingerprint, second: Fingerprint) -> Likeness | None:
     """
     if min(len(first.times), len(second.times)) < FEWEST:
         return None
-    best = None
+    found = [*_likenesses(first, second), *_likenesses(first, second.mirrored, mirrored=True)]
+    return max(found, key=lambda likeness: likeness.correlation, default=None)
+
+
+def _likenesses(
+    first: Fingerprint, second: Fingerprint, *, mirrored: bool = False
+) -> Iterator[Likeness]:
     for shift in _candidates(first, second):
         rows, columns = _pairs(first.times, second.times, shift)
         found = _correlate(first.rows[rows], second.rows[columns])
-        if found is not None and (best is None or found > best.correlation):
-            best = Likeness(found, float(shift), len(rows))
-    return best
+        if found is not None:
+            yield Likeness(found, float(shift), len(rows), mirrored)
 
 
 def _correlate(left: np.ndarray, right: np.ndarray) -> float | None:

@@ -13,6 +13,9 @@ from react24.notices import Notice
 ENDS_ALIKE = Fraction(1, 10)
 """Pictures and sound that end this close (s) to each other end together."""
 
+END_TOGETHER = Fraction(1, 2)
+"""The same of pictures and sound of one file; further apart, one of them may run fast."""
+
 A_TICK = Fraction(1, 25)
 """Smaller shifts of sound against pictures (s) change nothing."""
 
@@ -21,6 +24,23 @@ EXACT = Fraction(1, 50)
 
 ANOTHER_STREAM = Fraction(10)
 """Pictures that start up to this (s) after second 0 waited for a stream that was taken out."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the sound of a separate file lies.
+
+    Attributes:
+        zero: Tick 0 on the clock of the sound file, s.
+        delay: By which the sound file starts later than its clock has it, s (``audio_offset``).
+        heard: The sound in the video, which ends with its pictures, tells where it belongs.
+        notices: What is doubtful about it.
+    """
+
+    zero: Fraction
+    delay: Fraction
+    heard: bool
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True)
@@ -47,13 +67,16 @@ class SoundBeside:
     inside: SoundScan | None
     offset: Fraction
 
-    def place(self) -> tuple[Fraction, list[Notice]]:
-        """Tick 0 on the clock of the sound file, and what is doubtful about it."""
+    def place(self) -> Place:
+        """Find tick 0 on the clock of the sound file."""
         place, doubts = self._by_clocks()
         lag = find_lag(self.inside.sketch, self.sound.sketch) if self.inside else None
         if lag is None or not lag.sure:
-            return place - self.offset, [] if self.offset else doubts
-        return self._by_ear(place, lag)
+            doubts = [] if self.offset else doubts
+            return Place(place - self.offset, self.offset, False, tuple(doubts))
+        zero, doubts = self._by_ear(place, lag)
+        with_pictures = abs(self.inside.end - self.zero - self.length) <= END_TOGETHER
+        return Place(zero, place - zero, with_pictures, tuple(doubts))
 
     def _by_clocks(self) -> tuple[Fraction, list[Notice]]:
         """Tick 0 on the clock of the sound file as the clocks have it, without ``offset``.

@@ -13,7 +13,7 @@ from react24 import store
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputErrors
 from react24.log import progress
-from react24.media.fingerprint import Fingerprint, compare
+from react24.media.fingerprint import Fingerprint, Likeness, compare
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +48,12 @@ class Repeat:
     Attributes:
         first: In the order in which they were given.
         second: The later one.
-        likeness: Correlation of the changes of their pictures, at most 1.
-        shift: Time in the first minus time in the second of what both show, s.
+        likeness: How alike they are.
     """
 
     first: Recording
     second: Recording
-    likeness: float
-    shift: float
+    likeness: Likeness
 
     @property
     def refused(self) -> bool:
@@ -73,9 +71,9 @@ class Repeat:
             what = f"twice in the split {one.split}"
         return (
             f"{one.video} (session {one.session}, role {one.role}) and {other.video} (session "
-            f"{other.session}, role {other.role}) are the same recording {what} (likeness "
-            f"{self.likeness:.2f}, {self.shift:+.1f} s apart); take one of the sessions out of the "
-            "sample sheet, or correct it"
+            f"{other.session}, role {other.role}) are the same recording {what} "
+            f"({self.likeness.describe()}); take one of the sessions out of the sample sheet, or "
+            "correct it"
         )
 
 
@@ -100,7 +98,7 @@ def find_repeated(recordings: Sequence[Recording]) -> list[Repeat]:
             continue
         found = compare(one.fingerprint, other.fingerprint)
         if found is not None and found.same:
-            repeats.append(Repeat(one, other, found.correlation, found.shift))
+            repeats.append(Repeat(one, other, found))
     return repeats
 
 

@@ -85,16 +85,8 @@ def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None
             raise InputError(f"{path}: its sound is in a format without a decoder here")
         tracks, track = tuple(list_tracks(container)), container.streams.audio.index(stream)
         clocked = container.format.name in HAVE_A_CLOCK
-        declared = _declared_end(path, stream)
-    found = _Pass()
-    try:
-        for block in read_blocks(path, str(track)):
-            if found.meter is None:
-                found.begin(block, find_channel(choices.audio_channel, block, path))
-            if not found.take(block):
-                break
-    except READ_ERRORS as error:
-        found.damage = (found.end, f"the sound cannot be decoded ({error.strerror})")
+        found = _pass_over(path, track, choices)
+        declared = _declared_end(path, stream, found.end)
     if found.meter is None:
         raise InputError(f"{path}: its sound cannot be decoded; convert it to AAC or WAV")
     if found.damage is None and declared is not None and declared - found.end > TRUNCATION:
@@ -115,6 +107,19 @@ def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None
         levels=found.meter.levels(),
         sketch=found.meter.sketch(),
     )
+
+
+def _pass_over(path: str | Path, track: int, choices: Choices) -> _Pass:
+    found = _Pass()
+    try:
+        for block in read_blocks(path, str(track)):
+            if found.meter is None:
+                found.begin(block, find_channel(choices.audio_channel, block, path))
+            if not found.take(block):
+                break
+    except READ_ERRORS as error:
+        found.damage = (found.end, f"the sound cannot be decoded ({error.strerror})")
+    return found
 
 
 class _Pass:
@@ -156,29 +161,37 @@ class _Pass:
         return True
 
 
-def _declared_end(path: str | Path, stream: av.AudioStream) -> Fraction | None:
-    """When the sound should end by its header, s on the file's clock."""
+def _declared_end(path: str | Path, stream: av.AudioStream, found: Fraction) -> Fraction | None:
+    """When the sound should end by its header, s on the file's clock.
+
+    Args:
+        path: The file.
+        stream: Its sound.
+        found: When it does end.
+    """
     if stream.container.format.name == "wav":
         # FFmpeg states what is there; the header of the cut file still tells what was.
-        size = _wav_data_size(Path(path))
-        block = stream.codec_context.bit_rate // 8
-        return Fraction(size, block) if size and block else None
+        share = _share_of_wav(Path(path))
+        return found / share if share else None
     if stream.container.format.name not in STATE_LENGTH or not stream.duration:
         return None
     return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
-def _wav_data_size(path: Path) -> int | None:
-    """Bytes of sound that a WAV file's header promises; None where it leaves that open."""
+def _share_of_wav(path: Path) -> Fraction | None:
+    """Share of its promised bytes of sound that a WAV file holds.
+
+    None where it leaves the number open, as recorders do that write to a pipe.
+    """
     with path.open("rb") as file:
         position, end = 12, path.stat().st_size
         while position + 8 <= end:
             file.seek(position)
             kind, size = file.read(4), int.from_bytes(file.read(4), "little")
+            position += 8
             if kind == b"data":
-                # Recorders that write to a pipe cannot know the size and put in a filler.
-                return size if 0 < size < 0xFFFFFF00 else None
-            position += 8 + size + size % 2
+                return Fraction(min(size, end - position), size) if 0 < size < 0xFFFFFF00 else None
+            position += size + size % 2
     return None
 
 

@@ -6,7 +6,7 @@ The start is decoded whole, and after it a key picture now and then, so the cost
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from react24.choices import Choices
 from react24.errors import InputError
-from react24.media.container import READ_ERRORS, open_media
+from react24.media.container import READ_ERRORS, list_videos, open_media
 from react24.media.fingerprint import SIDE, Fingerprint, compare
 from react24.media.picture import (
     Framing,
@@ -65,6 +65,8 @@ class Survey:
         turn_error: Degrees between the turn that the file asks for and the nearest quarter turn.
         framing: Pixel shape and hidden margins.
         fingerprint: Small pictures.
+        streams: All video streams of the file by their index, in words.
+        stream: Index of the one that is taken.
     """
 
     size: Size
@@ -72,6 +74,8 @@ class Survey:
     turn_error: float
     framing: Framing
     fingerprint: Fingerprint
+    streams: Mapping[int, str] = field(default_factory=dict)
+    stream: int = 0
 
 
 def survey_pictures(path: str | Path, threads: int = 1) -> Survey:
@@ -83,6 +87,7 @@ def survey_pictures(path: str | Path, threads: int = 1) -> Survey:
     with open_media(path) as container:
         stream = require_video(container, path)
         base = stream.time_base
+        streams, index = list_videos(container), container.streams.video.index(stream)
         pictures = _sample(path, container, stream, threads)
         try:
             first = next(pictures, None)
@@ -90,6 +95,12 @@ def survey_pictures(path: str | Path, threads: int = 1) -> Survey:
             raise InputError(
                 f"{path}: its first picture cannot be decoded ({error.strerror})"
             ) from error
+        if first is None and _lacks_times(path):
+            raise InputError(
+                f"{path}: its pictures have no times (a stream without a container); give it one, "
+                f"with the true number of pictures per second, for instance with ffmpeg -r 25 -i "
+                f"IN -c copy OUT.mp4"
+            )
         if first is None:
             raise InputError(f"{path}: its video stream holds no picture that can be decoded")
         framing = read_framing(stream)
@@ -110,7 +121,16 @@ def survey_pictures(path: str | Path, threads: int = 1) -> Survey:
         read_orientation(first).error,
         framing,
         Fingerprint(np.array(times, np.float32), cells.mean((2, 4)).astype(np.float16)),
+        streams,
+        index,
     )
+
+
+def _lacks_times(path: str | Path) -> bool:
+    """Whether not even the first packet has a time stamp."""
+    with open_media(path) as container:
+        packet = next(from_first_key(container.demux(require_video(container, path))), None)
+        return packet is not None and packet.pts is None and packet.dts is None
 
 
 def _until_damage(first: av.VideoFrame, others: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -189,6 +209,18 @@ def picture_notices(path: str | Path, role: str, survey: Survey, zero: Fraction)
         zero: Second on the file's clock that is the role's zero.
     """
     notices = []
+    if len(survey.streams) > 1:
+        listed = "; ".join(survey.streams.values())
+        notices.append(
+            Notice(
+                "picture.streams",
+                f"{path} (role {role}): it has {len(survey.streams)} video streams ({listed}); "
+                f"stream {survey.stream} was taken; if another one shows the face, copy it into a "
+                f"file of its own, for instance with ffmpeg -i IN -map 0:v:N -map 0:a -c copy "
+                f"OUT, and name that",
+                role,
+            )
+        )
     if survey.turn_error > TURN_TOLERANCE:
         notices.append(
             Notice(
@@ -248,9 +280,9 @@ def refuse_same_pictures(session: str, roles: Mapping[str, tuple[Path, Choices, 
         if found is not None and found.same:
             raise InputError(
                 f"session {session}: {mine[0]} (role {role}) and {other[0]} (role {partner}) show "
-                f"the same (likeness {found.correlation:.2f}, {found.shift:+.1f} s apart); name "
-                "each person's own recording, or where one picture holds both people say with "
-                "crop_a and crop_b, or with face_a and face_b, who is who"
+                f"the same ({found.describe()}); name each person's own recording, or where one "
+                "picture holds both people say with crop_a and crop_b, or with face_a and face_b, "
+                "who is who"
             )
 
 

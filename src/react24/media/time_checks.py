@@ -53,7 +53,9 @@ def check_extents(scan: RoleScan) -> list[Notice]:
     notices = []
     # As the files have it: the session may begin later, where the other recording does.
     start = (scan.sound.start - scan.sound_zero) - (scan.video.start - scan.zero)
-    if abs(start) > WORTH_A_WORD and not scan.files.choices.audio_offset:
+    # Where its place is known, sound from before and after the pictures is no doubt.
+    known = scan.files.choices.audio_offset or (scan.placed and start < 0)
+    if abs(start) > WORTH_A_WORD and not known:
         way = "after" if start > 0 else "before"
         notices.append(
             Notice(
@@ -66,7 +68,8 @@ def check_extents(scan: RoleScan) -> list[Notice]:
     pictures = scan.pictures_end + scan.cut
     heard = scan.sound_end + scan.cut
     off = pictures - heard
-    if abs(off) > WORTH_A_WORD and not scan.damage and heard > 0:
+    known = scan.placed and off < 0
+    if abs(off) > WORTH_A_WORD and not scan.damage and heard > 0 and not known:
         notices.append(Notice("time.drift", _drift(scan, pictures, heard, said), scan.role))
     return notices
 
@@ -79,8 +82,10 @@ def _drift(scan: RoleScan, pictures: Fraction, heard: Fraction, said: str) -> st
         f"{scan.files.video} (role {scan.role}): its pictures end at second {float(pictures):.2f}, "
         f"its sound{said} at {float(heard):.2f}: {abs(off):.2f} s ({share:.1f} %) apart; "
     )
+    if scan.placed:
+        return text + "the sound was stopped earlier"
     if scan.files.audio:
-        together = scan.files.choices.audio_offset - off
+        together = float(scan.delay) - off
         return text + (
             f"one of the two was started or stopped at another time (audio_offset_{scan.role} "
             f"{together:.2f} lets them end together), or the pictures run {pace}"

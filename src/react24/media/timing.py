@@ -68,6 +68,9 @@ class RoleScan:
         sound_zero: Tick 0 on the clock of the sound's file.
         length: From tick 0 to the end of what can be used.
         cut: What the other recording's later start took away; already in the three above.
+        delay: By which a sound file starts later than its clock has it, by ear or by the sheet.
+        placed: A sound file lies where it is because it is heard there, or the sheet says so; not
+            only because its clock, or its first sample, has it so.
         damage: Where files stop being readable, on the recording's own timeline.
         notices: Doubts about the place of the sound.
     """
@@ -80,6 +83,8 @@ class RoleScan:
     sound_zero: Fraction
     length: Fraction
     cut: Fraction = Fraction(0)
+    delay: Fraction = Fraction(0)
+    placed: bool = False
     damage: tuple[Damage, ...] = ()
     notices: tuple[Notice, ...] = ()
 
@@ -136,13 +141,25 @@ def scan_role(
         )
     zero = min([video.start, *first_sounds(files.video)])
     length = video.end - zero
-    sound_zero = zero
+    sound_zero, delay, placed = zero, Fraction(0), False
     if files.audio and sound:
         inside, offset = _inner_sound(files.video), seconds(files.choices.audio_offset)
         beside = SoundBeside(role, files.video, files.audio, zero, length, sound, inside, offset)
-        sound_zero, doubts = beside.place()
-        notices += doubts
-    scan = RoleScan(role, files, video, sound, zero, sound_zero, length, notices=tuple(notices))
+        place = beside.place()
+        sound_zero, delay, placed = place.zero, place.delay, place.heard or bool(offset)
+        notices += place.notices
+    scan = RoleScan(
+        role,
+        files,
+        video,
+        sound,
+        zero,
+        sound_zero,
+        length,
+        delay=delay,
+        placed=placed,
+        notices=tuple(notices),
+    )
     if sound and need_sound:
         scan = replace(scan, length=_length_with_sound(scan))
     return _stop_at_damage(scan, need_sound)
