@@ -28,6 +28,9 @@ from react24.notices import write_notices
 
 logger = logging.getLogger(__name__)
 
+OUTSIDE = 1 / 3
+"""Share of a face's landmarks outside the picture from which on what the face does is a guess."""
+
 CHUNK = 64
 """Frames written at a time; a long track never lies in memory as a whole."""
 
@@ -44,7 +47,7 @@ class FaceTrack:
         landmarks: float32 (T, 478, 3): x right, y down in pixels of the video, z in the same scale.
         found: bool (T,), a face was found in the frame's picture.
         valid: bool (T,), found, and the frame has a picture of its own time. Where False the
-            landmarks are interpolated or held.
+            landmarks are interpolated or held, or too much of the face is outside the picture.
         score: float32 (T,), the landmark model's probability of a face; 0 where not found.
         width: Of the video, pixels.
         height: Likewise.
@@ -124,7 +127,7 @@ def track_session(
                 side=side,
             )
             _require_upright(where, video, watch)
-            group["valid"][:] = group["found"][:] & shown[role]
+            group["valid"][:] = group["found"][:] & shown[role] & ~seen.outside
             _require_faces(where, role, video, group["valid"][:], seen, max_missing)
             notices += tell_faces(seen, role=role, video=video, side=side)
             fill_gaps(group, max_gap)
@@ -173,15 +176,19 @@ def follow_role(
             if fresh:
                 faces, last_picture = follower.see(picture), picture
                 if watch is not None:
-                    watch.see(tick, picture, _largest(faces))
+                    watch.see(tick, picture, max(faces, key=_size, default=None))
             sightings.add(tick, faces)
             tracklets.add(tick, faces, cut=fresh and follower.cut)
+        turned = watch.turned() if watch is not None else {}
+        tracklets.leave_out(number for number, degrees in turned.items() if degrees == 180)
         persons = tracklets.persons()
         chosen = choose_person(persons, side)
         _create_datasets(group, frames)
+        outside = np.zeros(frames, bool)
         if persons:
             for block in sightings.of(persons[chosen].tracklets, CHUNK):
                 _write_block(group, block)
+                outside[block.ticks] = _share_outside(block.points, picture.shape) > OUTSIDE
     seen = Seen(
         persons,
         chosen,
@@ -189,14 +196,16 @@ def follow_role(
         box=group["box"][:],
         cuts=tracklets.cuts,
         passes=tracklets.passes(persons[chosen]) if persons else [],
+        turned=tracklets.present(turned, frames),
+        outside=outside,
     )
     group["others"][:] = seen.others()
     group.attrs["persons"] = json.dumps(_summary(seen))
     return seen
 
 
-def _largest(faces: list[Sighting]) -> np.ndarray | None:
-    return max((face.box for face in faces), key=width, default=None)
+def _size(face: Sighting) -> float:
+    return width(face.box)
 
 
 def _summary(seen: Seen) -> list[dict]:
@@ -236,6 +245,12 @@ def _write_block(group: h5py.Group, block: Block) -> None:
         group["found"][rows] = True
 
 
+def _share_outside(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Share of the landmarks (n, 478, 3) outside a picture (H, W, 3), (n,)."""
+    inside = (points[..., :2] >= 0) & (points[..., :2] < (shape[1], shape[0]))
+    return 1 - inside.all(axis=-1).mean(axis=-1)
+
+
 def _require_upright(where: str, video: str, watch: TurnWatch) -> None:
     degrees = watch.verdict()
     if not degrees:
@@ -258,6 +273,11 @@ def _require_faces(
     if missing <= max_missing and valid.any():
         return
     gap = max(find_gaps(valid), key=lambda gap: gap.length)
+    spoilt = {
+        "upside down": seen.upside_down().mean(),
+        "partly outside the picture": seen.outside.mean(),
+    }
+    also = "".join(f", {how} in {share:.0%}" for how, share in spoilt.items() if share)
     instead = float((seen.others() & ~valid).sum()) / store.FPS
     whose, who = "no face", "this person's face"
     if instead:
@@ -268,7 +288,7 @@ def _require_faces(
         )
     raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
-        f"(at most {max_missing:.0%} is accepted), longest from second "
+        f"(at most {max_missing:.0%} is accepted){also}, longest from second "
         f"{gap.start / store.FPS:.2f} to {gap.stop / store.FPS:.2f}; check that the video "
         f"shows {who} large enough, take the session out of the sample sheet, or "
         "raise faces.max_missing"
