@@ -176,8 +176,9 @@ class Tracklets:
         return found
 
     def persons(self) -> list[Person]:
-        """The persons of the video: those that move, the one with the most time times size first,
-        then pictures of faces.
+        """The persons of the video, the one with the most time times size first.
+
+        Faces that never move come after all others.
         """
         groups = _link(self.all, self.cuts)
         persons = sorted((self._person(group) for group in groups), key=_rank)
