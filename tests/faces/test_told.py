@@ -98,8 +98,9 @@ def test_a_photograph_is_told():
 
 def test_turned_and_cut_off_faces_are_told_with_their_seconds():
     when = np.arange(100) >= 50
-    told, _ = _tell([[A]] * 100, turned={180: when}, outside=~when)
+    told, _ = _tell([[A]] * 100, turned={180: when}, outside=~when, frozen=when)
     assert "upside down for 2.00 of 4.00 s, from second 2.00 to 4.00" in told["face.turned"].message
     assert "for 2.00 of 4.00 s, from second 0.00 to 2.00" in told["face.outside"].message
+    assert "frozen for 2.00 of 4.00 s, from second 2.00 to 4.00" in told["face.frozen"].message
     told, _ = _tell([[A]] * 100, turned={90: when})
     assert "lies on its side" in told["face.turned"].message

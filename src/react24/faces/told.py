@@ -46,6 +46,7 @@ class Seen:
         turned: Degrees counter-clockwise that would make a face upright -> bool (T,), when it is
             in the picture.
         outside: Bool (T,), too much of the face is outside the picture; None for nowhere.
+        frozen: Likewise, the picture of it is repeated.
     """
 
     persons: list[Person]
@@ -56,6 +57,7 @@ class Seen:
     passes: list[int]
     turned: Mapping[int, np.ndarray] = field(default_factory=dict)
     outside: np.ndarray | None = None
+    frozen: np.ndarray | None = None
 
     def upside_down(self) -> np.ndarray:
         """Bool (T,): a face is in the picture that is upside down."""
@@ -191,6 +193,12 @@ def _tell_spoilt(seen: Seen) -> Iterator[Told]:
             f"{_stretches(seen.outside)}; these times are not valid"
         )
         yield "face.outside", text, _longest(seen.outside)
+    if seen.frozen is not None and seen.frozen.any():
+        text = (
+            f"the picture of this person's face is frozen {_stretches(seen.frozen)}; these times "
+            "are not valid"
+        )
+        yield "face.frozen", text, _longest(seen.frozen)
 
 
 def _tell_instants(seen: Seen) -> Iterator[Told]:

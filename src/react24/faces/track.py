@@ -15,6 +15,7 @@ from react24 import store
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
 from react24.faces.follow import Follower, Sighting, width
+from react24.faces.frozen import FrozenWatch
 from react24.faces.gaps import bridge, find_gaps
 from react24.faces.mesh import POINTS, box_of
 from react24.faces.models import MEDIAPIPE, open_models
@@ -47,7 +48,8 @@ class FaceTrack:
         landmarks: float32 (T, 478, 3): x right, y down in pixels of the video, z in the same scale.
         found: bool (T,), a face was found in the frame's picture.
         valid: bool (T,), found, and the frame has a picture of its own time. Where False the
-            landmarks are interpolated or held, or too much of the face is outside the picture.
+            landmarks are interpolated or held, or the face is frozen or too much of it outside the
+            picture.
         score: float32 (T,), the landmark model's probability of a face; 0 where not found.
         width: Of the video, pixels.
         height: Likewise.
@@ -125,9 +127,10 @@ def track_session(
                 frames,
                 watch=watch,
                 side=side,
+                shown=shown[role],
             )
             _require_upright(where, video, watch)
-            group["valid"][:] = group["found"][:] & shown[role] & ~seen.outside
+            group["valid"][:] = group["found"][:] & shown[role] & ~seen.outside & ~seen.frozen
             _require_faces(where, role, video, group["valid"][:], seen, max_missing)
             notices += tell_faces(seen, role=role, video=video, side=side)
             fill_gaps(group, max_gap)
@@ -151,6 +154,7 @@ def follow_role(
     *,
     watch: TurnWatch | None = None,
     side: str = "",
+    shown: np.ndarray | None = None,
 ) -> Seen:
     """Write the track of the person a video is about, piece by piece, into an empty group.
 
@@ -165,11 +169,12 @@ def follow_role(
         watch: Is shown the pictures, if given.
         side: ``left`` or ``right`` where two people are in the picture; empty for the one with
             the most time in it.
+        shown: bool (T,), the tick has a picture of its own time; None for all.
 
     Returns:
         What is to be told.
     """
-    tracklets, last_picture = Tracklets(), None
+    tracklets, frozen, last_picture = Tracklets(), FrozenWatch(), None
     with Sightings() as sightings:
         for tick, picture in pictures:
             fresh = picture is not last_picture
@@ -177,6 +182,7 @@ def follow_role(
                 faces, last_picture = follower.see(picture), picture
                 if watch is not None:
                     watch.see(tick, picture, max(faces, key=_size, default=None))
+            frozen.see(tick, picture, faces)
             sightings.add(tick, faces)
             tracklets.add(tick, faces, cut=fresh and follower.cut)
         turned = watch.turned() if watch is not None else {}
@@ -198,7 +204,10 @@ def follow_role(
         passes=tracklets.passes(persons[chosen]) if persons else [],
         turned=tracklets.present(turned, frames),
         outside=outside,
+        frozen=frozen.frozen(persons[chosen].tracklets if persons else (), frames),
     )
+    if shown is not None:
+        seen.frozen[~shown] = False  # told with the clock
     group["others"][:] = seen.others()
     group.attrs["persons"] = json.dumps(_summary(seen))
     return seen
@@ -276,6 +285,7 @@ def _require_faces(
     spoilt = {
         "upside down": seen.upside_down().mean(),
         "partly outside the picture": seen.outside.mean(),
+        "frozen": seen.frozen.mean(),
     }
     also = "".join(f", {how} in {share:.0%}" for how, share in spoilt.items() if share)
     instead = float((seen.others() & ~valid).sum()) / store.FPS
