@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,12 +16,16 @@ SIZE = 400
 
 @dataclass(frozen=True)
 class Face:
-    """One face in view: centre and width in pixels, and whose it is."""
+    """One face in view: centre and width in pixels, whose it is, how far it sways, in widths."""
 
     x: float
     y: float
     width: float
     who: float = 0.0
+    sway: float = 0.02
+
+    def at(self, tick):
+        return replace(self, y=self.y + self.sway * self.width * np.sin(tick / 4))
 
 
 class Scene:
@@ -78,7 +82,7 @@ def follow_script(script, pictures=None):
     follower = Follower(scene, scene, scene.describe)
     tracklets = Tracklets()
     for tick, faces in enumerate(script):
-        scene.faces = faces
+        scene.faces = [face.at(tick) for face in faces]
         level = pictures[tick] if pictures is not None else 0
         picture = np.full((SIZE, SIZE, 3), level, np.uint8)
         tracklets.add(tick, follower.see(picture), cut=follower.cut)

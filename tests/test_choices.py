@@ -40,6 +40,15 @@ def test_what_cannot_be_understood_is_named(column, cell):
         parse_choices({column: cell}, "a")
 
 
+def test_all_that_cannot_be_understood_is_told_at_once():
+    with pytest.raises(ChoiceError) as error:
+        parse_choices({"face_b": "middle", "neutral_b": "15-12", "offset_b": "7"}, "b")
+    assert [problem.split(":")[0] for problem in error.value.problems] == [
+        "column face_b",
+        "column neutral_b",
+    ]
+
+
 def test_notices_come_back_from_their_files(tmp_path, caplog):
     silent = Notice("sound.silent", "a.mp4 (role a): its sound is silent", "a")
     other = Notice("face.other", "another face from second 4.0 to 7.0", "b", 4.0, 7.0)

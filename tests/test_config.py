@@ -416,9 +416,11 @@ def test_paths_that_lead_to_nothing_here_are_sought_in_the_checkout(tmp_path, mo
         ("seed: 010", ["line 1", "found 010", "octal", "8"]),
         ("a: 1\nsampling: {seeds: [1, 08, 011]}", ["line 2", "found 011", "9"]),
         ("streams: {wav2vec2: {window: 1:30}}", ["1:30", "base of 60", "90"]),
+        ("sessions: a.tsv\nseed: 1\nsessions: b.tsv", ["line 3", "'sessions'", "line 1 too"]),
+        ("faces:\n  max_gap: 3\n  max_gap: 4", ["line 3", "'max_gap'", "line 2 too"]),
     ],
 )
-def test_numbers_that_yaml_reads_otherwise_are_refused(tmp_path, text, words):
+def test_what_yaml_reads_otherwise_than_people_is_refused(tmp_path, text, words):
     path = tmp_path / "c.yaml"
     path.write_text(text + "\n")
     with pytest.raises(InputError) as error:

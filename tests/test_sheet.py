@@ -281,6 +281,15 @@ def test_a_wrong_root_is_told_once(settings, readable):
     assert "videos/talks: correct corpus.root" in problem
 
 
+def test_a_name_in_other_capitals_is_found_and_told(settings, readable):
+    (settings.root / "videos/s1").mkdir()
+    for name in ("A.MP4", "b.mp4"):
+        (settings.root / "videos/s1" / name).touch()
+    problem = only_problem(settings, GOOD, check_files=True)
+    assert "s1/a.mp4: no such file (but " in problem
+    assert "s1/A.MP4: capitals count)" in problem
+
+
 def test_files_and_folders_that_may_not_be_read(settings, readable, monkeypatch):
     (settings.root / "videos/s1").mkdir()
     for name in ("a.mp4", "s1/b.mp4"):

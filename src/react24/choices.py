@@ -66,7 +66,15 @@ DEFAULT = Choices()
 
 
 class ChoiceError(ValueError):
-    """A cell that cannot be understood; the message says what was found and what is accepted."""
+    """Cells that cannot be understood.
+
+    Attributes:
+        problems: A sentence for each: what was found and what is accepted.
+    """
+
+    def __init__(self, problems: list[str]):
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 def parse_choices(cells: Mapping[str, str], role: str) -> Choices:
@@ -77,17 +85,17 @@ def parse_choices(cells: Mapping[str, str], role: str) -> Choices:
         role: ``a`` or ``b``.
 
     Raises:
-        ChoiceError: Naming the column.
+        ChoiceError: Naming the columns.
     """
-    values = {}
+    values, problems = {}, []
     for column in COLUMNS:
         if cell := cells.get(f"{column}_{role}", ""):
             try:
                 values[column] = _PARSERS[column](cell)
             except ValueError as error:
-                raise ChoiceError(
-                    f"column {column}_{role}: found {cell!r}; accepted: {error}"
-                ) from None
+                problems.append(f"column {column}_{role}: found {cell!r}; accepted: {error}")
+    if problems:
+        raise ChoiceError(problems)
     return Choices(**values)
 
 

@@ -33,7 +33,24 @@ _TYPE_WORDS = {
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Refuses numbers that YAML 1.1 reads in another way than people do."""
+    """Refuses what YAML reads in another way than people do: some numbers, and repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """A mapping in which no key is written twice, of which YAML would take the last.
+
+        Raises:
+            InputError: Which names both lines.
+        """
+        lines: dict[str, int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            line = key.start_mark.line + 1
+            if key.value in lines and key.value != "<<":
+                raise InputError(
+                    f"{key.start_mark.name}, line {line}: found the key {key.value!r}, which "
+                    f"stands in line {lines[key.value]} too; accepted are keys written once"
+                )
+            lines[key.value] = line
+        return super().construct_mapping(node, deep=deep)
 
     def construct_plain_number(self, node: yaml.ScalarNode) -> int | float:
         """A number, unless it is written with a leading zero or as a time.
@@ -62,8 +79,8 @@ def read_yaml(path: str | Path) -> Any:
     """Content of a YAML file.
 
     Raises:
-        InputError: No such file, it is not YAML (names line and column), or a number in it is not
-            what it looks like.
+        InputError: No such file, it is not YAML (names line and column), a number in it is not
+            what it looks like, or a key is written twice.
     """
     path = Path(path)
     try:

@@ -251,7 +251,7 @@ def _check_cells(row: _Row) -> list[str]:
         try:
             parse_choices(row.cells, role)
         except ChoiceError as error:
-            problems.append(str(error))
+            problems += error.problems
     if row.cells.get("subject_a") and row.cells.get("subject_a") == row.cells.get("subject_b"):
         problems.append(
             f"columns subject_a, subject_b: found {row.cells['subject_a']!r} in both; accepted are "

@@ -184,8 +184,18 @@ def explain_missing(use: Use, settings: Settings) -> str:
     elif will_be_made(use.path, settings):
         return ""
     else:
-        what = "no such file"
+        what = f"no such file{_in_other_case(path)}"
     return f"{use.path}: {what}; accepted is a file below corpus.root ({root})"
+
+
+def _in_other_case(path: Path) -> str:
+    """A hint where capitals are all that is wrong with a path; empty otherwise."""
+    folder = next(folder for folder in path.parents if folder.is_dir())
+    if not os.access(folder, os.R_OK):
+        return ""
+    wanted = path.relative_to(folder).parts[0]
+    same = [entry.name for entry in folder.iterdir() if entry.name.casefold() == wanted.casefold()]
+    return f" (but {folder / same[0]}: capitals count)" if len(same) == 1 else ""
 
 
 def _mode(path: Path) -> int:
@@ -213,7 +223,7 @@ def explain_wrong_root(uses: Sequence[Use], settings: Settings) -> str | None:
         None where some are (or will be made); empty where there is no such folder, which is told
         with the configuration.
     """
-    if settings["demo"]["enabled"]:
+    if any(will_be_made(use.path, settings) for use in uses):
         return None
     if not stat.S_ISDIR(_mode(settings.corpus_root)):
         return ""

@@ -9,7 +9,7 @@ from react24.faces.whose import choose_person
 A, B = Face(100, 100, 80, 0), Face(300, 300, 60, 1)
 
 
-def _tell(script, pictures=None, side="", box=None):
+def _tell(script, pictures=None, side="", box=None, **more):
     _, tracklets = follow_script(script, pictures)
     persons = tracklets.persons()
     chosen = choose_person(persons, side)
@@ -17,7 +17,7 @@ def _tell(script, pictures=None, side="", box=None):
     found = persons[chosen].present(ticks)
     box = np.tile([60.0, 60, 140, 140], (ticks, 1)) if box is None else box
     passes = tracklets.passes(persons[chosen])
-    seen = Seen(persons, chosen, found, box, tracklets.cuts, passes)
+    seen = Seen(persons, chosen, found, box, tracklets.cuts, passes, **more)
     notices = tell_faces(seen, role="a", video="v.mp4", side=side)
     assert all(n.message.startswith("v.mp4 (role a): ") and n.role == "a" for n in notices)
     return {notice.kind: notice for notice in notices}, notices
@@ -82,3 +82,25 @@ def test_a_jump_is_told():
 def test_a_side_without_a_second_face_is_questioned():
     told, _ = _tell([[A]] * 100, side="left")
     assert "only one person is seen" in told["face.alone"].message
+
+
+def test_a_portrait_beside_the_person_is_told_and_no_second_person():
+    portrait = Face(300, 200, 120, who=1, sway=0.001)
+    told, notices = _tell([[A, portrait]] * 200)
+    assert [n.kind for n in notices] == ["face.still"]
+    assert "it is not followed" in told["face.still"].message
+
+
+def test_a_photograph_is_told():
+    told, _ = _tell([[Face(100, 100, 80, sway=0.001)]] * 200)
+    assert "as if it were a photograph" in told["face.still"].message
+
+
+def test_turned_and_cut_off_faces_are_told_with_their_seconds():
+    when = np.arange(100) >= 50
+    told, _ = _tell([[A]] * 100, turned={180: when}, outside=~when, frozen=when)
+    assert "upside down for 2.00 of 4.00 s, from second 2.00 to 4.00" in told["face.turned"].message
+    assert "for 2.00 of 4.00 s, from second 0.00 to 2.00" in told["face.outside"].message
+    assert "frozen for 2.00 of 4.00 s, from second 2.00 to 4.00" in told["face.frozen"].message
+    told, _ = _tell([[A]] * 100, turned={90: when})
+    assert "lies on its side" in told["face.turned"].message

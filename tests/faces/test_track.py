@@ -305,3 +305,36 @@ def test_the_time_of_another_face_at_the_same_place_is_not_valid(tmp_path):
     track = read_track(tmp_path / "faces.h5", "a")
     np.testing.assert_array_equal(np.flatnonzero(~track.valid), np.arange(30, 50))
     np.testing.assert_array_equal(track.landmarks[30:50], np.repeat(track.landmarks[29:30], 20, 0))
+
+
+def test_a_face_half_outside_the_picture_is_not_valid_and_told(tmp_path):
+    def shown(index):
+        """The person slides out to the left, until half of the face is gone."""
+        picture, way = np.full((256, 256, 3), 90, np.uint8), min(128, 4 * max(0, index - 20))
+        picture[:, : 256 - way] = PORTRAIT[:, way:]
+        return picture
+
+    media = _session(tmp_path, {"a": shown}, frames=80)
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.9)
+    track = read_track(tmp_path / "faces.h5", "a")
+    assert track.valid[:30].all()
+    assert track.found[52:].mean() > 0.9
+    assert not track.valid[52:].any()
+    (told,) = [n for n in read_notices(tmp_path / "faces.h5") if n.kind == "face.outside"]
+    assert told.stop == 3.2
+
+
+def test_times_upside_down_are_not_valid_and_told(tmp_path):
+    def shown(index):
+        picture = _swaying(index)
+        return np.ascontiguousarray(picture[::-1, ::-1] if index >= 25 else picture)
+
+    media = _session(tmp_path, {"a": shown}, frames=75)
+    track_session(media, tmp_path / "faces.h5", max_gap=12, max_missing=0.9)
+    track = read_track(tmp_path / "faces.h5", "a")
+    assert track.valid[:25].all()
+    assert not track.valid[25:].any()
+    (told,) = [n for n in read_notices(tmp_path / "faces.h5") if n.kind == "face.turned"]
+    assert 1.0 <= told.start <= 1.2
+    with pytest.raises(InputError, match=r"upside down in 6\d%"):
+        track_session(media, tmp_path / "again.h5", max_gap=12, max_missing=0.3)

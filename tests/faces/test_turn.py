@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from react24.faces.mesh import Detector
+from react24.faces.follow import Sighting
+from react24.faces.mesh import Detector, Mesh
 from react24.faces.turn import TurnWatch, turn_needed
 
 PORTRAIT = np.ascontiguousarray(data.astronaut()[:256, 96:352])
@@ -47,11 +48,16 @@ def test_where_no_face_is_nothing_is_said(detector):
     assert turn_needed(detector, picture) is None
 
 
-def _watch(detector, pictures):
+def _watch(detector, pictures, faces=None):
     watch = TurnWatch(detector)
     for tick, picture in enumerate(pictures):
-        watch.see(tick, picture, None)
+        watch.see(tick, picture, faces[tick] if faces else None)
     return watch
+
+
+def _face(tracklet):
+    box = np.array([60.0, 20, 220, 200])
+    return Sighting(tracklet, Mesh(np.zeros((478, 3)), 1.0), box, None, None)
 
 
 def test_a_video_that_is_upside_down_throughout_is_turned(detector):
@@ -68,3 +74,12 @@ def test_who_lies_down_for_a_while_is_no_turned_video(detector, share):
 
 def test_few_looks_are_no_verdict(detector):
     assert _watch(detector, [_turned(180)] * 40).verdict() == 0
+
+
+@pytest.mark.parametrize("degrees", [90, 180])
+def test_a_stretch_that_is_turned_is_told_from_those_that_are_not(detector, degrees):
+    pictures = [_turned(0)] * 200 + [_turned(degrees)] * 20 + [_turned(0)] * 80
+    faces = [_face(0)] * 200 + [_face(1)] * 20 + [_face(2)] * 80
+    watch = _watch(detector, pictures, faces)
+    assert watch.turned() == {1: degrees}
+    assert watch.verdict() == 0

@@ -121,3 +121,20 @@ def test_a_flickering_video_is_decided_in_time():
     persons, person, _ = _main(shown)
     assert len(persons) == 1
     assert person.frames == 900
+
+
+def test_a_portrait_gives_way_to_a_person_who_moves_however_large_it_is():
+    portrait = Face(300, 200, 120, who=1, sway=0.001)
+    persons, person, _ = _main([[A, portrait]] * 100 + [[portrait]] * 200)
+    assert [p.still for p in persons] == [False, True]
+    assert _ticks(person, 300) == set(range(100))
+
+
+def test_what_is_left_out_is_nobody():
+    script = [[A]] * 100 + [[Face(A.x, A.y, A.width, who=1)]] * 150
+    _, tracklets = follow_script(script)
+    tracklets.leave_out([1])
+    (person,) = tracklets.persons()
+    assert person.frames == 100
+    assert tracklets.passes(person) == []
+    assert {n: int(t.sum()) for n, t in tracklets.present({1: 180}, 250).items()} == {180: 150}

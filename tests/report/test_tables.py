@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,15 @@ def test_mean_and_standard_deviation_over_seeds(paths):
     assert rows[0].official["FRCorr"].std == pytest.approx(2**0.5)
     assert rows[0].corrected["FRCorr_per_sample"].mean == pytest.approx(0.4)
     assert rows[0].seeds == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("backend", "marked"), [("landmarks", True), ("blendshapes", True), ("reference", False)]
+)
+def test_stand_ins_are_marked(paths, backend, marked):
+    row = replace(tables.collect_rows(paths)[0], backend=backend)
+    assert row.marked_name == f"belfusion{'‡' if marked else ''}"
+    assert any(note.startswith("‡") and backend in note for note in tables._notes([row])) == marked
 
 
 def test_three_forms(paths, tmp_path):

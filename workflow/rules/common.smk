@@ -336,4 +336,5 @@ def baseline_clips(wildcards):
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
     told = told_files(SESSIONS.values(), STREAMS)
-    print(describe_doubts(told, CLIPS, where="results/tables/notices.md"))
+    repeated, where = "results/repeated.json", "results/tables/notices.md"
+    print(describe_doubts(told, CLIPS, repeated, where=where))

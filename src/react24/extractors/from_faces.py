@@ -62,7 +62,7 @@ def extract_from_faces(
         except InputError as error:
             raise InputError(f"{faces_path}, role {role}: {error}") from error
         if never_quiet(features[role]):
-            notices.append(_never_quiet_notice(stream, role))
+            notices.append(_never_quiet_notice(role))
     sources = {"faces": faces_path}
     write_session(stream, features, sources, output, settings, notices=notices)
 
@@ -76,12 +76,13 @@ def _extractor_of(stream: str, settings: Mapping[str, object]) -> type[Landmarks
     return getattr(import_module(module), name)
 
 
-def _never_quiet_notice(stream: str, role: str) -> Notice:
+def _never_quiet_notice(role: str) -> Notice:
+    """In the same words for both streams, so that it is told once."""
     return Notice(
         kind="face.never_quiet",
         role=role,
         message=(
-            f"{stream}, role {role}: the face is never at rest, so what it does is counted from a "
+            f"role {role}: the face is never at rest, so what it does is counted from a "
             "typical face at rest, not from the person's own; if there is a moment at rest, name "
             f"its seconds in neutral_{role} of the sample sheet"
         ),

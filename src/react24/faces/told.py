@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from react24 import store
 from react24.faces.gaps import Gap, find_gaps
-from react24.faces.whose import Person
+from react24.faces.whose import STILL_FRAMES, Person
 from react24.notices import Notice
 
 LATE = 25
@@ -43,6 +43,10 @@ class Seen:
         box: float (T, 4), around it; any values where not found.
         cuts: Ticks at which the whole picture changes at once.
         passes: Ticks at which another face takes the place of this person's in one step.
+        turned: Degrees counter-clockwise that would make a face upright -> bool (T,), when it is
+            in the picture.
+        outside: Bool (T,), too much of the face is outside the picture; None for nowhere.
+        frozen: Likewise, the picture of it is repeated.
     """
 
     persons: list[Person]
@@ -51,12 +55,19 @@ class Seen:
     box: np.ndarray
     cuts: list[int]
     passes: list[int]
+    turned: Mapping[int, np.ndarray] = field(default_factory=dict)
+    outside: np.ndarray | None = None
+    frozen: np.ndarray | None = None
 
-    def others(self) -> np.ndarray:
-        """Bool (T,): somebody else is in the picture."""
+    def upside_down(self) -> np.ndarray:
+        """Bool (T,): a face is in the picture that is upside down."""
+        return self.turned.get(180, np.zeros(len(self.found), bool))
+
+    def others(self, *, still: bool = False) -> np.ndarray:
+        """Bool (T,): somebody else is in the picture, or (``still``) a picture of somebody."""
         seen = np.zeros(len(self.found), bool)
         for index, person in enumerate(self.persons):
-            if index != self.chosen:
+            if index != self.chosen and person.still == still:
                 seen |= person.present(len(seen))
         return seen
 
@@ -73,6 +84,7 @@ def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Not
     told = [
         *_tell_second(seen, role, side),
         *_tell_missing(seen),
+        *_tell_spoilt(seen),
         *_tell_instants(seen),
     ]
     where = f"{video} (role {role})"
@@ -81,6 +93,7 @@ def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Not
 
 def _tell_second(seen: Seen, role: str, side: str) -> Iterator[Told]:
     others = seen.others()
+    yield from _tell_pictures(seen)
     if not others.any():
         if side:
             yield "face.alone", f"face_{role} says {side}, but only one person is seen", ()
@@ -93,17 +106,30 @@ def _tell_second(seen: Seen, role: str, side: str) -> Iterator[Told]:
         yield "face.other", text, _longest(beside)
     if instead.any():
         text = (
-            "another face is in the picture while this person's is not "
+            "another face (or this one, much changed) is in the picture while this person's is not "
             f"{_stretches(instead)}; these times are not valid"
         )
         yield "face.other", text, _longest(instead)
     yield from _tell_doubt(seen, side)
 
 
+def _tell_pictures(seen: Seen) -> Iterator[Told]:
+    pictures = seen.others(still=True)
+    if seen.persons and seen.persons[seen.chosen].still and len(seen.found) >= STILL_FRAMES:
+        yield "face.still", "this person's face never moves, as if it were a photograph", ()
+    elif pictures.any():
+        text = (
+            f"a face that never moves (a portrait?) is in the picture {_stretches(pictures)}; "
+            "it is not followed"
+        )
+        yield "face.still", text, _longest(pictures)
+
+
 def _two_people(seen: Seen, role: str, side: str, beside: np.ndarray) -> str:
     person = seen.persons[seen.chosen]
     second = max(
-        (p for i, p in enumerate(seen.persons) if i != seen.chosen), key=lambda p: p.weight
+        (p for i, p in enumerate(seen.persons) if i != seen.chosen and not p.still),
+        key=lambda p: p.weight,
     )
     place = "left" if person.x <= second.x else "right"
     text = (
@@ -123,6 +149,8 @@ def _tell_doubt(seen: Seen, side: str) -> Iterator[Told]:
     if side or len(seen.persons) < 2:
         return
     first, second = seen.persons[:2]
+    if second.still and not first.still:
+        return
     together = (first.present(len(seen.found)) & second.present(len(seen.found))).mean()
     if second.weight >= CLOSE * first.weight and together < TOGETHER:
         text = (
@@ -144,6 +172,33 @@ def _tell_missing(seen: Seen) -> Iterator[Told]:
             long[gap.start : gap.stop] = True
     if long.any():
         yield "face.missing", f"this person's face is missing {_stretches(long)}", _longest(long)
+
+
+def _tell_spoilt(seen: Seen) -> Iterator[Told]:
+    """Times at which the picture of a face is of little use."""
+    upside_down = seen.upside_down()
+    if upside_down.any():
+        text = f"the picture is upside down {_stretches(upside_down)}; these times are not valid"
+        yield "face.turned", text, _longest(upside_down)
+    for degrees in (90, 270):
+        if degrees in seen.turned:
+            text = (
+                f"the face lies on its side {_stretches(seen.turned[degrees])}; if it was the "
+                "camera that was turned, the angles of the head are wrong there"
+            )
+            yield "face.turned", text, _longest(seen.turned[degrees])
+    if seen.outside is not None and seen.outside.any():
+        text = (
+            f"more than a third of this person's face is outside the picture "
+            f"{_stretches(seen.outside)}; these times are not valid"
+        )
+        yield "face.outside", text, _longest(seen.outside)
+    if seen.frozen is not None and seen.frozen.any():
+        text = (
+            f"the picture of this person's face is frozen {_stretches(seen.frozen)}; these times "
+            "are not valid"
+        )
+        yield "face.frozen", text, _longest(seen.frozen)
 
 
 def _tell_instants(seen: Seen) -> Iterator[Told]:

@@ -15,6 +15,7 @@ from react24 import store
 from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
 from react24.faces.follow import Follower, Sighting, width
+from react24.faces.frozen import FrozenWatch
 from react24.faces.gaps import bridge, find_gaps
 from react24.faces.mesh import POINTS, box_of
 from react24.faces.models import MEDIAPIPE, open_models
@@ -27,6 +28,9 @@ from react24.media.video import read_frames
 from react24.notices import write_notices
 
 logger = logging.getLogger(__name__)
+
+OUTSIDE = 1 / 3
+"""Share of a face's landmarks outside the picture from which on what the face does is a guess."""
 
 CHUNK = 64
 """Frames written at a time; a long track never lies in memory as a whole."""
@@ -44,7 +48,8 @@ class FaceTrack:
         landmarks: float32 (T, 478, 3): x right, y down in pixels of the video, z in the same scale.
         found: bool (T,), a face was found in the frame's picture.
         valid: bool (T,), found, and the frame has a picture of its own time. Where False the
-            landmarks are interpolated or held.
+            landmarks are interpolated or held, or the face is frozen or too much of it outside the
+            picture.
         score: float32 (T,), the landmark model's probability of a face; 0 where not found.
         width: Of the video, pixels.
         height: Likewise.
@@ -122,9 +127,10 @@ def track_session(
                 frames,
                 watch=watch,
                 side=side,
+                shown=shown[role],
             )
             _require_upright(where, video, watch)
-            group["valid"][:] = group["found"][:] & shown[role]
+            group["valid"][:] = group["found"][:] & shown[role] & ~seen.outside & ~seen.frozen
             _require_faces(where, role, video, group["valid"][:], seen, max_missing)
             notices += tell_faces(seen, role=role, video=video, side=side)
             fill_gaps(group, max_gap)
@@ -148,6 +154,7 @@ def follow_role(
     *,
     watch: TurnWatch | None = None,
     side: str = "",
+    shown: np.ndarray | None = None,
 ) -> Seen:
     """Write the track of the person a video is about, piece by piece, into an empty group.
 
@@ -162,26 +169,32 @@ def follow_role(
         watch: Is shown the pictures, if given.
         side: ``left`` or ``right`` where two people are in the picture; empty for the one with
             the most time in it.
+        shown: bool (T,), the tick has a picture of its own time; None for all.
 
     Returns:
         What is to be told.
     """
-    tracklets, last_picture = Tracklets(), None
+    tracklets, frozen, last_picture = Tracklets(), FrozenWatch(), None
     with Sightings() as sightings:
         for tick, picture in pictures:
             fresh = picture is not last_picture
             if fresh:
                 faces, last_picture = follower.see(picture), picture
                 if watch is not None:
-                    watch.see(tick, picture, _largest(faces))
+                    watch.see(tick, picture, max(faces, key=_size, default=None))
+            frozen.see(tick, picture, faces)
             sightings.add(tick, faces)
             tracklets.add(tick, faces, cut=fresh and follower.cut)
+        turned = watch.turned() if watch is not None else {}
+        tracklets.leave_out(number for number, degrees in turned.items() if degrees == 180)
         persons = tracklets.persons()
         chosen = choose_person(persons, side)
         _create_datasets(group, frames)
+        outside = np.zeros(frames, bool)
         if persons:
             for block in sightings.of(persons[chosen].tracklets, CHUNK):
                 _write_block(group, block)
+                outside[block.ticks] = _share_outside(block.points, picture.shape) > OUTSIDE
     seen = Seen(
         persons,
         chosen,
@@ -189,14 +202,19 @@ def follow_role(
         box=group["box"][:],
         cuts=tracklets.cuts,
         passes=tracklets.passes(persons[chosen]) if persons else [],
+        turned=tracklets.present(turned, frames),
+        outside=outside,
+        frozen=frozen.frozen(persons[chosen].tracklets if persons else (), frames),
     )
+    if shown is not None:
+        seen.frozen[~shown] = False  # told with the clock
     group["others"][:] = seen.others()
     group.attrs["persons"] = json.dumps(_summary(seen))
     return seen
 
 
-def _largest(faces: list[Sighting]) -> np.ndarray | None:
-    return max((face.box for face in faces), key=width, default=None)
+def _size(face: Sighting) -> float:
+    return width(face.box)
 
 
 def _summary(seen: Seen) -> list[dict]:
@@ -236,6 +254,12 @@ def _write_block(group: h5py.Group, block: Block) -> None:
         group["found"][rows] = True
 
 
+def _share_outside(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Share of the landmarks (n, 478, 3) outside a picture (H, W, 3), (n,)."""
+    inside = (points[..., :2] >= 0) & (points[..., :2] < (shape[1], shape[0]))
+    return 1 - inside.all(axis=-1).mean(axis=-1)
+
+
 def _require_upright(where: str, video: str, watch: TurnWatch) -> None:
     degrees = watch.verdict()
     if not degrees:
@@ -258,6 +282,12 @@ def _require_faces(
     if missing <= max_missing and valid.any():
         return
     gap = max(find_gaps(valid), key=lambda gap: gap.length)
+    spoilt = {
+        "upside down": seen.upside_down().mean(),
+        "partly outside the picture": seen.outside.mean(),
+        "frozen": seen.frozen.mean(),
+    }
+    also = "".join(f", {how} in {share:.0%}" for how, share in spoilt.items() if share)
     instead = float((seen.others() & ~valid).sum()) / store.FPS
     whose, who = "no face", "this person's face"
     if instead:
@@ -268,7 +298,7 @@ def _require_faces(
         )
     raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
-        f"(at most {max_missing:.0%} is accepted), longest from second "
+        f"(at most {max_missing:.0%} is accepted){also}, longest from second "
         f"{gap.start / store.FPS:.2f} to {gap.stop / store.FPS:.2f}; check that the video "
         f"shows {who} large enough, take the session out of the sample sheet, or "
         "raise faces.max_missing"

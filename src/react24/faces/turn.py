@@ -5,16 +5,19 @@ face and mean nothing, and is sure of them. The detector is less sure of a face 
 (about 0.65 where an upright one has 0.9), and on one that lies on its side it finds the eyes one
 above the other. So it is asked how sure it is of a face with level eyes in the picture as it is and
 in the turned ones.
+
+The answer is wanted for the whole video, which is refused if it is turned, and for every stretch in
+which one face is followed: a camera may be turned on the way.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 
-from react24.faces.follow import FindsFaces
+from react24.faces.follow import FindsFaces, Sighting
 
 SURE = 0.85
 """A face with level eyes that is found with this score is upright; turned ones stay below."""
@@ -39,6 +42,9 @@ MOST = 0.8
 
 DENSE, SPARSE = 20, 250
 """Ticks between two probes, at the beginning and later."""
+
+NEW = 8
+"""Ticks between the first ``FEWEST`` probes of a face that is newly followed."""
 
 
 def turn_needed(detector: FindsFaces, rgb: np.ndarray, box: np.ndarray | None = None) -> int | None:
@@ -72,21 +78,40 @@ class TurnWatch:
         self._detector = detector
         self._next = 0
         self.votes: Counter[int] = Counter()
+        self._of: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self._last: dict[int, int] = {}
 
-    def see(self, tick: int, rgb: np.ndarray, box: np.ndarray | None) -> None:
+    def see(self, tick: int, rgb: np.ndarray, face: Sighting | None) -> None:
         """Probe the picture of a tick, if it is time.
 
         Args:
             tick: Increasing.
             rgb: uint8 (H, W, 3), read-only.
-            box: (4,) of the largest face that is followed; None where there is none.
+            face: The largest that is followed; None where there is none.
         """
-        if tick < self._next:
+        regular = tick >= self._next
+        if not regular and not self._is_new(tick, face):
             return
-        self._next = tick + min(max(tick // 4, DENSE), SPARSE)
-        degrees = turn_needed(self._detector, rgb, box)
-        if degrees is not None:
-            self.votes[degrees] += 1
+        degrees = turn_needed(self._detector, rgb, None if face is None else face.box)
+        if regular:
+            self._next = tick + min(max(tick // 4, DENSE), SPARSE)
+            if degrees is not None:
+                self.votes[degrees] += 1
+        if face is not None:
+            self._last[face.tracklet] = tick
+            if degrees is not None:
+                self._of[face.tracklet][degrees] += 1
+
+    def _is_new(self, tick: int, face: Sighting | None) -> bool:
+        """Whether too little is known of a face to say if it is turned."""
+        if face is None or self._of[face.tracklet].total() >= FEWEST:
+            return False
+        return tick >= self._last.get(face.tracklet, -NEW) + NEW
+
+    def turned(self) -> dict[int, int]:
+        """Tracklets that show a turned face, with the degrees as in ``verdict``."""
+        verdicts = {tracklet: _verdict(votes) for tracklet, votes in self._of.items()}
+        return {tracklet: degrees for tracklet, degrees in verdicts.items() if degrees}
 
     @property
     def probes(self) -> int:
@@ -95,10 +120,14 @@ class TurnWatch:
 
     def verdict(self) -> int:
         """Degrees counter-clockwise by which the whole video must be turned; 0 where upright."""
-        if self.probes < FEWEST:
-            return 0
-        degrees, votes = self.votes.most_common(1)[0]
-        return degrees if votes >= MOST * self.probes else 0
+        return _verdict(self.votes)
+
+
+def _verdict(votes: Counter[int]) -> int:
+    if votes.total() < FEWEST:
+        return 0
+    degrees, most = votes.most_common(1)[0]
+    return degrees if most >= MOST * votes.total() else 0
 
 
 def _best_score(detector: FindsFaces, rgb: np.ndarray) -> float:

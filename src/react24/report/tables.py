@@ -35,6 +35,9 @@ BASELINE = "baseline"
 NOT_PRETRAINED = "†"
 APPROXIMATED = "‡"
 
+STAND_INS = ("landmarks", "blendshapes")
+"""Backends that stand in for OpenGraphAU, EmoNet and FaceVerse."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -76,8 +79,13 @@ class Row:
         """Name with the marks a reader must not miss."""
         variant = f" ({self.variant})" if self.variant else ""
         marks = "" if self.pretrained else NOT_PRETRAINED
-        marks += APPROXIMATED if "landmarks" in self.backend else ""
+        marks += APPROXIMATED if self.approximated else ""
         return f"{self.model}{variant}{marks}"
+
+    @property
+    def approximated(self) -> bool:
+        """Whether the features it is scored on come from a stand-in."""
+        return any(name in self.backend for name in STAND_INS)
 
 
 @dataclass(frozen=True)
@@ -275,11 +283,12 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         )
     if rows[0].appropriate != "official":
         notes.append(f"Appropriate reactions are not the official ones. {rows[0].appropriate}.")
-    if any("landmarks" in row.backend for row in rows):
+    stand_ins = sorted({row.backend for row in rows if row.approximated})
+    if stand_ins:
         notes.append(
-            f"{APPROXIMATED} emotion stream and coefficients come from the landmarks backend, an "
-            "approximation of OpenGraphAU, EmoNet and FaceVerse: do not compare with published "
-            "figures."
+            f"{APPROXIMATED} emotion stream and coefficients come from the backend "
+            f"{', '.join(stand_ins)}, an approximation of OpenGraphAU, EmoNet and FaceVerse: do "
+            "not compare with published figures."
         )
     stuck = [r.model for r in rows if math.isclose(r.official["TLCC"].mean, 49.0)]
     if stuck:
