@@ -108,15 +108,22 @@ class Meter:
         size = np.abs(samples)
         self._samples += samples.shape[1]
         self._squares += np.square(samples).sum(axis=1, dtype=np.float64)
-        self._totals += samples.sum(axis=1, dtype=np.float64)
-        peak = np.maximum(self._peak, size.max(axis=1))
-        self._near_peak[:, self._peak < TOP * peak] = 0
-        for row, share in enumerate((TOP, 2 * TOP - 1)):
-            self._near_peak[row] += np.count_nonzero(size >= share * peak[:, None], axis=1)
-        self._peak = peak
-        self._clipped += np.count_nonzero(size >= CLIPPED, axis=1)
+        self._totals += samples.sum(axis=1)
+        self._count_top(size)
         mix = take_channel(samples, None)
         self._mix_squares += float(np.dot(mix, mix))
+
+    def _count_top(self, size: np.ndarray) -> None:
+        """Count amplitudes (C, n) at the end of the scale, and near the highest so far."""
+        loudest = size.max(axis=1)
+        peak = np.maximum(self._peak, loudest)
+        self._near_peak[:, self._peak < TOP * peak] = 0
+        self._peak = peak
+        for row, share in enumerate((TOP, 2 * TOP - 1)):
+            if (loudest >= share * peak).any():  # in most blocks of speech none
+                self._near_peak[row] += np.count_nonzero(size >= share * peak[:, None], axis=1)
+        if loudest.max() >= CLIPPED:
+            self._clipped += np.count_nonzero(size >= CLIPPED, axis=1)
 
     def _sketch(self, samples: np.ndarray, edges: np.ndarray) -> None:
         """Envelopes of the channels and frames of the chosen sound; ``edges`` begin frames."""
