@@ -201,6 +201,7 @@ def _check_same(a: RoleScan, b: RoleScan) -> list[Notice]:
     text = (
         f"both persons have the same sound: {a.sound_file} (role a) and {b.sound_file} (role b) "
         f"hold the same, {when} (likeness {lag.likeness:.2f}); features of sound will be "
-        f"the same for both; name each person's own microphone, with audio_a and audio_b, audio_track_* or audio_channel_* in the sheet"
+        f"the same for both; name each person's own microphone, with audio_a and audio_b, "
+        f"audio_track_* or audio_channel_* in the sheet"
     )
     return [Notice("sound.same", text)]
