@@ -49,3 +49,14 @@ def test_what_is_short_or_a_photograph_is_not_frozen(ticks, stalled):
 def test_a_slow_camera_is_not_frozen():
     pictures = [picture for picture in _pictures(40, ()) for _ in range(5)]
     assert not _watch(pictures).frozen([0], 200).any()
+
+
+def test_a_key_picture_does_not_end_a_stall():
+    stalled = [*range(80, 120), *range(122, 160)]
+    frozen = _watch(_pictures(240, stalled)).frozen([1], 240)
+    np.testing.assert_array_equal(np.flatnonzero(frozen), np.arange(80, 160))
+
+
+def test_ticks_without_a_picture_are_not_frozen():
+    shown = np.arange(200) >= 100
+    assert not _watch(_pictures(200, range(1, 110))).frozen([1], 200, shown).any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,10 @@ repeats pictures of it, but for no longer than a third of a second. Of a stalled
 
 LONG = 50
 """Ticks (2 s) from which on a face that stands still is frozen."""
+
+REFRESHED = 3
+"""Ticks of change between two long stretches that are one: a codec draws a picture anew now and
+then (a key picture) although nothing moves."""
 
 FINE = 32
 """Pixels of a face that are compared along each side."""
@@ -39,7 +44,9 @@ class FrozenWatch:
                     self._unchanged[face.tracklet].append(tick)
         self._last = rgb
 
-    def frozen(self, tracklets: Iterable[int], ticks: int) -> np.ndarray:
+    def frozen(
+        self, tracklets: Iterable[int], ticks: int, shown: np.ndarray | None = None
+    ) -> np.ndarray:
         """When a person is frozen, bool (ticks,).
 
         Nowhere, if the person moves for less than ``LONG`` ticks: that is a photograph, and what
@@ -48,11 +55,18 @@ class FrozenWatch:
         Args:
             tracklets: Of the person.
             ticks: T.
+            shown: bool (T,), the tick has a picture of its own time: others are told with the
+                clock; None for all.
         """
         frozen = np.zeros(ticks, bool)
         for number in tracklets:
             frozen[np.frombuffer(self._unchanged.get(number, array("i")), np.int32)] = True
-        if ticks - frozen.sum() < LONG:
+        shown = np.ones(ticks, bool) if shown is None else shown
+        frozen &= shown
+        for one, other in pairwise(find_gaps(~frozen)):
+            if other.start - one.stop <= REFRESHED and min(one.length, other.length) >= LONG // 2:
+                frozen[one.stop : other.start] = True
+        if shown.sum() - frozen.sum() < LONG:
             return np.zeros(ticks, bool)
         for stretch in find_gaps(~frozen):
             if stretch.length < LONG:

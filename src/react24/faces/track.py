@@ -204,10 +204,8 @@ def follow_role(
         passes=tracklets.passes(persons[chosen]) if persons else [],
         turned=tracklets.present(turned, frames),
         outside=outside,
-        frozen=frozen.frozen(persons[chosen].tracklets if persons else (), frames),
+        frozen=frozen.frozen(persons[chosen].tracklets if persons else (), frames, shown),
     )
-    if shown is not None:
-        seen.frozen[~shown] = False  # told with the clock
     group["others"][:] = seen.others()
     group.attrs["persons"] = json.dumps(_summary(seen))
     return seen
