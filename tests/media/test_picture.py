@@ -24,6 +24,7 @@ from react24.media.picture import (
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.survey import picture_notices, survey_pictures
 from react24.media.video import read_frames
+from react24.media.video_scan import scan_video
 from react24.notices import read_notices
 
 WIDTHS = range(160, 1922, 2)
@@ -420,3 +421,9 @@ def test_pictures_without_times_are_refused_with_advice(tmp_path):
     video = write_media(tmp_path / "v.h264", frames=25)
     with pytest.raises(InputError, match=r"v\.h264: its pictures have no times.*ffmpeg -r 25"):
         survey_pictures(video)
+
+
+def test_a_single_picture_is_no_video(tmp_path):
+    photo = write_media(tmp_path / "v.mjpeg", frames=1, codec="mjpeg")
+    with pytest.raises(InputError, match="holds a single picture"):
+        scan_video(photo, decode=False)

@@ -76,7 +76,7 @@ def test_silence_is_not_decidable(tmp_path):
 def test_clocks_that_drift_apart(tmp_path, monkeypatch):
     from react24.demo.speech import resample
 
-    monkeypatch.setattr("react24.media.sync.MIN_HALF", 800)
+    monkeypatch.setattr("react24.media.sketch.MIN_HALF", 800)
     a, b = _room(24, -10)
     slow = resample(b, int(len(b) * 0.996))  # 4 ms per second, 48 ms from half to half
     found = estimate_offset(_roles(tmp_path, a, slow))

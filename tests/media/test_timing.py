@@ -171,6 +171,20 @@ def test_a_recorder_that_ran_earlier(tmp_path):
     assert "is silence" in _told(media, "sound.silent")[0].message
 
 
+def test_a_recorder_whose_clock_is_another(tmp_path, monkeypatch):
+    from react24.demo.speech import resample
+
+    monkeypatch.setattr("react24.media.sketch.MIN_HALF", 800)
+    voice = talk(0, 24, 1)
+    video = write_media(tmp_path / "v.mp4", frames=600, sound=voice[None])
+    longer = resample(voice, int(len(voice) * 1.004))  # by 0.096 s
+    sound = write_media(tmp_path / "s.wav", sound=longer[None], sound_codec="pcm_s16le")
+    (told,) = _told(_probe(tmp_path, _media(video, sound)), "time.sound_drift")
+    assert "grows late, by 0.1" in told.message
+    sound = write_media(tmp_path / "t.wav", sound=voice[None], sound_codec="pcm_s16le")
+    assert not _told(_probe(tmp_path, _media(video, sound)), "time.sound_drift")
+
+
 def test_a_recorder_that_ran_around_pictures_that_run_fast(tmp_path):
     """The sound in the video shows that its pictures run fast, wherever the sound file lies."""
     voice = talk(0, 6, 1)
@@ -367,3 +381,18 @@ def test_short_sound_does_not_end_a_session_that_does_not_need_it(tmp_path):
     with h5py.File(media) as file:
         assert file.attrs["frames"] == 75
     assert _told(media, "time.drift")
+
+
+def test_a_recorder_that_was_switched_off(tmp_path):
+    """A transport stream ends within a packet: the session ends before what is not whole."""
+    voice = talk(0, 4, 1)[None]
+    video = write_media(tmp_path / "v.ts", frames=100, sound=voice)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) - 500])
+    media = _probe(tmp_path, _media(video))
+    assert "was switched off" in _told(media, "time.end")[0].message
+    with h5py.File(media) as file:
+        frames = int(file.attrs["frames"])
+    assert 93 <= frames <= 100
+    assert len(list(read_frames(media, "a"))) == frames
+    assert len(read_sound(media, "a", 16000)) == frames * 640

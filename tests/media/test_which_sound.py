@@ -134,7 +134,7 @@ def test_a_channel_that_is_silent_is_told(tmp_path):
     voice = talk(0, 8, 1)
     (told,) = _listen(_stereo(tmp_path, voice, 0 * voice))
     assert told.kind == "sound.channels"
-    assert "1 of 2 channels are silent" in told.message
+    assert "silent channels: 1 of 2" in told.message
 
 
 def test_channels_that_cancel_are_told(tmp_path):
@@ -149,6 +149,30 @@ def test_clipping_is_told(tmp_path):
     for gain, kinds in ((1.0, []), (8.0, ["sound.clipped"])):
         loud = np.clip(gain * voice, -1, 1)
         assert _kinds(_listen(_stereo(tmp_path, loud, loud))) == kinds
+
+
+def test_clipping_is_told_of_a_recording_that_was_turned_down(tmp_path):
+    loud = 0.5 * np.clip(8 * talk(0, 8, 1), -1, 1)
+    assert _kinds(_listen(_stereo(tmp_path, loud, loud))) == ["sound.clipped"]
+    hum = 0.5 * tone(8, 16000)[0]
+    assert "sound.clipped" not in _kinds(_listen(_stereo(tmp_path, hum, hum)))
+
+
+@pytest.mark.parametrize(
+    ("sound", "kinds"),
+    [
+        (lambda t, rng: 0.02 * np.ones_like(t), ["sound.silent"]),
+        (lambda t, rng: 0.05 * np.sin(100 * np.pi * t), ["sound.even"]),
+        (lambda t, rng: 0.05 * rng.normal(size=len(t)), ["sound.even"]),
+        (lambda t, rng: talk(0, 8, 1) + 0.05 * rng.normal(size=len(t)), []),
+    ],
+    ids=["constant", "hum", "noise", "noisy voice"],
+)
+def test_what_is_no_voice_is_told(tmp_path, sound, kinds):
+    path = tmp_path / "s.wav"
+    wave = sound(np.arange(8 * 16000) / 16000, np.random.default_rng(0))
+    soundfile.write(path, wave, 16000, subtype="PCM_16")
+    assert _kinds(_listen(path)) == kinds
 
 
 @pytest.mark.parametrize(

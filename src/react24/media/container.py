@@ -177,7 +177,7 @@ def pick_sound(container: av.container.InputContainer, track: str = "") -> av.Au
         found = "; ".join(t.describe() for t in tracks)
         several = "several sound tracks" if named else "no sound track"
         raise InputError(
-            f"{container.name}: {several} {track!r}; it has: {found}; accepted is an index or a "
-            f"title"
+            f"{container.name}: {several} {track!r}; it has: {found}; accepted in audio_track_* of "
+            f"the sample sheet is an index or a title"
         )
     return streams[named[0]]

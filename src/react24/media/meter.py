@@ -18,6 +18,16 @@ FLOOR_DB = -100.0
 CLIPPED = 0.99
 """Samples of at least this amplitude stand at the end of the scale."""
 
+TOP = 0.98
+"""From this share of the highest amplitude on, samples stand at the top."""
+
+PILED_UP = 10
+"""So many times more samples at the top than in the range of equal width below it were cut off
+there, and the recording turned down later. A tone has 2.4 times as many, a voice fewer."""
+
+LEAST_PEAK = 0.1
+"""Below this amplitude steps of 16 bits or less may pile up as well."""
+
 _SHARE = 2  # frames of a sketch to one of the channels' envelopes
 
 
@@ -27,9 +37,9 @@ class ChannelLevels:
 
     Attributes:
         names: FFmpeg's name of each, or its index.
-        power: float64 (C,), mean square of each.
+        power: float64 (C,), mean square of each, without what is constant.
         peak: float64 (C,), largest amplitude of each.
-        clipped: float64 (C,), share of samples at the end of the scale.
+        clipped: float64 (C,), share of samples at the end of the scale, or cut off below it.
         likeness: float64 (C, C), correlation of the channels' envelopes; NaN for silent ones.
         mix_power: Mean square of the mean of all channels.
     """
@@ -56,7 +66,9 @@ class Meter:
         self._names = first.names or tuple(str(i) for i in range(count))
         self._samples = 0
         self._squares, self._peak = np.zeros(count), np.zeros(count)
+        self._totals = np.zeros(count)
         self._clipped = np.zeros(count)
+        self._near_peak = np.zeros((2, count))  # from TOP on, and also in as much below it
         self._mix_squares = 0.0
         self._envelopes = 0
         self._sum, self._products = np.zeros(count), np.zeros((count, count))
@@ -96,7 +108,12 @@ class Meter:
         size = np.abs(samples)
         self._samples += samples.shape[1]
         self._squares += np.square(samples).sum(axis=1, dtype=np.float64)
-        self._peak = np.maximum(self._peak, size.max(axis=1))
+        self._totals += samples.sum(axis=1, dtype=np.float64)
+        peak = np.maximum(self._peak, size.max(axis=1))
+        self._near_peak[:, self._peak < TOP * peak] = 0
+        for row, share in enumerate((TOP, 2 * TOP - 1)):
+            self._near_peak[row] += np.count_nonzero(size >= share * peak[:, None], axis=1)
+        self._peak = peak
         self._clipped += np.count_nonzero(size >= CLIPPED, axis=1)
         mix = take_channel(samples, None)
         self._mix_squares += float(np.dot(mix, mix))
@@ -111,7 +128,9 @@ class Meter:
         self._sum += loudness.sum(axis=1)
         self._products += loudness @ loudness.T
         chosen = take_channel(samples, self._channel)
-        levels = np.add.reduceat(np.square(chosen), edges) * (SKETCH_RATE / self._rate)
+        share = SKETCH_RATE / self._rate
+        levels = np.add.reduceat(np.square(chosen), edges) * share
+        levels -= np.square(np.add.reduceat(chosen, edges) * share)  # a constant is no sound
         self._parts.append((self._frames, _decibels(levels), self._bands(chosen, edges)))
         self._frames += len(edges)
 
@@ -137,12 +156,18 @@ class Meter:
             likeness = spread / np.outer(deviation, deviation)
         return ChannelLevels(
             names=self._names,
-            power=self._squares / count,
+            power=np.maximum(self._squares / count - np.square(self._totals / count), 0),
             peak=self._peak,
-            clipped=self._clipped / count,
+            clipped=np.maximum(self._clipped, self._cut_off()) / count,
             likeness=np.where(np.isfinite(likeness), likeness, np.nan),
-            mix_power=self._mix_squares / count,
+            mix_power=max(self._mix_squares / count - (self._totals.mean() / count) ** 2, 0.0),
         )
+
+    def _cut_off(self) -> np.ndarray:
+        """Samples of each channel at its highest amplitude, where they pile up there."""
+        top, wide = self._near_peak
+        piled_up = (top > PILED_UP * (wide - top)) & (self._peak > LEAST_PEAK)
+        return np.where(piled_up, top, 0)
 
     def sketch(self) -> Sketch:
         """The sketch of all blocks."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from react24.media.sketch import Lag, find_lag
+from react24.media.sketch import Lag, find_drift, find_lag
 from react24.media.sound_scan import SoundScan
 from react24.notices import Notice
 
@@ -75,6 +75,7 @@ class SoundBeside:
             doubts = [] if self.offset else doubts
             return Place(place - self.offset, self.offset, False, tuple(doubts))
         zero, doubts = self._by_ear(place, lag)
+        doubts += self._clocks_apart(lag)
         with_pictures = abs(self.inside.end - self.zero - self.length) <= END_TOGETHER
         return Place(zero, place - zero, with_pictures, tuple(doubts))
 
@@ -137,6 +138,20 @@ class SoundBeside:
             f"puts it there"
         )
         return chosen, [self._notice("time.sound_offset", text)]
+
+    def _clocks_apart(self, lag: Lag) -> list[Notice]:
+        """A word where the recorder's clock is faster or slower than the camera's."""
+        drift = find_drift(self.inside.sketch, self.sound.sketch, lag)
+        if drift is None or abs(drift) <= A_TICK:
+            return []
+        way = "late" if drift > 0 else "early"
+        text = (
+            f"against the sound in {self.video} it grows {way}, by {2 * abs(float(drift)):.2f} s "
+            f"from its start to its end, so that lips and sound part: the two clocks differ; "
+            f"change its tempo by that, or leave out audio_{self.role} and take the video's own "
+            f"sound"
+        )
+        return [self._notice("time.sound_drift", text)]
 
     def _notice(self, kind: str, text: str) -> Notice:
         return Notice(kind, f"{self.audio} (role {self.role}): {text}", self.role)

@@ -30,6 +30,9 @@ SAME = 0.93
 Two microphones in one room, each nearer to another voice, stay below.
 """
 
+MIN_HALF = 60 * SKETCH_RATE
+"""Frames of half a recording from which on the drift of two clocks is looked for."""
+
 _ONSET_RANGE = 60.0  # dB below the loudest frames that onsets are looked for
 _LIKENESS_RANGE = 35.0  # dB likewise for likeness: noise between words does not count
 _NEIGHBOURS = SKETCH_RATE // 2  # frames around the best lag that belong to its peak
@@ -107,6 +110,36 @@ def find_lag(first: Sketch, second: Sketch) -> Lag | None:
         second=float(score[elsewhere].max()),
         likeness=_likeness(first.bands, second.bands, int(lags[best])),
     )
+
+
+def find_drift(first: Sketch, second: Sketch, lag: Lag) -> Fraction | None:
+    """How two clocks part: the lag in the second half of what both hear less that in the first.
+
+    Args:
+        first: As for `find_lag`.
+        second: Likewise.
+        lag: Of all.
+
+    Returns:
+        In s; None where the halves are too short, or a lag in them is not sure.
+    """
+    shift = round(lag.seconds * SKETCH_RATE)
+    begin, end = max(0, -shift), min(len(first.levels), len(second.levels) - shift)
+    middle = (begin + end) // 2
+    if middle - begin < MIN_HALF:
+        return None
+    found = []
+    for low, high in ((begin, middle), (middle, end)):
+        part = find_lag(_part(first, low, high), _part(second, low + shift, high + shift))
+        if part is None or not part.sure:
+            return None
+        found.append(part.seconds)
+    return found[1] - found[0]
+
+
+def _part(sketch: Sketch, low: int, high: int) -> Sketch:
+    start = sketch.start + Fraction(low, SKETCH_RATE)
+    return Sketch(start, sketch.levels[low:high], sketch.bands[low:high])
 
 
 def _onsets(bands: np.ndarray) -> np.ndarray:

@@ -197,8 +197,8 @@ def find_channel(channel: str, block: Block, path: str | Path) -> int | None:
         named = f" ({', '.join(block.names)})" if block.names else ""
         raise InputError(
             f"{path}: no channel {channel!r}; its sound has {count} channel"
-            f"{'s' if count > 1 else ''}{named}; accepted is mix or an index from 0 to {count - 1}"
-            f"{', left or right' if count > 1 else ''}"
+            f"{'s' if count > 1 else ''}{named}; accepted in audio_channel_* of the sample sheet "
+            + (f"is left, right, mix or an index from 0 to {count - 1}" if count > 1 else "is mix")
         )
     return index
 

@@ -22,6 +22,15 @@ SILENT_DB = -65.0
 QUIET_DB = -45.0
 """Loudest hundredth of 10 ms below which a voice is hardly recorded."""
 
+EVEN_DB = 5.0
+"""Range of levels (of 90 % of all 10 ms, and the loudest hundredth) within which nobody speaks.
+
+White noise has 2 at most (at 8 kHz), hum less; a voice 5 dB above the noise around it has more.
+"""
+
+EVEN_SECONDS = 5.0
+"""Less than this tells nothing of it: pauses are as long."""
+
 MUTED_DB = -80.0
 """A stretch below this is not a quiet room but a microphone that is off."""
 
@@ -32,7 +41,7 @@ MUTED_SHARE = 0.5
 """Share of a session from which on such stretches are told."""
 
 CLIPPED_SHARE = 1e-3
-"""Share of samples at the end of the scale from which on it is told."""
+"""Share of samples at one highest level from which on it is told."""
 
 LIKE = 0.7
 """Channels whose loudness goes together less than this (correlation) hear different voices."""
@@ -67,8 +76,8 @@ def check_channels(path: Path, role: str, sound: SoundScan, choices: Choices) ->
     clipped = max(levels.clipped[index] for index in chosen)
     if clipped > CLIPPED_SHARE:
         text = (
-            f"{path} (role {role}): {100 * clipped:.1f} % of the samples stand at the end of the "
-            f"scale: the recording is clipped, features of its sound are distorted; record at a "
+            f"{path} (role {role}): {100 * clipped:.1f} % of the samples stand at one highest "
+            f"level: the recording is clipped, features of its sound are distorted; record at a "
             f"lower level"
         )
         notices.append(Notice("sound.clipped", text, role))
@@ -111,7 +120,7 @@ def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
             return [Notice("sound.channels", text, role)]
     if len(active) < len(levels.power):
         text = (
-            f"{head}{len(levels.power) - len(active)} of {len(levels.power)} channels are silent "
+            f"{head}silent channels: {len(levels.power) - len(active)} of {len(levels.power)} "
             f"({listed}); the mean of all was taken, which is weaker for it; {advice}"
         )
         return [Notice("sound.channels", text, role)]
@@ -119,7 +128,7 @@ def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
 
 
 def check_levels(path: Path, role: str, levels: np.ndarray) -> list[Notice]:
-    """Silence, near silence, low level, long stretches without sound.
+    """Silence, near silence, low level, noise without a voice, long silent stretches.
 
     Args:
         path: The file.
@@ -143,6 +152,13 @@ def check_levels(path: Path, role: str, levels: np.ndarray) -> list[Notice]:
             f"below full scale); is this the person's own microphone?"
         )
         notices.append(Notice("sound.quiet", text, role))
+    long = len(levels) >= EVEN_SECONDS * SKETCH_RATE
+    if long and loud - float(np.percentile(levels, 10)) < EVEN_DB:
+        text = (
+            f"{path} (role {role}): nothing but an even noise or hum is heard, no voice; was the "
+            f"microphone connected, or is this the wrong track, channel or file?"
+        )
+        notices.append(Notice("sound.even", text, role, 0.0, len(levels) / SKETCH_RATE))
     stretches = _silent_stretches(levels)
     share = sum(end - begin for begin, end in stretches) / len(levels)
     if share > MUTED_SHARE:

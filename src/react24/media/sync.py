@@ -9,19 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from react24.errors import InputError
 from react24.log import progress
-from react24.media.sketch import CLEAR_PEAK, SAME, SKETCH_RATE, Lag, Sketch, find_lag
+from react24.media.sketch import CLEAR_PEAK, SAME, Lag, find_drift, find_lag
 from react24.media.timing import RoleMedia, RoleScan, scan_role, seconds
 
 logger = logging.getLogger(__name__)
-
-MIN_HALF = 60 * SKETCH_RATE
-"""Frames of half a recording from which on the drift of the two clocks is looked for."""
 
 A_TICK = 0.04
 """Seconds up to which two offsets are the same."""
@@ -116,6 +112,7 @@ def compare_recordings(a: RoleScan, b: RoleScan) -> Offset:
     # From the starts of the sound to the starts of the recordings.
     start_a, start_b = (scan.sound.start - scan.sound_zero + scan.cut for scan in (a, b))
     offset = start_a - start_b - lag.seconds
+    drift = find_drift(a.sound.sketch, b.sound.sketch, lag) if lag.sure else None
     return Offset(
         seconds=float(offset) if lag.sure else 0.0,
         decidable=lag.sure,
@@ -124,7 +121,7 @@ def compare_recordings(a: RoleScan, b: RoleScan) -> Offset:
         peak=lag.peak,
         second=lag.second,
         likeness=lag.likeness,
-        drift=_drift(a.sound.sketch, b.sound.sketch, lag) if lag.sure else None,
+        drift=None if drift is None else -float(drift),
     )
 
 
@@ -134,24 +131,3 @@ def _confidence(lag: Lag) -> float:
     lead = np.clip(1 - lag.second / lag.peak, 0, 1) if lag.peak > 0 else 0.0
     confidence = float(np.sqrt(height * lead))
     return max(confidence, 0.5) if lag.sure else min(confidence, 0.49)
-
-
-def _drift(a: Sketch, b: Sketch, lag: Lag) -> float | None:
-    """Offset in the second half of what both hear less that in the first, s."""
-    shift = round(lag.seconds * SKETCH_RATE)
-    begin, end = max(0, -shift), min(len(a.levels), len(b.levels) - shift)
-    middle = (begin + end) // 2
-    if middle - begin < MIN_HALF:
-        return None
-    found = []
-    for low, high in ((begin, middle), (middle, end)):
-        part = find_lag(_part(a, low, high), _part(b, low + shift, high + shift))
-        if part is None or not part.sure:
-            return None
-        found.append(part.seconds)
-    return -float(found[1] - found[0])
-
-
-def _part(sketch: Sketch, low: int, high: int) -> Sketch:
-    start = sketch.start + Fraction(low, SKETCH_RATE)
-    return Sketch(start, sketch.levels[low:high], sketch.bands[low:high])

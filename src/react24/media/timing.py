@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 PADDED_SOUND = Fraction(1)
 """Sound may end this much (s) before the pictures and is then padded with silence."""
 
+LAST_GASP = Fraction(1, 4)
+"""A file that is unreadable for this much (s) at its end only was ended by switching off: a
+recorder that writes on until then leaves half a packet. The session ends before it."""
+
 
 @dataclass(frozen=True)
 class RoleMedia:
@@ -198,7 +202,15 @@ def _stop_at_damage(scan: RoleScan, need_sound: bool) -> RoleScan:
             continue
         second = place[0] - begin
         broken = Damage(scan.role, str(path), float(second), place[1])
-        if needed:
+        if needed and scan.length - LAST_GASP <= second < scan.length:
+            length = min(length, second)
+            rest = float(scan.length - second)
+            text = (
+                f"{path} (role {scan.role}), second {float(second):.2f}: the last {rest:.2f} s "
+                f"cannot be read, as where a recorder was switched off; the session ends there"
+            )
+            notices.append(Notice("time.end", text, scan.role, float(second)))
+        elif needed:
             length = min(length, max(second, Fraction(0)))
             damage.append(broken)
         else:

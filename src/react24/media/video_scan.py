@@ -116,6 +116,8 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
     pts = times.stamps.kept
     if not len(pts):
         raise InputError(f"{path}: its video stream holds no picture that can be decoded")
+    if len(pts) == 1 and not times.damage:
+        raise InputError(f"{path}: it holds a single picture; the sample sheet must name a video")
     last = times.last_duration or usual_step(pts) or (average / time_base if average else 0)
     end = (int(pts[-1]) + Fraction(last)) * time_base
     damage = _first(times.damage, _endless_jump(find_gaps(pts, time_base)))
