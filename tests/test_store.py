@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -186,3 +187,18 @@ def test_a_writer_at_work_keeps_its_file(tmp_path):
     with store.atomic_path(path) as mine:
         mine.write_text("mine again")
     assert other.read_text() == "other"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(tmp_path, code):
+    with (
+        pytest.raises(store.StoreError, match=r"f\.h5: cannot be written, the disk is full"),
+        store.create(tmp_path / "f.h5", schema="faces", created_by="test"),
+    ):
+        raise OSError(code, "file write failed")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_errors_of_a_disk_stay_what_they_are(tmp_path):
+    with pytest.raises(OSError, match="input/output"), store.atomic_path(tmp_path / "f.h5"):
+        raise OSError(errno.EIO, "input/output error")

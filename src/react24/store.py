@@ -12,6 +12,7 @@ This module imports nothing else of react24.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -49,6 +50,9 @@ SCHEMAS: dict[str, tuple[int, str]] = {
 }
 """Schema name -> (version, rule that writes it)."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk, or of a user's share of it, that has no room left."""
+
 NAME_BYTES = 64
 INDEX_DTYPE = np.dtype(
     [
@@ -78,6 +82,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary name keeps the suffix (``table.tmp-host-123.tsv``), because many writers choose
     the format by it. If the block raises, the temporary file is removed and ``path`` is
     untouched. What writers of the same file left behind when they were killed is removed too.
+
+    Raises:
+        StoreError: The disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +100,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        # Of the cause, HDF5 says no more than the address of a buffer.
+        raise StoreError(
+            f"{path}: cannot be written, the disk is full; make room there, or have all results "
+            "made on another disk (snakemake --directory)"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -188,6 +203,8 @@ def open_hdf5(path: str | Path, mode: str = "r") -> h5py.File:
             f"rights of the file and its folder"
         ) from error
     except OSError as error:
+        if error.errno in FULL:  # told by `atomic_path`
+            raise
         if "unable to lock file" in str(error):  # HDF5 obeys the variable whatever it is told
             raise StoreError(
                 f"{path}: cannot be locked, which says nothing against the file; unset "

@@ -9,7 +9,7 @@ import pytest
 from media_factory import noisy, tone, write_media
 
 from react24 import cli, store
-from react24.check import looks, run
+from react24.check import run
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.check.run import check_project, look_at_all
 from react24.check.table import format_json, format_report
@@ -107,13 +107,6 @@ def test_faces_are_looked_for_with_the_networks_of_the_jobs(project, tmp_path):
     errors = look_at(project(GOOD, faces={"model": "other.task"})).errors
     assert errors
     assert all("other.task: not a TensorFlow Lite network" in error for error in errors)
-
-
-def test_a_face_that_is_small_is_told():
-    look = looks.RoleLook("a", "anna", "a.mp4", "a.mp4", 2.0, (640, 360), 25.0, None)
-    for width, told in ((39.0, True), (40.0, False), (None, False)):
-        notices = looks._doubts_of_face(looks.replace(look, face_width=width))
-        assert [n.kind for n in notices] == (["face.small"] if told else [])
 
 
 def test_files_of_a_run_are_read_while_they_are_newer(project, tmp_path):

@@ -1,6 +1,7 @@
 """What is told of the faces in a video."""
 
 import numpy as np
+import pytest
 from face_scene import Face, follow_script
 
 from react24.faces.told import Seen, tell_faces
@@ -104,3 +105,9 @@ def test_turned_and_cut_off_faces_are_told_with_their_seconds():
     assert "frozen for 2.00 of 4.00 s, from second 2.00 to 4.00" in told["face.frozen"].message
     told, _ = _tell([[A]] * 100, turned={90: when})
     assert "lies on its side" in told["face.turned"].message
+
+
+@pytest.mark.parametrize(("width", "told"), [(39, True), (41, False)])
+def test_a_small_face_is_told(width, told):
+    _, notices = _tell([[Face(100, 100, width)]] * 60)
+    assert [n.kind for n in notices] == ["face.small"] * told

@@ -237,9 +237,8 @@ def test_the_same_sound_for_both_is_told(tmp_path, suffix, codec, gain, late):
     )
     media = _probe(tmp_path, a, other=b)
     (told,) = [n for n in read_notices(media) if n.kind == "sound.same"]
-    way = "later" if late > 0 else "earlier"
-    if late:
-        assert f"{abs(late):.2f} s {way} in b" in told.message
+    way = f"{abs(late):.2f} s {'later' if late > 0 else 'earlier'} in b"
+    assert (way if late else "at the same time") in told.message
 
 
 def test_two_microphones_in_one_room_are_not_the_same_sound(tmp_path):

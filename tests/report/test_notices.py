@@ -69,6 +69,15 @@ def test_short_list_has_every_session_before_the_second_doubt_of_any():
     assert short_list({}, WHERE) == []
 
 
+def test_what_is_told_of_several_sessions_is_one_line():
+    doubts = {f"s{n}": [Notice("k", "no rest"), Notice("k", f"own {n}")] for n in range(5)}
+    assert short_list(doubts, WHERE, limit=2) == [
+        "s0, s1, s2 and 2 more: no rest",
+        "s0: own 0",
+        f"... and 4 more: {WHERE}",
+    ]
+
+
 def test_notes_of_a_table_count_those_of_training():
     doubts, train = {"t": [SILENT]}, {"u": [OTHER, SILENT]}
     lines = table_notes(doubts, train, WHERE)

@@ -31,12 +31,6 @@ SECONDS = 3
 LATER = 60
 """Second of the other look, where the first shows no face (half the session, if it is shorter)."""
 
-SMALL_FACE = 40
-"""Width of a face, pixels, below which its landmarks are doubtful.
-
-The landmark model sees a face in 192 x 192 pixels that are one and a half times as wide as it; of
-a face of this size these are blown up more than three times."""
-
 
 @dataclass(frozen=True)
 class RoleLook:
@@ -155,7 +149,6 @@ def _look(task: Task, folder: Path) -> SessionLook:
                 notices += told
             except InputError as error:
                 errors.append(str(error))
-    notices += [n for look in roles.values() for n in _doubts_of_face(look)]
     sync, doubts = _estimate_offset(task) if task.sync else ("", [])
     notices += doubts
     return SessionLook(
@@ -358,15 +351,3 @@ def _in_part(notice: Notice, start: int, stop: int) -> Notice:
     message = f"{notice.message} (looked at from second {begin:g} to {end:g} only)"
     moved = [t + begin if t is not None else None for t in (notice.start, notice.stop)]
     return replace(notice, message=message, start=moved[0], stop=moved[1])
-
-
-def _doubts_of_face(look: RoleLook) -> list[Notice]:
-    """Doubts that the jobs do not have, because they cannot be of help to them."""
-    if look.face_width is None or look.face_width >= SMALL_FACE:
-        return []
-    message = (
-        f"{look.video} (role {look.role}): the face is {look.face_width:.0f} pixels wide in a "
-        f"picture of {look.picture[0]}x{look.picture[1]}; below {SMALL_FACE} its landmarks are "
-        f"doubtful: use the larger recording, if there is one"
-    )
-    return [Notice("face.small", message, look.role)]

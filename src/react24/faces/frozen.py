@@ -12,10 +12,11 @@ import numpy as np
 from react24.faces.follow import Sighting
 from react24.faces.gaps import find_gaps
 
-CHANGE = 0.1
+CHANGE = 0.2
 """Mean change of a face from one picture to the next, in grey levels, up to which it is the same
-picture. Of a live face it is above 0.4 even in 160x120 pixels or out of focus; of a picture that is
-repeated it is 0, and for some frames 0.03."""
+picture. Of a live face it is above 0.4 even in 160x120 pixels or out of focus; strong compression
+repeats pictures of it, but for no longer than a third of a second. Of a stalled one it is 0, and
+0.12 in single pictures, with which the codec mends the others."""
 
 LONG = 50
 """Ticks (2 s) from which on a face that stands still is frozen."""

@@ -24,6 +24,12 @@ CLOSE = 0.5
 FAR = 0.7
 """Way between two ticks in a row that is a jump, in widths of the face."""
 
+SMALL = 40
+"""Width of a face, pixels, below which its landmarks are doubtful.
+
+The landmark model sees a face in 192 x 192 pixels that are one and a half times as wide as it; of
+a face of this size these are blown up more than three times."""
+
 NAMED = 3
 """Instants that are named one by one."""
 
@@ -175,7 +181,13 @@ def _tell_missing(seen: Seen) -> Iterator[Told]:
 
 
 def _tell_spoilt(seen: Seen) -> Iterator[Told]:
-    """Times at which the picture of a face is of little use."""
+    """Pictures of the face that are of little use."""
+    if seen.persons and seen.persons[seen.chosen].width < SMALL:
+        text = (
+            f"the face is {seen.persons[seen.chosen].width:.0f} pixels wide; below {SMALL} its "
+            "landmarks are doubtful: use the larger recording, if there is one"
+        )
+        yield "face.small", text, ()
     upside_down = seen.upside_down()
     if upside_down.any():
         text = f"the picture is upside down {_stretches(upside_down)}; these times are not valid"

@@ -286,8 +286,8 @@ def _require_faces(
         "frozen": seen.frozen.mean(),
     }
     also = "".join(f", {how} in {share:.0%}" for how, share in spoilt.items() if share)
-    instead = float((seen.others() & ~valid).sum()) / store.FPS
-    whose, who = "no face", "this person's face"
+    instead = float((seen.others() & ~seen.found).sum()) / store.FPS
+    whose, who = "no usable face" if also else "no face", "this person's face"
     if instead:
         whose = "the face of the person who is followed is missing"
         who = (

@@ -14,6 +14,7 @@ from react24.media.sketch import SKETCH_RATE, find_lag
 from react24.media.sound_scan import SoundScan
 from react24.media.timing import RoleScan
 from react24.notices import Notice
+from react24.store import FPS
 
 SILENT_DB = -65.0
 """If nothing is louder than this, there is no voice: microphones in use hear more of the room."""
@@ -210,10 +211,13 @@ def _check_same(a: RoleScan, b: RoleScan) -> list[Notice]:
         return []
     start_a, start_b = (s.sound.start - s.sound_zero for s in (a, b))
     late = float(start_b + lag.seconds - start_a)
+    when = f"{abs(late):.2f} s {'later' if late > 0 else 'earlier'} in b"
+    if abs(late) < 0.5 / FPS:
+        when = "at the same time"
     text = (
         f"both persons have the same sound: {a.sound_file} (role a) and {b.sound_file} (role b) "
-        f"hold the same, {abs(late):.2f} s {'later' if late > 0 else 'earlier'} in b (likeness "
-        f"{lag.likeness:.2f}); features of sound will be the same for both; name each person's "
-        f"own microphone, with audio_a and audio_b, audio_track_* or audio_channel_* in the sheet"
+        f"hold the same, {when} (likeness {lag.likeness:.2f}); features of sound will be "
+        f"the same for both; name each person's own microphone, with audio_a and audio_b, "
+        f"audio_track_* or audio_channel_* in the sheet"
     )
     return [Notice("sound.same", text)]

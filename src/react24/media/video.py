@@ -115,7 +115,11 @@ class _Source:
             return self._current
         self._lost += 1
         if self._current is None or self._ended or self._lost > MAX_LOST:
-            raise DamagedFileError(self.path, self.second(pts), "the picture is missing")
+            raise DamagedFileError(
+                self.path,
+                self.second(pts),
+                "the picture is missing that was there when the file was probed",
+            )
         logger.warning(
             "%s, second %.2f: no picture; the one before is shown", self.path, self.second(pts)
         )

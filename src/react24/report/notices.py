@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from react24 import store, windows
@@ -89,24 +89,32 @@ def count_doubts(doubts: Doubts) -> int:
 def short_list(doubts: Doubts, where: str, limit: int = LISTED) -> list[str]:
     """A line per doubt, as many as there is room for, and one on the rest.
 
-    The first doubt of every session comes before the second of any, so that a session with many
-    does not hide the others.
+    A sentence that is told of several sessions is one line. The first doubt of every session comes
+    before the second of any, so that a session with many does not hide the others.
 
     Args:
         doubts: What there is.
         where: Where to read all of them.
         limit: Lines on single doubts.
     """
-    ranked = [
-        (rank, number, f"{session}: {text}" if session else text)
-        for number, (session, notices) in enumerate(doubts.items())
-        for rank, text in enumerate(_one_line(notice.message) for notice in notices)
-    ]
-    chosen = sorted(sorted(ranked)[:limit], key=lambda entry: (entry[1], entry[0]))
-    lines = [text for _, _, text in chosen]
-    if rest := len(ranked) - len(lines):
+    of: dict[str, list[tuple[int, int, str]]] = {}
+    for number, (session, notices) in enumerate(doubts.items()):
+        for rank, notice in enumerate(notices):
+            of.setdefault(_one_line(notice.message), []).append((rank, number, session))
+    first = sorted((min(places), text) for text, places in of.items())[:limit]
+    lines = []
+    for _, text in sorted(first, key=lambda entry: (entry[0][1], entry[0][0])):
+        sessions = [session for _, _, session in of.pop(text)]
+        lines.append(f"{_named(sessions)}: {text}" if sessions[0] else text)
+    if rest := sum(map(len, of.values())):
         lines.append(f"... and {rest} more: {where}")
     return lines
+
+
+def _named(sessions: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(sessions) - 3} more" if len(sessions) > 3 else ""
+    return ", ".join(sessions[:3]) + more
 
 
 def table_notes(doubts: Doubts, train: Doubts, where: str) -> list[str]:
