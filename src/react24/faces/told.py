@@ -106,7 +106,8 @@ def _tell_second(seen: Seen, role: str, side: str) -> Iterator[Told]:
         return
     beside, instead = others & seen.found, others & ~seen.found
     if beside.mean() >= TOGETHER:
-        yield "face.two", _two_people(seen, role, side, beside), _whole(beside)
+        if not side:  # a choice that was made and could be followed is no doubt
+            yield "face.two", _two_people(seen, role, beside), _whole(beside)
     elif beside.any():
         text = f"another face is in the picture beside this person's {_stretches(beside)}"
         yield "face.other", text, _longest(beside)
@@ -131,23 +132,18 @@ def _tell_pictures(seen: Seen) -> Iterator[Told]:
         yield "face.still", text, _longest(pictures)
 
 
-def _two_people(seen: Seen, role: str, side: str, beside: np.ndarray) -> str:
+def _two_people(seen: Seen, role: str, beside: np.ndarray) -> str:
     person = seen.persons[seen.chosen]
     second = max(
         (p for i, p in enumerate(seen.persons) if i != seen.chosen and not p.still),
         key=lambda p: p.weight,
     )
     place = "left" if person.x <= second.x else "right"
-    text = (
-        f"two people or more are in the picture in {beside.mean():.0%} of the time; "
-        f"the one on the {place} is followed"
-    )
-    if side:
-        return f"{text}, as face_{role} says"
     other = "right" if place == "left" else "left"
     return (
-        f"{text}, who fills more of it; if the other one is meant say face_{role}: {other} in the "
-        f"sample sheet, or crop_{role}: x,y,width,height to show one of them only"
+        f"two people or more are in the picture in {beside.mean():.0%} of the time; the one on the "
+        f"{place} is followed, who fills more of it; if the other one is meant say face_{role}: "
+        f"{other} in the sample sheet, or crop_{role}: x,y,width,height to show one of them only"
     )
 
 
