@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from react24.faces.gaps import Gap, bridge, bridge_gaps, find_gaps
+from react24.faces.gaps import Gap, bridge, find_gaps
 
 
 def test_gaps_are_found_with_their_edges():
@@ -27,17 +27,3 @@ def test_gaps_at_the_ends_hold_the_only_side():
     np.testing.assert_array_equal(bridge(Gap(7, 9), side, None, max_gap=12), [[3], [3]])
     with pytest.raises(ValueError, match="at least one side"):
         bridge(Gap(0, 2), None, None, max_gap=12)
-
-
-def test_all_gaps_of_an_array_are_filled_by_one_rule():
-    values = np.arange(20.0)[:, None] * [1, 2]
-    known = np.ones(20, bool)
-    known[[0, 5, 6, 10, 11, 12, 19]] = False
-    values[~known] = np.nan
-    filled = bridge_gaps(values, known, max_gap=2)
-    np.testing.assert_array_equal(filled[known], values[known])
-    np.testing.assert_allclose(filled[[0, 5, 6, 19], 0], [1, 5, 6, 18])
-    np.testing.assert_array_equal(filled[10:13], np.repeat(values[9:10], 3, axis=0))
-    assert np.isnan(values[5]).all()
-    with pytest.raises(ValueError, match="at least one side"):
-        bridge_gaps(values, np.zeros(20, bool), max_gap=2)

@@ -52,25 +52,3 @@ def bridge(
         return before + weight * (after - before)
     held = before if before is not None else after
     return np.repeat(held[None], gap.length, axis=0)
-
-
-def bridge_gaps(values: np.ndarray, known: np.ndarray, *, max_gap: int) -> np.ndarray:
-    """Values with every gap filled as ``bridge`` does.
-
-    Args:
-        values: (T, ...); what stands in a gap is ignored.
-        known: bool (T,), False in the gaps; somewhere True.
-        max_gap: Longest gap that is interpolated, frames.
-
-    Returns:
-        A copy, (T, ...).
-
-    Raises:
-        ValueError: Nothing is known.
-    """
-    filled = values.copy()
-    for gap in find_gaps(known):
-        before = values[gap.start - 1] if gap.start > 0 else None
-        after = values[gap.stop] if gap.stop < len(values) else None
-        filled[gap.start : gap.stop] = bridge(gap, before, after, max_gap=max_gap)
-    return filled
