@@ -4,8 +4,8 @@ What a file stores is not what is seen. In this order a player
 
 1. hides the margins that the container names (Matroska ``PixelCrop*``, MP4 ``clap``; what the
    codec itself crops is gone after decoding);
-2. makes the pixels square: the side that is too short grows, so that nothing stored is lost (as
-   in mpv, VLC and browsers);
+2. makes the pixels square: the side that is too short grows, so that nothing stored is lost
+   (FFmpeg's player always keeps the height: another size, the same shape);
 3. turns and mirrors by the display matrix;
 4. converts to RGB by the file's matrix and range (where it names no matrix: BT.709 for high
    definition, BT.601 below).

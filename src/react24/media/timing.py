@@ -222,7 +222,7 @@ def start_together(session: str, scans: Mapping[str, RoleScan]) -> dict[str, Rol
     """Cut away what the recording that started earlier holds alone.
 
     Raises:
-        InputError: Nothing is left, or the face said to be at rest is not in what is left.
+        InputError: Nothing is left of a recording.
     """
     latest = max(seconds(scan.files.choices.offset) for scan in scans.values())
     shifted = {}
