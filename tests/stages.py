@@ -1,9 +1,11 @@
-"""Training single stages on clips files, for tests of models."""
+"""Training single stages on clips files and reading their curves, for tests of models."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from react24 import store
+from react24.training.history import PARTS, History
 from react24.training.stage import Place, SplitFiles, train_stage
 
 
@@ -41,3 +43,12 @@ def train(folder, stage, settings, train, val=None, *, needed=(), seed=0, **keyw
 
 def _files(clips):
     return clips if isinstance(clips, SplitFiles) else SplitFiles(clips)
+
+
+def read_history(path):
+    """The training curves in a history file, as a ``History``."""
+    with store.open_file(path, "history") as file:
+        parts = {
+            part: {name: file[part][name][:].tolist() for name in file[part]} for part in PARTS
+        }
+    return History(**parts)

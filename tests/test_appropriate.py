@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from two_sequences import block_distances
 
 from react24 import store, windows
 from react24.appropriate import (
@@ -15,7 +16,6 @@ from react24.appropriate import (
 )
 from react24.appropriate_file import read_appropriate
 from react24.errors import InputError
-from react24.metrics.distance import block_distances
 
 REFERENCE = Path(__file__).parent / "parity" / "neighbour.npz"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from react24 import codedigest
-from react24.codedigest import code_digest, follow, imported_names, third_party
+from react24.codedigest import code_digest, follow, imported_names
 
 PACKAGE = Path(codedigest.__file__).parent
 
@@ -81,10 +81,6 @@ def test_data_beside_followed_modules_counts_unless_asked_not_to(tree, tmp_path_
 def test_unknown_module_is_an_error(tree):
     with pytest.raises(ModuleNotFoundError, match=r"p\.nothing"):
         code_digest("p.nothing", source=tree)
-
-
-def test_third_party_names(tree):
-    assert third_party("p.a", source=tree) == {"os", "numpy", "yaml"}
 
 
 def module_name(path):

@@ -432,7 +432,7 @@ def test_jobs_parse_quickly_and_lightly():
     code = f"""
 import sys
 from react24.config import load_settings, read_config
-from react24.sheet import read_sheet
+import react24.sheet
 load_settings(read_config({str(CONFIG)!r}), {str(REPOSITORY)!r}, check=False)
 heavy = {{"jsonschema", "numpy", "pandas", "torch", "av", "h5py"}} & set(sys.modules)
 sys.exit(", ".join(heavy) or 0)

@@ -9,16 +9,16 @@ import clips_factory
 import numpy as np
 import pytest
 import torch
+from official_export import export_ldm, export_regnn, export_vae
 from safetensors.torch import save_file
 from torch import nn
 
 from react24.convert import convert_checkpoint
 from react24.errors import InputError
 from react24.models import belfusion, registry, regnn, regnn_settings
-from react24.models.belfusion_denoiser import LatentDiffusion, export_official_ldm
+from react24.models.belfusion_denoiser import LatentDiffusion
 from react24.models.belfusion_settings import read_settings
-from react24.models.belfusion_vae import BehaviourVAE, export_official_vae
-from react24.models.regnn_official import export_official as export_official_regnn
+from react24.models.belfusion_vae import BehaviourVAE
 from react24.samples import clip_key
 from react24.sampling import Sampling, sample_reactions
 from react24.store import open_file, sha256_file
@@ -50,13 +50,13 @@ def network():
 def official(network, tmp_path_factory):
     """Its files as the official code writes them."""
     folder = tmp_path_factory.mktemp("official")
-    state, statistics = export_official_vae(network.vae)
+    state, statistics = export_vae(network.vae)
     wrapped = {f"module.{key}": value for key, value in state.items()}
     whole = {"epoch": 999, "state_dict": wrapped, "optimizer": {"state": {}, "param_groups": []}}
     torch.save(whole | {"statistics": statistics}, folder / "checkpoint_999.pth")
     torch.save(whole, folder / "without.pth")
     torch.save(statistics, folder / "statistics.pt")
-    ldm = export_official_ldm(network.ldm)
+    ldm = export_ldm(network.ldm)
     torch.save({"epoch": 99, "state_dict": ldm, "optimizer": {}}, folder / "checkpoint_99.pth")
     save_file({k: v.clone() for k, v in ldm.items()}, folder / "ldm.safetensors")
     np.save(folder / "mean_face.npy", network.vae.coefficient_mean.numpy().reshape(1, 58))
@@ -160,7 +160,7 @@ def test_files_of_other_sizes_and_broken_numbers_are_refused(official, network, 
     larger = {**SETTINGS, "vae": {**SETTINGS["vae"], "hidden": 32, "latent": 32}}
     with pytest.raises(InputError, match=r"(?s)checkpoint_999\.pth: .*wrong shape, x_rnn"):
         converted(official, tmp_path, larger)
-    state = export_official_ldm(network.ldm)
+    state = export_ldm(network.ldm)
     state["layers.0.norm.bias"][3] = torch.nan
     torch.save(state, official / "broken.pth")
     with pytest.raises(InputError, match=r"not finite numbers: ldm\.denoiser\.layers\.0\.norm"):
@@ -250,7 +250,7 @@ def test_a_whole_network_of_regnn_is_converted_and_samples(tmp_path, monkeypatch
     settings = regnn_settings.read_settings({"variant": "official"})
     torch.manual_seed(1)
     network = regnn.RegnnNetwork(settings.network, settings.visual_width, settings.sound_width)
-    state = export_official_regnn(network)
+    state = export_regnn(network)
     norms = {f"motor_processor.Layers.{i}.norm_layer._init": True for i in range(2)}
     pickle_network(tmp_path / "mhp.pth", state, norms | {"pattern": "all"}, monkeypatch)
     values = {"type": "regnn", **settings.as_dict()}

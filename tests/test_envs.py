@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from react24.codedigest import third_party
+from react24.codedigest import follow
 from react24.models import registry
 
 REPOSITORY = Path(__file__).parents[1]
@@ -124,6 +124,12 @@ def test_no_row_documents_what_is_not_needed():
     )
 
 
+def third_party(*modules):
+    """Top-level names from outside the package and the standard library that they import."""
+    names = {name.partition(".")[0] for module in follow(*modules) for name in module.imports}
+    return names - {"react24"} - set(sys.stdlib_module_names)
+
+
 def test_everything_the_library_imports_is_a_direct_dependency():
     package = REPOSITORY / "src" / "react24"
     names = [
@@ -131,7 +137,7 @@ def test_everything_the_library_imports_is_a_direct_dependency():
         for p in package.rglob("*.py")
     ]
     direct = {canonicalize_name(wanted.name) for wanted in direct_requirements()}
-    for name in third_party(*names) - set(sys.stdlib_module_names):
+    for name in third_party(*names):
         assert distributions_of(name) & direct, f"{name} is imported but not in requirements.in"
 
 
@@ -189,7 +195,7 @@ def test_rule_has_what_it_imports_in_its_environment(text, path):
     assert names, "the script imports nothing of react24"
     present = packages_of(env)
     spared = NOT_REACHED.get(text.partition(":")[0], set())
-    for name in third_party(*names) - set(sys.stdlib_module_names) - spared:
+    for name in third_party(*names) - spared:
         assert distributions_of(name) & present, f"{name} is not in {env.name}"
 
 

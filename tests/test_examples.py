@@ -9,13 +9,13 @@ import pytest
 import stages
 import yaml
 from small_project import Project
+from stages import read_history
 
 from react24 import store
 from react24.codedigest import code_digest
 from react24.errors import InputError, InputErrors
 from react24.models import registry
 from react24.sampling import Sampling, sample_reactions
-from react24.training.history import read_history
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {**yaml.safe_load((ROOT / "examples/echo.yaml").read_text())}

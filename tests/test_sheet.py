@@ -6,7 +6,7 @@ import pytest
 from react24.config import Settings, load_settings
 from react24.errors import InputError, InputErrors
 from react24.project import load_project
-from react24.sheet import read_sheet
+from react24.sheet import inspect_sheet
 
 REPOSITORY = Path(__file__).parents[1]
 HEADER = "session split video_a video_b subject_a subject_b"
@@ -39,6 +39,16 @@ def write(settings, *rows, header=HEADER, end="\n", encoding="utf-8"):
     path = settings.root / "sessions.tsv"
     path.write_bytes(text.replace("_\t", "\t").encode(encoding))
     return path
+
+
+def read_sheet(path, settings, *, check_files, warnings=None):
+    """Sessions of a sheet in which nothing is wrong; its warnings are appended to ``warnings``."""
+    sheet = inspect_sheet(path, settings, check_files=check_files)
+    if warnings is not None:
+        warnings += sheet.warnings
+    if sheet.problems:
+        raise InputErrors(str(path), sheet.problems)
+    return sheet.sessions
 
 
 def read(settings, *rows, check_files=False, **options):

@@ -110,16 +110,6 @@ def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> 
     return [found[name] for name in sorted(found)]
 
 
-def third_party(*modules: str, source: Path = SOURCE) -> set[str]:
-    """Top-level names from outside the package that the followed modules import.
-
-    The standard library is included; filter with ``sys.stdlib_module_names``.
-    """
-    own = {name.partition(".")[0] for name in modules}
-    names = {i for module in follow(*modules, source=source) for i in module.imports}
-    return {name.partition(".")[0] for name in names} - own
-
-
 def _find(name: str, folders: list[Path]) -> Source | None:
     """A module of ours in the first folder that has it."""
     return next((module for f in folders if (module := _read(name, f)) is not None), None)

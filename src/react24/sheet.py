@@ -81,41 +81,6 @@ class _Row:
     cells: Mapping[str, str]
 
 
-def read_sheet(
-    path: str | Path,
-    settings: Settings,
-    *,
-    check_files: bool,
-    warnings: list[str] | None = None,
-) -> list[Session]:
-    """Read and check a sample sheet.
-
-    Text with a header, its columns separated by tabs (or, as some spreadsheets save it, by
-    semicolons or commas); lines that start with ``#`` and blank lines are skipped. Encodings, line
-    ends and quotation marks: ``react24.sheet_text``. Columns:
-    ``workflow/schemas/sessions.schema.yaml``.
-
-    Args:
-        path: The sheet.
-        settings: For ``corpus.root``, ``corpus.name`` and ``demo.enabled``.
-        check_files: Also look at the files: there, readable, none used twice. Only the process
-            that starts a run needs to.
-        warnings: What deserves a look although it can be read is appended here.
-
-    Returns:
-        Sessions in the order of rows.
-
-    Raises:
-        InputErrors: Everything that is wrong, in one go.
-    """
-    sheet = inspect_sheet(path, settings, check_files=check_files)
-    if warnings is not None:
-        warnings += sheet.warnings
-    if sheet.problems:
-        raise InputErrors(f"sample sheet {path}: {count(sheet.problems)}", sheet.problems)
-    return sheet.sessions
-
-
 @dataclass
 class InspectedSheet:
     """What could be made of a sheet.
@@ -132,7 +97,21 @@ class InspectedSheet:
 
 
 def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> InspectedSheet:
-    """As ``read_sheet``, but returns what is wrong beside what could be made of it.
+    """Read and check a sample sheet.
+
+    Text with a header, its columns separated by tabs (or, as some spreadsheets save it, by
+    semicolons or commas); lines that start with ``#`` and blank lines are skipped. Encodings, line
+    ends and quotation marks: ``react24.sheet_text``. Columns:
+    ``workflow/schemas/sessions.schema.yaml``.
+
+    Args:
+        path: The sheet.
+        settings: For ``corpus.root``, ``corpus.name`` and ``demo.enabled``.
+        check_files: Also look at the files: there, readable, none used twice. Only the process
+            that starts a run needs to.
+
+    Returns:
+        Sessions in the order of rows, and all that is wrong or deserves a look.
 
     Raises:
         InputError: Not even the header can be understood.

@@ -18,7 +18,6 @@ from react24.faces.track import (
     fill_gaps,
     follow_role,
     read_track,
-    read_track_chunks,
     track_session,
 )
 from react24.media.probe import RoleMedia, probe_session
@@ -127,13 +126,6 @@ def test_points_are_those_of_face_mesh(tracked):
             points = reference.process(picture).multi_face_landmarks[0].landmark
             points = np.array([(p.x, p.y, p.z) for p in points]) * 256
             np.testing.assert_allclose(track.landmarks[tick], points, atol=0.5)
-
-
-def test_chunks_are_the_whole(tracked):
-    pieces = list(read_track_chunks(tracked[1], "b", 16))
-    assert [len(p.found) for p in pieces] == [16, 16, 8]
-    whole = read_track(tracked[1], "b")
-    np.testing.assert_array_equal(np.concatenate([p.landmarks for p in pieces]), whole.landmarks)
 
 
 def test_too_few_faces_are_refused_by_name(tmp_path):

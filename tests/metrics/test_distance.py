@@ -3,9 +3,9 @@ import operator
 
 import numpy as np
 import pytest
+from two_sequences import block_distances
 
 from react24.metrics import frdist
-from react24.metrics.distance import block_distances
 from react24.metrics.dtw import block_dtw, weighted
 
 
@@ -20,16 +20,12 @@ def plain_dtw(x, y):
     return np.sqrt(total[-1, -1])
 
 
-def as_tuple(distances):
-    return distances.au, distances.affect, distances.expression
-
-
 @pytest.mark.parametrize(("first", "second"), [(30, 30), (30, 41), (41, 30), (1, 5), (1, 1)])
 def test_kernel_against_plain_numpy(first, second):
     rng = np.random.default_rng(first * 100 + second)
     x, y = rng.standard_normal((first, 25)), rng.standard_normal((second, 25))
     expected = [plain_dtw(x[:, a:b], y[:, a:b]) for a, b in ((0, 15), (15, 17), (17, 25))]
-    np.testing.assert_allclose(as_tuple(block_distances(x, y)), expected, rtol=1e-12)
+    np.testing.assert_allclose(block_distances(x, y), expected, rtol=1e-12)
 
 
 def test_band_against_plain_numpy():
@@ -52,7 +48,7 @@ def test_band_against_plain_numpy():
 def test_by_hand():
     x, y = np.zeros((3, 25)), np.zeros((3, 25))
     x[:, 15], y[:, 15] = [0, 0, 2], [0, 2, 3]  # 0-0, 0-0, 2-2, 2-3: one step of 1
-    assert as_tuple(block_distances(x, y)) == (0.0, 1.0, 0.0)
+    assert block_distances(x, y) == (0.0, 1.0, 0.0)
     zeros, ones = np.zeros((750, 25), np.float32), np.ones((750, 25), np.float32)
     result = frdist(np.stack([zeros, zeros])[None], ones[None], np.eye(1))
     once = np.sqrt(750 * 15) / 15 + np.sqrt(750 * 2) + np.sqrt(750 * 8) / 8
@@ -67,10 +63,7 @@ def test_giving_up_early_never_changes_the_minimum():
     predictions = np.roll(truth, 2, axis=1)[:, None] + 0.5 * noise
     matrix = (rng.random((8, 8)) < 0.6) | np.eye(8, dtype=bool)
     nearest = [
-        [
-            min(weighted(*as_tuple(block_distances(p, truth[j]))) for j in np.flatnonzero(row))
-            for p in clip
-        ]
+        [min(weighted(*block_distances(p, truth[j])) for j in np.flatnonzero(row)) for p in clip]
         for clip, row in zip(predictions, matrix, strict=True)
     ]
     # One addition after the other: from Python 3.12 on, sum() makes up for rounding.

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from two_sequences import block_distances
 
 from react24.errors import InputError
 from react24.metrics import evaluate, frdist, frdiv, frdvs, frvar, tlcc
-from react24.metrics.distance import block_distances
 from react24.metrics.dtw import weighted
 from react24.metrics.dtw_lanes import LaneWarper
 from react24.metrics.lanes import LANES
@@ -114,8 +114,7 @@ def test_nearest_against_all_distances(seed, kinds, frames, mixture, counts):
     candidates = [rng.choice(6, count, replace=False) for count in counts]
     expected = []
     for sample, found in zip(samples, candidates, strict=True):
-        parts = (block_distances(sample, truth[j]) for j in found)
-        expected.append(min(weighted(p.au, p.affect, p.expression) for p in parts))
+        expected.append(min(weighted(*block_distances(sample, truth[j])) for j in found))
     found = nearest_distances(prepare(samples), prepare(truth), candidates)
     np.testing.assert_allclose(found, expected, rtol=4e-7, atol=1e-12)
     # A sample's result does not depend on the samples beside it.
@@ -169,17 +168,14 @@ def test_variances_against_numpy(seed, kind, shape):
 def test_values_whose_squares_float32_cannot_hold():
     truth = 1e25 * draw_sequences(0, "noise", 3, 20, 25)
     samples = 1e25 * draw_sequences(1, "noise", 2, 20, 25)
-    parts = [[block_distances(s, t) for t in truth] for s in samples]
-    expected = [min(weighted(p.au, p.affect, p.expression) for p in row) for row in parts]
+    expected = [min(weighted(*block_distances(s, t)) for t in truth) for s in samples]
     found = nearest_distances(prepare(samples), prepare(truth), [np.arange(3)] * 2)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_distance_is_symmetric():
     x, y = draw_sequences(0, "smooth", 2, 40, 25)
-    forth, back = block_distances(x, y), block_distances(y, x)
-    found = [forth.au, forth.affect, forth.expression]
-    np.testing.assert_allclose(found, [back.au, back.affect, back.expression], rtol=1e-12)
+    np.testing.assert_allclose(block_distances(x, y), block_distances(y, x), rtol=1e-12)
 
 
 def test_order_of_clips_changes_nothing():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from parity.metric_recipes import metric_set
+from two_sequences import block_distances
 
 from react24.errors import InputError
 from react24.metrics import evaluate, frcorr, frdist, on_device
-from react24.metrics.distance import block_distances
 
 DEVICES = [
     "cpu",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from official_export import export_ldm, export_vae
 
 from react24.errors import InputError
 from react24.models import belfusion, belfusion_denoiser, registry
@@ -11,7 +12,6 @@ from react24.models.belfusion_settings import LDMConfig, VAEConfig, read_setting
 from react24.models.belfusion_vae import (
     BehaviourVAE,
     cut_windows,
-    export_official_vae,
     load_official_vae,
     vae_losses,
 )
@@ -339,7 +339,7 @@ class TestOfficialWeights:
     def test_vae_goes_out_and_comes_back(self):
         vae = make(BehaviourVAE, VAEConfig(code="state")).eval()
         vae.fit_code_statistics([wave(2, 100)])
-        state, statistics = export_official_vae(vae)
+        state, statistics = export_vae(vae)
         assert len(state) == 24
         state = {f"module.{key}": value for key, value in state.items()}
         again = load_official_vae(state, statistics)
@@ -349,7 +349,7 @@ class TestOfficialWeights:
 
     def test_ldm_goes_out_and_comes_back(self):
         ldm = make(belfusion_denoiser.LatentDiffusion, LDMConfig())
-        state = belfusion_denoiser.export_official_ldm(ldm)
+        state = export_ldm(ldm)
         assert len(state) == 82
         again = belfusion_denoiser.load_official_ldm({f"module.{k}": v for k, v in state.items()})
         for name, tensor in ldm.state_dict().items():
@@ -357,7 +357,7 @@ class TestOfficialWeights:
 
     def test_second_name_of_a_tensor_wins_where_they_differ(self, caplog):
         config = replace(SMALL_LDM, time_channels=64)
-        state = belfusion_denoiser.export_official_ldm(make(belfusion.LatentDiffusion, config))
+        state = export_ldm(make(belfusion.LatentDiffusion, config))
         state["layers.0.cond_layers.1.bias"] = state["layers.0.linear_emb.bias"] + 1
         loaded = belfusion_denoiser.load_official_ldm(state, config)
         found = loaded.denoiser.layers[0].modulation.bias
@@ -365,7 +365,7 @@ class TestOfficialWeights:
         assert "layers.0.linear_emb.bias" in caplog.text
 
     def test_wrong_keys_are_named_with_what_was_expected(self):
-        state, _ = export_official_vae(BehaviourVAE(VAEConfig(code="state")))
+        state, _ = export_vae(BehaviourVAE(VAEConfig(code="state")))
         state["d_out.wait"] = state.pop("d_out.weight")
         state["d_out.bias"] = torch.zeros(24)
         with pytest.raises(InputError) as caught:
@@ -377,19 +377,19 @@ class TestOfficialWeights:
         assert "expected 24 tensors" in message
 
     def test_a_whole_checkpoint_or_the_other_stage_is_recognised(self):
-        state, _ = export_official_vae(BehaviourVAE(VAEConfig(code="state")))
+        state, _ = export_vae(BehaviourVAE(VAEConfig(code="state")))
         with pytest.raises(InputError, match="whole checkpoint: pass its entry 'state_dict'"):
             load_official_vae({"epoch": 3, "state_dict": state, "optimizer": {}})
         with pytest.raises(InputError, match=r"stage 2 of BeLFusion[\s\S]*unexpected: x_rnn"):
             belfusion_denoiser.load_official_ldm(state)
 
     def test_statistics_must_be_complete(self):
-        state, statistics = export_official_vae(BehaviourVAE(VAEConfig(code="state")))
+        state, statistics = export_vae(BehaviourVAE(VAEConfig(code="state")))
         del statistics["max"]
         with pytest.raises(InputError, match=r"code statistics[\s\S]*missing: max"):
             load_official_vae(state, statistics)
 
     def test_official_weights_go_with_the_encoder_state_only(self):
-        state, _ = export_official_vae(BehaviourVAE(VAEConfig(code="state")))
+        state, _ = export_vae(BehaviourVAE(VAEConfig(code="state")))
         with pytest.raises(InputError, match="code: state"):
             load_official_vae(state, config=VAEConfig(code="mean"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from official_export import export_ldm, export_vae
 from parity import recipes
 
 from react24.models import belfusion, belfusion_denoiser
@@ -11,7 +12,6 @@ from react24.models.belfusion_vae import (
     OFFICIAL_VAE,
     BehaviourVAE,
     cut_windows,
-    export_official_vae,
     load_official_vae,
     vae_losses,
 )
@@ -31,14 +31,12 @@ def drawn_state(official):
 
 
 def vae_state():
-    return drawn_state(export_official_vae(BehaviourVAE(VAEConfig(code="state")))[0])
+    return drawn_state(export_vae(BehaviourVAE(VAEConfig(code="state")))[0])
 
 
 @pytest.fixture(scope="module")
 def ldm_state():
-    return drawn_state(
-        belfusion_denoiser.export_official_ldm(belfusion_denoiser.LatentDiffusion(LDMConfig()))
-    )
+    return drawn_state(export_ldm(belfusion_denoiser.LatentDiffusion(LDMConfig())))
 
 
 def stacked(losses):

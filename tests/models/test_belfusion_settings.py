@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from react24.errors import InputError
-from react24.models import settings as reading
 from react24.models.belfusion_settings import (
     LDMConfig,
     VAEConfig,
@@ -46,8 +45,8 @@ def test_variants(shipped):
 
 
 def test_an_explicit_setting_wins_over_the_variant(shipped):
-    values = reading.merge(shipped, {"variant": "fixed", "vae": {"code": "state"}})
-    settings = read_settings(values)
+    vae = {**shipped["vae"], "code": "state"}
+    settings = read_settings({**shipped, "variant": "fixed", "vae": vae})
     assert settings.vae.code == "state"
     assert settings.vae.coefficient_target == "standardised"
 

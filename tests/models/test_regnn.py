@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from official_export import export_regnn
 from torch.nn import functional
 
 from react24.errors import InputError
 from react24.models import official_keys, regnn
 from react24.models.official_files import read_official
 from react24.models.regnn_graph import EdgeLayer, InverseError, squash
-from react24.models.regnn_official import NO_TENSORS, convert, export_official, load_official
+from react24.models.regnn_official import NO_TENSORS, convert, load_official
 from react24.models.regnn_perception import FusionTransformer
 from react24.models.regnn_settings import read_settings
 
@@ -316,12 +317,12 @@ def test_load_gives_the_trained_model(model):
 
 def test_official_tensors_go_there_and_back():
     network = make(read_settings({}))
-    state = export_official(network)
+    state = export_regnn(network)
     assert len(state) == 184
     assert state["motor_processor.Layers.0.attn_1.w"].shape == (1, 8)
     assert state["perceptual_processor.fuse_model.proj_v.weight"].shape == (128, 768, 1)
     again = load_official({f"module.{key}": value for key, value in state.items()})
-    for key, value in export_official(again).items():
+    for key, value in export_regnn(again).items():
         assert torch.equal(value, state[key]), key
     assert again.motor.initialised
     assert not again.training
@@ -334,7 +335,7 @@ def test_official_tensors_go_there_and_back():
 
 def test_official_files_are_converted(tmp_path):
     settings = read_settings({})
-    state = export_official(make(settings, seed=3))
+    state = export_regnn(make(settings, seed=3))
     torch.save(state, tmp_path / "mhp.pth")
     tensors = convert(settings.as_dict(), {"generator": read_official(tmp_path / "mhp.pth")})
     model = regnn.load(settings.as_dict(), tensors)

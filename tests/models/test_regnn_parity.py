@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from official_export import export_regnn
 from parity import recipes
 
 from react24.models import regnn
 from react24.models.regnn_graph import ActNorm
-from react24.models.regnn_official import export_official, load_official, official_names
+from react24.models.regnn_official import load_official, official_names
 from react24.models.regnn_settings import read_settings
 from react24.training.regnn_tasks import learning_rate
 
@@ -36,7 +37,7 @@ def reference():
 @pytest.fixture(scope="module")
 def state():
     """Official tensors, drawn by the recipe."""
-    official = export_official(regnn.RegnnNetwork.of(SETTINGS))
+    official = export_regnn(regnn.RegnnNetwork.of(SETTINGS))
     shapes = {key: value.shape for key, value in official.items()}
     return official | {k: torch.from_numpy(v) for k, v in recipes.weights(shapes).items()}
 
@@ -107,7 +108,8 @@ def test_perception_cognition_and_edges(network, visual, sound, reference):
     check(fused, reference, "fused")
     check(point, reference, "cognitive")
     check(edges, reference, "edge")
-    check(network.cognition.component_means(point), reference, "gmm_mean")
+    means = torch.stack([component(point) for component in network.cognition.components])
+    check(means, reference, "gmm_mean")
     check(attention[:, :2], reference, "edge_attention")
     check(best[..., 4] - best[..., 5], reference, "edge_top5_margin")
     expected = np.unpackbits(reference["out_edge_mask"], count=3 * 25 * 25).reshape(3, 25, 25)

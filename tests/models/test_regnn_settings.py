@@ -8,7 +8,6 @@ import yaml
 
 from react24.errors import InputError
 from react24.models import registry
-from react24.models import settings as reading
 from react24.models.regnn_settings import (
     MODEL,
     GeneratorConfig,
@@ -61,8 +60,9 @@ def test_variants():
 
 
 def test_an_explicit_setting_wins_over_the_variant():
-    values = {"variant": "fixed", "speaker_space": "native", "network": {"edge_mask": "union"}}
-    settings = read_settings(reading.merge(shipped(), values))
+    values = {**shipped(), "variant": "fixed", "speaker_space": "native"}
+    values["network"]["edge_mask"] = "union"
+    settings = read_settings(values)
     assert (settings.speaker_space, settings.network.edge_mask) == ("native", "union")
     assert settings.network.zero_padding is False
 

@@ -1,12 +1,13 @@
 import pytest
 import torch
+from official_export import export_transvae
 from torch.nn import functional
 
 from react24.errors import InputError
 from react24.models import transvae_encoder
 from react24.models.transvae import TransVAE, diversity_loss, load, transvae_losses
 from react24.models.transvae_encoder import PoolWithMoments, over_clip, over_windows, window_ends
-from react24.models.transvae_official import export_official, load_official
+from react24.models.transvae_official import load_official
 from react24.models.transvae_settings import read_settings
 
 SMALL = {"width": 16, "heads": 2, "feed_forward": 32, "window": 4, "frame_size": 16}
@@ -275,7 +276,7 @@ def test_weights_of_other_settings_are_refused():
 @pytest.mark.parametrize("online", [False, True])
 def test_official_weights_go_out_and_in(online):
     model = network(online=online)
-    state = {f"module.{key}": value for key, value in export_official(model).items()}
+    state = {f"module.{key}": value for key, value in export_transvae(model).items()}
     state["module.reaction_decoder.PE.pe"] = torch.zeros(5000, 1, 16)
     if not online:
         state["module.fusion.weight"] = torch.zeros(16, 99)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from official_export import export_transvae
 
 from react24.convert import convert_checkpoint
 from react24.errors import InputError
 from react24.models.transvae import TransVAE
-from react24.models.transvae_official import export_official
 from react24.models.transvae_settings import read_settings
 from react24.training import export
 
@@ -23,7 +23,7 @@ def checkpoint(folder, online):
     """A checkpoint as the official training writes it, and the network it is of."""
     torch.manual_seed(5)
     model = TransVAE(read_settings(settings(online=online)).transvae)
-    state = export_official(model)
+    state = export_transvae(model)
     state["reaction_decoder.PE.pe"] = torch.zeros(5000, 1, 16)
     if not online:
         state |= {"fusion.weight": torch.zeros(16, 99), "fusion.bias": torch.zeros(16)}

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from official_export import export_transvae
 from parity import recipes
 
 from react24.models.transvae import TransVAE, TransVAEOutput, diversity_loss, transvae_losses
 from react24.models.transvae_decoder import attend
-from react24.models.transvae_official import export_official, load_official, official_names
+from react24.models.transvae_official import load_official, official_names
 from react24.models.transvae_settings import VARIANTS, TransVAEConfig
 
 NETWORK = 2e-5
@@ -22,7 +23,7 @@ def official_config(online, **changes):
 
 
 def state(online):
-    shapes = {k: v.shape for k, v in export_official(TransVAE(official_config(online))).items()}
+    shapes = {k: v.shape for k, v in export_transvae(TransVAE(official_config(online))).items()}
     return {k: torch.from_numpy(v) for k, v in recipes.weights(shapes).items()}
 
 

@@ -4,12 +4,12 @@ import clips_factory
 import numpy as np
 import pytest
 import torch
+from official_export import export_codebook, export_predictor
 
 from react24.convert import convert_checkpoint
 from react24.errors import InputError
 from react24.models import registry, tranvae
 from react24.models.tranvae_codebook import MotionCodebook
-from react24.models.tranvae_official import export_official_codebook, export_official_predictor
 from react24.models.tranvae_settings import read_settings
 from react24.sampling import Sampling, sample_reactions
 from react24.store import open_file
@@ -43,8 +43,8 @@ def official(tmp_path_factory):
     codebook = MotionCodebook(settings.codebook, settings.emotion)
     predictor = tranvae.make_predictor(settings)
     states = {
-        "codebook": export_official_codebook(codebook),
-        "predictor": export_official_predictor(predictor),
+        "codebook": export_codebook(codebook),
+        "predictor": export_predictor(predictor),
     }
     for name, state in states.items():
         whole = {

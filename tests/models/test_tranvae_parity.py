@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from official_export import export_codebook, export_predictor
 from parity import recipes
 
 from react24.models.tranvae import Windows, sample_codes, speaker_steps, write
 from react24.models.tranvae_codebook import MotionCodebook, codebook_losses
 from react24.models.tranvae_official import (
     codebook_names,
-    export_official_codebook,
-    export_official_predictor,
     load_official_codebook,
     load_official_predictor,
     official_codebook_config,
@@ -40,13 +39,13 @@ def drawn(official):
 
 @pytest.fixture(scope="module")
 def codebook_state():
-    return drawn(export_official_codebook(MotionCodebook(official_codebook_config())))
+    return drawn(export_codebook(MotionCodebook(official_codebook_config())))
 
 
 @pytest.fixture(scope="module")
 def predictor_state():
     sizes = official_predictor_config(), CodebookConfig(parts=(50, 3, 3))
-    return drawn(export_official_predictor(CodePredictor(*sizes)))
+    return drawn(export_predictor(CodePredictor(*sizes)))
 
 
 @pytest.fixture

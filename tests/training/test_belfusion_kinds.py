@@ -9,12 +9,12 @@ import pytest
 import stages
 import torch
 from safetensors.torch import load_file
+from stages import read_history
 
 from react24 import store
 from react24.config import load_settings
 from react24.sampling import Sampling, sample_reactions
 from react24.training import belfusion_tasks
-from react24.training.history import read_history
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KINDS = {

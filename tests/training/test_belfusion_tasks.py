@@ -6,12 +6,12 @@ import pytest
 import stages
 import torch
 from safetensors.torch import load_file
+from stages import read_history
 
 from react24.errors import InputError
 from react24.models.belfusion_settings import read_settings
 from react24.training import belfusion_tasks
 from react24.training.belfusion_tasks import load_vae
-from react24.training.history import read_history
 
 TINY = {
     "type": "belfusion",

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import tiny_task
 import torch
+from stages import read_history
 from tiny_task import STEPS, TinyTask
 
 from react24.errors import InputError
 from react24.training.engine import PlainEngine, open_engine
-from react24.training.history import read_history
 from react24.training.loop import TrainingDivergedError
 from react24.training.seeding import generator, stream_seed
 from react24.training.settings import LoopSettings, read_loop_settings

@@ -7,6 +7,7 @@ import pytest
 import stages
 import torch
 from safetensors.torch import load_file
+from stages import read_history
 
 from react24 import store
 from react24.errors import InputError
@@ -15,7 +16,6 @@ from react24.models.regnn_settings import GeneratorConfig, read_settings
 from react24.sampling import Sampling, sample_reactions
 from react24.training import regnn_tasks
 from react24.training.data import Source, SplitClips
-from react24.training.history import read_history
 from react24.training.regnn_tasks import NeighbourTable, RegnnTask, generator_task
 from react24.training.stage import SplitFiles
 from react24.training.task import StageContext

@@ -9,6 +9,7 @@ import torch
 from faces_factory import write_session
 from media_factory import noisy, read_number
 from safetensors.torch import load_file
+from stages import read_history
 
 from react24 import store
 from react24.errors import InputError
@@ -16,7 +17,6 @@ from react24.models import registry
 from react24.sampling import Sampling, sample_reactions
 from react24.training import transvae_tasks
 from react24.training.data import SessionFiles, Source, SplitClips
-from react24.training.history import read_history
 from react24.training.stage import SplitFiles
 from react24.training.task import StageContext
 

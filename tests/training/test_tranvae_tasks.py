@@ -8,12 +8,12 @@ import pytest
 import stages
 import torch
 from safetensors.torch import load_file
+from stages import read_history
 
 from react24 import store
 from react24.errors import InputError
 from react24.sampling import Sampling, sample_reactions
 from react24.training import tranvae_tasks
-from react24.training.history import read_history
 
 SMALL = {
     "type": "tranvae",

@@ -3,11 +3,12 @@
 import pytest
 import torch
 import yaml
+from official_export import export_ldm, export_vae
 from small_project import copy_project, shrink
 
-from react24.models.belfusion_denoiser import LatentDiffusion, export_official_ldm
+from react24.models.belfusion_denoiser import LatentDiffusion
 from react24.models.belfusion_settings import read_settings
-from react24.models.belfusion_vae import BehaviourVAE, export_official_vae
+from react24.models.belfusion_vae import BehaviourVAE
 from react24.training import export
 
 SIZES = {
@@ -34,9 +35,9 @@ def project(tmp_path_factory):
     path.write_text(yaml.safe_dump(config))
     settings = read_settings({"variant": "official", **SIZES})
     torch.manual_seed(2)
-    state, statistics = export_official_vae(BehaviourVAE(settings.vae))
+    state, statistics = export_vae(BehaviourVAE(settings.vae))
     torch.save({"state_dict": state, "statistics": statistics}, project.folder / "one.pth")
-    state = export_official_ldm(LatentDiffusion(settings.ldm))
+    state = export_ldm(LatentDiffusion(settings.ldm))
     torch.save({"state_dict": state}, project.folder / "two.pth")
     return project
 

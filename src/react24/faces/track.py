@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -326,29 +326,14 @@ def read_track(faces_path: str | Path, role: str) -> FaceTrack:
         StoreError: Not a faces file.
     """
     with store.open_file(faces_path, "faces") as file:
-        return _part(file[role], slice(None))
-
-
-def read_track_chunks(faces_path: str | Path, role: str, frames: int) -> Iterator[FaceTrack]:
-    """Read one role's track in consecutive pieces of ``frames`` frames (the last is shorter).
-
-    Raises:
-        StoreError: Not a faces file.
-    """
-    with store.open_file(faces_path, "faces") as file:
         group = file[role]
-        for begin in range(0, len(group["found"]), frames):
-            yield _part(group, slice(begin, begin + frames))
-
-
-def _part(group: h5py.Group, rows: slice) -> FaceTrack:
-    return FaceTrack(
-        landmarks=group["landmarks"][rows],
-        found=group["found"][rows],
-        valid=group["valid"][rows],
-        score=group["score"][rows],
-        width=int(group.attrs["width"]),
-        height=int(group.attrs["height"]),
-        # Files without the attribute are from before there was a choice.
-        weights=str(group.file.attrs.get("weights", "mediapipe 0.10.14")),
-    )
+        return FaceTrack(
+            landmarks=group["landmarks"][:],
+            found=group["found"][:],
+            valid=group["valid"][:],
+            score=group["score"][:],
+            width=int(group.attrs["width"]),
+            height=int(group.attrs["height"]),
+            # Files without the attribute are from before there was a choice.
+            weights=str(file.attrs.get("weights", "mediapipe 0.10.14")),
+        )

@@ -22,7 +22,6 @@ from react24.metrics.arrays import (
     hold_clips,
     read_groups,
 )
-from react24.metrics.dtw import block_dtw
 from react24.metrics.nearest import Sequences, nearest_distances, prepare
 
 if TYPE_CHECKING:
@@ -47,27 +46,6 @@ class FRDist:
     per_clip: np.ndarray
     per_clip_mean: np.ndarray
     samples: int
-
-
-@dataclass(frozen=True)
-class BlockDistances:
-    """DTW distance of two sequences per block of channels."""
-
-    au: float
-    affect: float
-    expression: float
-
-
-def block_distances(first: np.ndarray, second: np.ndarray) -> BlockDistances:
-    """The three DTW distances behind FRDist, each with its own alignment.
-
-    Args:
-        first: (T1, 25).
-        second: (T2, 25).
-    """
-    x = np.ascontiguousarray(first, np.float64)
-    y = np.ascontiguousarray(np.asarray(second).T, np.float64)
-    return BlockDistances(*block_dtw(x, y, max(len(x), y.shape[1])))
 
 
 def move_sequences(truth: Sequences, device: str | None) -> DeviceTruth | None:

@@ -212,10 +212,3 @@ def load_official_ldm(
     what = "stage 2 of BeLFusion (its latent diffusion MLP)"
     official_keys.load(ldm.denoiser, state, names, what=what, aliases=aliases)
     return ldm.eval()
-
-
-def export_official_ldm(ldm: LatentDiffusion) -> dict[str, Tensor]:
-    """State_dict under the official names, tensors with two names under both."""
-    names, aliases = official_names(ldm.config)
-    state = official_keys.export(ldm.denoiser, names)
-    return state | {alias: state[key] for alias, key in aliases.items()}

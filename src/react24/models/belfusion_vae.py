@@ -356,9 +356,3 @@ def load_official_vae(
     if coefficient_mean is not None:
         vae.coefficient_mean.copy_(torch.as_tensor(coefficient_mean).reshape(-1))
     return vae.eval()
-
-
-def export_official_vae(vae: BehaviourVAE) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """State_dict and statistics under the official names."""
-    statistics = official_keys.export(vae, _STATISTICS)
-    return official_keys.export(vae, OFFICIAL_VAE), statistics | {"var": statistics["std"] ** 2}

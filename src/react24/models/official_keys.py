@@ -61,12 +61,6 @@ def load(
             target[ours].copy_(state[key])
 
 
-def export(module: nn.Module, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Our tensors (copies, on the CPU) under the official keys of the table."""
-    state = module.state_dict()
-    return {key: state[ours].detach().cpu().clone() for key, ours in names.items()}
-
-
 def _resolve_aliases(
     state: dict[str, Tensor], aliases: Mapping[str, str], what: str
 ) -> dict[str, Tensor]:

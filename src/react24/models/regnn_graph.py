@@ -99,8 +99,8 @@ class EdgeLayer(nn.Module):
 class CognitiveProcessor(nn.Module):
     """Fused features to the speaker's point and its edges.
 
-    ``components`` are in official files; what they make is used by nothing, so they are neither
-    trained nor computed (``component_means`` computes them).
+    ``components`` are in official files; what they make (means of a mixture of
+    Gaussians) is used by nothing, so they are neither trained nor computed.
     """
 
     def __init__(self, config: NetworkConfig):
@@ -116,10 +116,6 @@ class CognitiveProcessor(nn.Module):
         """(B, D, fused) -> point (B, N, D), edges (B, P, N, N)."""
         point = self.to_nodes(fused).transpose(-1, -2)
         return point, self.edges(point)
-
-    def component_means(self, point: Tensor) -> Tensor:
-        """Means of the unused mixture of Gaussians: (B, N, D) -> (components, B, N, D)."""
-        return torch.stack([component(point) for component in self.components])
 
 
 class ActNorm(nn.Module):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from react24.models import official_keys
@@ -136,16 +135,6 @@ def load_official(
     official_keys.load(network, state, official_names(config), what=REGNN)
     network.motor.initialised.fill_(initialised)
     return network.eval()
-
-
-def export_official(network: RegnnNetwork) -> dict[str, Tensor]:
-    """The network's tensors under the official names and in the official shapes."""
-    state = official_keys.export(network, official_names(network.config))
-    for key, dim in _extra_dimensions(network.config).items():
-        state[key] = state[key].unsqueeze(dim)
-    for key in NO_TENSORS:
-        state[key] = torch.full((1,), 2.0) if key.endswith("version") else torch.zeros(1)
-    return state
 
 
 def convert(

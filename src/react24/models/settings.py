@@ -17,17 +17,6 @@ from react24.errors import InputError
 Settings = TypeVar("Settings")
 
 
-def merge(base: Mapping, overrides: Mapping) -> dict:
-    """``base`` with ``overrides`` laid over it, nested mappings merged key by key."""
-    merged = dict(base)
-    for key, value in overrides.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
-
-
 def build(kind: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
     """Make a settings dataclass from a mapping.
 

@@ -106,12 +106,3 @@ def load_official(
 def _without_time(value: Tensor) -> Tensor:
     """A kernel over (1, height, width) without its first axis; other tensors as they are."""
     return value.squeeze(2) if value.ndim == 5 else value
-
-
-def export_official(model: TransVAE) -> dict[str, Tensor]:
-    """The weights under the official names and shapes.
-
-    The layer that is unused offline is left out there, as is the table of position codes.
-    """
-    state = official_keys.export(model, official_names(model.config.online))
-    return {key: value.unsqueeze(2) if value.ndim == 4 else value for key, value in state.items()}

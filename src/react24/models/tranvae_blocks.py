@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from react24.models.cpu_layers import gelu, linear, linear_of
-
 SLOPE = 0.2
 """Of the leaky ReLUs."""
 
@@ -30,7 +28,8 @@ class MLP(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """(N, T, C) -> (N, T, C)."""
-        return h + linear(gelu(linear(self.norm(h), self.widen)), self.narrow)
+        widened = functional.gelu(self.widen(self.norm(h)), approximate="tanh")
+        return h + self.narrow(widened)
 
 
 class SelfAttention(nn.Module):
@@ -56,13 +55,13 @@ class SelfAttention(nn.Module):
         """
         normed = self.norm(h)
         if rows is None:
-            query, key, value = linear(normed, self.to_qkv).chunk(3, dim=-1)
+            query, key, value = self.to_qkv(normed).chunk(3, dim=-1)
         else:
             width, weight = h.shape[-1], self.to_qkv.weight
-            query = linear_of(normed[:, :rows], weight[:width])
-            key, value = linear_of(normed, weight[width:]).chunk(2, dim=-1)
+            query = functional.linear(normed[:, :rows], weight[:width])
+            key, value = functional.linear(normed, weight[width:]).chunk(2, dim=-1)
         found = attend(query, key, value, self.heads, mask)
-        return h[:, :rows] + linear(found, self.to_out)
+        return h[:, :rows] + self.to_out(found)
 
 
 class CrossAttention(nn.Module):
@@ -81,8 +80,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, query: Tensor, h: Tensor) -> Tensor:
         """Queries (N, T, C) and (N, T, C) -> (N, T, C)."""
-        key, value = linear(self.norm(h), self.to_kv).chunk(2, dim=-1)
-        return h + linear(attend(query, key, value, self.heads), self.to_out)
+        key, value = self.to_kv(self.norm(h)).chunk(2, dim=-1)
+        return h + self.to_out(attend(query, key, value, self.heads))
 
 
 def attend(
@@ -193,7 +192,7 @@ class Expand(nn.Module):
         for i, block in enumerate(self.blocks):
             x = block(x if i == 0 else x.repeat_interleave(2, dim=-1))
         # Linear before repeating: the same numbers at half the work.
-        x = linear(x.transpose(1, 2), self.linear)
+        x = self.linear(x.transpose(1, 2))
         return x.repeat_interleave(2, dim=1) if self.blocks else x
 
 

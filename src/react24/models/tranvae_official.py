@@ -72,11 +72,6 @@ def load_official_codebook(
     return codebook.eval()
 
 
-def export_official_codebook(codebook: MotionCodebook) -> dict[str, Tensor]:
-    """State_dict under the official names."""
-    return official_keys.export(codebook, codebook_names(codebook.config))
-
-
 def predictor_names(config: PredictorConfig, codebook: CodebookConfig) -> dict[str, str]:
     """Official key -> our name; 125 tensors at the official sizes."""
     names = _block_names("listener_past_transformer", "past_blocks", config.past_layers or 0)
@@ -144,11 +139,6 @@ def load_official_predictor(
         predictor, state, predictor_names(predictor.config, codebook), what=L2L_PREDICTOR
     )
     return predictor.eval()
-
-
-def export_official_predictor(predictor: CodePredictor) -> dict[str, Tensor]:
-    """State_dict under the official names."""
-    return official_keys.export(predictor, predictor_names(predictor.config, predictor.codebook))
 
 
 def _block_names(theirs: str, ours: str, layers: int, *, cross: bool = False) -> dict[str, str]:

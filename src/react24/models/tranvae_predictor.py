@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from react24.models.cpu_layers import linear, linear_of
 from react24.models.tranvae_blocks import Block, CrossBlock, Squeeze, init_small
 from react24.models.tranvae_motion import Standardiser
 from react24.models.tranvae_settings import CodebookConfig, PredictorConfig
@@ -96,10 +95,10 @@ class CodePredictor(nn.Module):
             (N, 5, 200).
         """
         rows = sound.unflatten(1, (self.frames, self.sound_rate)).amax(2)  # (N, 40, A)
-        h = linear(motion, self.from_motion) + self.motion_position
+        h = self.from_motion(motion) + self.motion_position
         for block in self.cross_blocks:
             h = block(self.queries(rows, block), h)
-        return linear(self.squeeze(h), self.to_speaker)
+        return self.to_speaker(self.squeeze(h))
 
     def queries(self, rows: Tensor, block: CrossBlock) -> Tensor:
         """Queries of a cross-modal block: ``to_q(from_sound(rows) + sound_position)``.
@@ -107,8 +106,8 @@ class CodePredictor(nn.Module):
         The two products are taken together first, which is less work for narrow sound.
         """
         weight = block.attention.to_q.weight
-        fixed = linear_of(self.from_sound.bias + self.sound_position, weight)  # (40, 400)
-        return linear_of(rows, weight @ self.from_sound.weight) + fixed
+        fixed = functional.linear(self.from_sound.bias + self.sound_position, weight)  # (40, 400)
+        return functional.linear(rows, weight @ self.from_sound.weight) + fixed
 
     def past_features(self, codes: Tensor, visible: Tensor | int | None) -> Tensor:
         """What the listener's past contributes: int64 (N, 4) -> (N, 4, 200); see ``forward``."""

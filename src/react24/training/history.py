@@ -54,19 +54,6 @@ class History:
                     group.create_dataset(name, data=np.asarray(values, kind))
 
 
-def read_history(path: Path) -> History:
-    """Read a history file.
-
-    Raises:
-        StoreError: Not a history file.
-    """
-    with store.open_file(path, "history") as file:
-        parts = {
-            part: {name: file[part][name][:].tolist() for name in file[part]} for part in PARTS
-        }
-    return History(**parts)
-
-
 @dataclass
 class EpochMeans:
     """Sums of the loss terms of the epoch so far, weighted by items.
