@@ -63,16 +63,31 @@ def load_plain(path: Path) -> Any:
         InputError: Not a torch file, or one that holds other things.
     """
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_array_types()):
-            warnings.filterwarnings("ignore", "Detected pickle protocol")
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+        return load_restricted(path, _array_types())
     except UNREADABLE as error:
         raise InputError(
-            f"{path}: not a file of plain tensors and arrays that torch can read ({_reason(error)})"
+            f"{path}: not a file of plain tensors and arrays that torch can read ({reason(error)})"
         ) from error
 
 
-def _reason(error: BaseException) -> str:
+def load_restricted(path: Path, admitted: list) -> Any:
+    """What torch's restricted reader makes of a file.
+
+    Args:
+        path: Torch file.
+        admitted: Classes and functions that it may use besides torch's own list: each itself, or
+            with the name that the file has for it.
+
+    Raises:
+        OSError: It cannot be opened.
+        Exception: One of ``UNREADABLE``: damaged, or it asks for something else.
+    """
+    with warnings.catch_warnings(), torch.serialization.safe_globals(admitted):
+        warnings.filterwarnings("ignore", "Detected pickle protocol")
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+
+
+def reason(error: BaseException) -> str:
     """The gist of torch's message, without its advice to load the file carelessly."""
     text = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
     named = re.search(r"(?:GLOBAL|class) ['`]?([\w.]+)", text)

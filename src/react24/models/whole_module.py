@@ -1,17 +1,15 @@
 """Reading a whole pickled network (``torch.save(model)``) without its code and without running it.
 
-Such a file is a pickle that names the classes of the network. It is replayed on plain data
-(``inert_pickle``); classes named in ``is_class`` become shells, anything that is no part of a
-network is refused by name. Numbers are copied out of the archive after their sizes have been
-compared with what is really there.
+Such a file is a pickle that names the classes of the network. It is read by torch's restricted
+reader with stand-ins in place of these classes: they hold the attributes of an object and do
+nothing else. A file that names anything which is no part of a network is refused.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +17,52 @@ import torch
 from torch import Tensor, nn
 
 from react24.errors import InputError
-from react24.models.inert_pickle import Admitted, Name, RefusedError, Shell, read_pickle
-from react24.torch_files import UNREADABLE
+from react24.torch_files import UNREADABLE, load_restricted, reason
 
 PICKLE = "/data.pkl"
 """End of the name of the pickle in torch's archives."""
 
-_CLASSES = re.compile(
-    r"models(\.\w+)+|torch\.nn\.modules(\.\w+)+|torch\.nn\.parallel\.data_parallel\.DataParallel"
+_NAMES = re.compile(
+    r"models(\.\w+)+|utils\.compute_distance_fun\.\w+|torch\.nn\.functional\.\w+"
+    r"|torch\.nn\.modules(\.\w+)+|torch\.nn\.parallel\.data_parallel\.DataParallel"
 )
-_REFERRED = re.compile(
-    r"utils\.compute_distance_fun\.\w+|models(\.\w+)+|torch\.nn\.functional\.\w+"
-)
-_STORAGES = {
-    f"torch.{name}Storage": kind
-    for name, kind in {
-        "Float": torch.float32, "Double": torch.float64, "Half": torch.float16,
-        "BFloat16": torch.bfloat16, "Long": torch.int64, "Int": torch.int32,
-        "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8, "Bool": torch.bool,
-    }.items()
-}  # fmt: skip
+_PROTOCOLS = (2, 3)
 
-DEEPEST, MOST, LONGEST = 100, 200_000, 1000
-"""Bounds of a network: nesting, entries in all (shared parts count each time), signs of a name."""
+DEEPEST, MOST, LONGEST, CLASSES = 100, 200_000, 1000, 1000
+"""Bounds of a network: nesting, entries in all (shared parts count each time), signs of a name,
+classes and functions that the file names."""
+
+
+class _Inert(type):
+    """Kind of class that cannot be called; what it stands for may be a function."""
+
+    def __call__(cls, *_: Any) -> None:
+        raise ValueError(f"it calls {cls.__module__}.{cls.__qualname__}, which is not admitted")
+
+
+class StandIn(metaclass=_Inert):
+    """An object of a file's class: its attributes, none of which is an attribute of this one."""
+
+    __slots__ = ("attributes",)
+
+    def __new__(cls, *arguments: Any) -> StandIn:
+        """An object without attributes, as a pickle makes it first."""
+        if arguments:
+            raise ValueError(f"it makes an object of {cls.__qualname__} with arguments")
+        made = super().__new__(cls)
+        made.attributes = {}
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+            raise ValueError(f"it gives {type(self).__qualname__} a state that is not admitted")
+        self.attributes.update(state)
+
+
+def stand_in(name: str) -> type[StandIn]:
+    """A new class that stands for a class or function of this full name."""
+    module, _, own = name.rpartition(".")
+    return _Inert(own, (StandIn,), {"__slots__": (), "__module__": module, "__qualname__": own})
 
 
 def read_whole_module(path: Path) -> dict[str, Any]:
@@ -59,161 +80,96 @@ def read_whole_module(path: Path) -> dict[str, Any]:
         InputError: Not such a file, or one that refers to anything but networks and tensors.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            content = _Archive(archive)
-            root = read_pickle(content.read("data.pkl"), content.admitted())
-        if not isinstance(root, Shell):
-            raise RefusedError(f"holds a {type(root).__name__}, not a network")
+        _check_archive(path)
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        refused = [name for name in names if not _NAMES.fullmatch(name)]
+        if refused:
+            raise ValueError(f"it refers to {refused[0][:100]}, which is not admitted")
+        if len(names) > CLASSES:
+            raise ValueError(f"it refers to {len(names)} classes, more than {CLASSES}")
+        root = load_restricted(path, [(stand_in(name), name) for name in names])
+        if not isinstance(root, StandIn):
+            raise TypeError(f"holds a {type(root).__name__}, not a network")
         return _flatten(root)
     except (*UNREADABLE, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read as a whole pickled network: {error}") from error
+        raise InputError(
+            f"{path}: cannot be read as a whole pickled network: {reason(error)}"
+        ) from error
 
 
-def is_class(name: str) -> bool:
-    """Whether objects of this class are read as parts of a network."""
-    return _CLASSES.fullmatch(name) is not None
-
-
-class _Archive:
-    """Pickle and storages of one file."""
-
-    def __init__(self, archive: zipfile.ZipFile):
-        self.archive = archive
+def _check_archive(path: Path) -> None:
+    """Refuse what torch's reader would unpack to any size, or could not read with a clear word."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"its entry {entry.filename} is compressed; torch never does")
         pickles = [name for name in archive.namelist() if name.endswith(PICKLE)]
         if len(pickles) != 1:
             raise ValueError("not an archive of torch (no data.pkl in it)")
-        self.folder = pickles[0].removesuffix(PICKLE)
-        self.storages: dict[str, Tensor] = {}
-        if self.has("byteorder") and self.read("byteorder") != b"little":
-            raise ValueError("its numbers are not in little-endian order")
-
-    def has(self, name: str) -> bool:
-        return f"{self.folder}/{name}" in self.archive.NameToInfo
-
-    def read(self, name: str) -> bytes:
-        """An entry; torch never compresses, so an entry is not larger than the file."""
-        entry = self.archive.getinfo(f"{self.folder}/{name}")
-        if entry.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"its entry {name} is compressed, which torch does not do")
-        return self.archive.read(entry)
-
-    def admitted(self) -> Admitted:
-        """What the pickle may ask for."""
-        return Admitted(
-            functions={
-                "collections.OrderedDict": _new_dict,
-                "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-                "torch._utils._rebuild_parameter": _rebuild_parameter,
-                "torch.device": lambda *parts: ":".join(map(str, parts)),
-                "torch.Size": lambda sizes=(): tuple(sizes),
-                "builtins.set": _new_set,
-                "__builtin__.set": _new_set,
-            },
-            is_class=is_class,
-            is_name=lambda name: name in _STORAGES or _REFERRED.fullmatch(name) is not None,
-            persistent=self.storage,
+        with archive.open(pickles[0]) as file:
+            start = file.read(2)
+    if start[:1] == b"\x80" and start[-1] not in _PROTOCOLS:
+        raise ValueError(
+            f"it is a pickle of protocol {start[-1]}; 2 (what torch.save writes by itself) "
+            "and 3 can be read: save it again without pickle_protocol"
         )
 
-    def storage(self, reference: Any) -> Tensor:
-        """The numbers that a reference names, flat: ``(storage, type, key, place, count)``."""
-        if not (isinstance(reference, tuple) and len(reference) == 5):
-            raise RefusedError("a reference to something that is no storage")
-        what, kind, key, _, count = reference
-        known = isinstance(kind, Name) and kind.full in _STORAGES
-        if what != "storage" or not known or not isinstance(key, str) or not _whole(count):
-            raise RefusedError("a reference to a storage that is not one of plain numbers")
-        dtype = _STORAGES[kind.full]
-        if key not in self.storages:
-            data = self.read(f"data/{key}")
-            if len(data) != count * dtype.itemsize:
-                raise RefusedError(
-                    f"storage {key[:20]} is said to have {count} numbers of {dtype.itemsize} "
-                    f"bytes, but {len(data)} bytes are there"
-                )
-            flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0)
-            self.storages[key] = flat.to(dtype)
-        found = self.storages[key]
-        if (found.dtype, found.numel()) != (dtype, count):
-            raise RefusedError(f"storage {key[:20]} is referred to in two ways")
-        return found
+
+def _kind(part: StandIn) -> str:
+    return f"{type(part).__module__}.{type(part).__qualname__}"
 
 
-def _whole(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _new_dict(entries: Any = ()) -> dict[Any, Any]:
-    if entries != ():
-        raise RefusedError("an ordered dict that is made with arguments")
-    return {}
-
-
-def _new_set(entries: Any = ()) -> set[Any]:
-    if not isinstance(entries, list | tuple) or not all(isinstance(e, str | int) for e in entries):
-        raise RefusedError("a set of something else than texts and numbers")
-    return set(entries)
-
-
-def _rebuild_parameter(data: Any, requires_grad: Any = True, hooks: Any = None) -> Tensor:
-    if not isinstance(data, Tensor):
-        raise RefusedError("a parameter that is no tensor")
-    return data
-
-
-def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """A view of a part of a storage; storages are as large as what is in the file."""
-    lists = isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride)
-    if not (isinstance(storage, Tensor) and storage.dim() == 1 and lists):
-        raise RefusedError("a tensor that is not made of a storage, a size and strides")
-    if not all(map(_whole, (offset, *size, *stride))) or len(size) > DEEPEST:
-        raise RefusedError("a tensor with impossible sizes")
-    numbers = math.prod(size)
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if numbers > storage.numel() or (numbers and last >= storage.numel()):
-        raise RefusedError(f"a tensor of {numbers} numbers, more than its storage has")
-    if not numbers:
-        return storage.new_empty(size)
-    return torch.as_strided(storage, size, stride, offset)
-
-
-def _flatten(root: Shell) -> dict[str, Any]:
+def _flatten(root: StandIn) -> dict[str, Any]:
     """State and attributes of a network, with dotted names."""
     state: dict[str, Tensor] = {}
     attributes: dict[str, Any] = {}
     bookkeeping = frozenset(nn.Module().__dict__)  # what every network has
-    for path, shell in _walk(root):
-        parts = shell.attributes
-        transient = parts.get("_non_persistent_buffers_set") or set()
-        for kind in ("_parameters", "_buffers"):
-            for name, value in _mapping(parts.get(kind), shell).items():
-                if isinstance(value, Tensor) and not (kind == "_buffers" and name in transient):
-                    state[f"{path}{name}"] = value
-                elif value is not None and not isinstance(value, Tensor):
-                    raise RefusedError(f"{shell.kind}: {kind} holds something that is no tensor")
-        for name, value in parts.items():
-            if name not in bookkeeping and isinstance(value, bool | int | float | str | Tensor):
+    for path, part in _walk(root):
+        own = part.attributes
+        transient = own.get("_non_persistent_buffers_set") or set()
+        for group in ("_parameters", "_buffers"):
+            for name, value in _mapping(part, group).items():
+                if value is not None and not (group == "_buffers" and name in transient):
+                    state[f"{path}{name}"] = _numbers(value, f"{path}{name}")
+        for name, value in own.items():
+            if name in bookkeeping:
+                continue
+            if isinstance(value, Tensor):
+                attributes[f"{path}{name}"] = _numbers(value, f"{path}{name}")
+            elif isinstance(value, bool | int | float | str):
                 attributes[f"{path}{name}"] = value
-    return {"class": root.kind, "state_dict": state, "attributes": attributes}
+    return {"class": _kind(root), "state_dict": state, "attributes": attributes}
 
 
-def _walk(root: Shell) -> Iterator[tuple[str, Shell]]:
+def _numbers(value: Any, name: str) -> Tensor:
+    """A tensor that is as large as it says; one number of a file can be repeated without end."""
+    if type(value) not in (Tensor, nn.Parameter):
+        raise ValueError(f"{name} is no tensor")
+    if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
+        raise ValueError(f"{name} is no plain tensor")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise ValueError(f"{name} is a tensor of {value.numel()} numbers, more than are there")
+    return value.detach()
+
+
+def _walk(root: StandIn) -> Iterator[tuple[str, StandIn]]:
     """Every part of a network with the start of its names, in the order of ``state_dict()``."""
     waiting, seen = [("", root, 0)], 0
     while waiting:
-        path, shell, depth = waiting.pop()
-        seen += 1 + len(shell.attributes)
+        path, part, depth = waiting.pop()
+        seen += 1 + len(part.attributes)
         if depth > DEEPEST or seen > MOST or len(path) > LONGEST:
-            raise RefusedError("a network that is nested without end")
-        yield path, shell
-        children = _mapping(shell.attributes.get("_modules"), shell)
-        for name, child in reversed(children.items()):
-            if isinstance(child, Shell):
+            raise ValueError("a network that is nested without end")
+        yield path, part
+        for name, child in reversed(_mapping(part, "_modules").items()):
+            if isinstance(child, StandIn):
                 waiting.append((f"{path}{name}.", child, depth + 1))
             elif child is not None:
-                raise RefusedError(f"{shell.kind}: a part that is no network")
+                raise ValueError(f"{_kind(part)}: a part that is no network")
 
 
-def _mapping(value: Any, shell: Shell) -> Mapping[str, Any]:
+def _mapping(part: StandIn, group: str) -> dict[str, Any]:
+    value = part.attributes.get(group)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise RefusedError(f"an object of {shell.kind} without the parts of a network")
+        raise ValueError(f"an object of {_kind(part)} without the parts of a network")
     return value
