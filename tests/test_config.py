@@ -318,7 +318,7 @@ def test_sound_is_heard_where_a_stream_is_made_of_it():
     assert not hears()
     assert not hears(swin={"enabled": True})
     assert hears(logmel={"enabled": True})
-    assert load_settings({"models": {"regnn_vggish": {"preset": "quick"}}}, REPOSITORY).hears
+    assert load_settings({"models": {"regnn": {"preset": "quick"}}}, REPOSITORY).hears
 
 
 def test_weights_that_only_a_person_can_fetch_are_asked_for_early(project):
@@ -358,9 +358,7 @@ def test_one_model_under_two_names(project):
     assert models["belfusion_official"]["variant"] == "official"
 
 
-@pytest.mark.parametrize(
-    "model", ["belfusion", "tranvae", "regnn_vggish", "regnn_w2v2", "transvae"]
-)
+@pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
 def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
     official = resolve_model(model, {"preset": "official"}, REPOSITORY)
     assert official == resolve_model(model, {}, REPOSITORY)
