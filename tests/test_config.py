@@ -76,9 +76,11 @@ def test_defaults_are_those_of_the_working_configuration():
     """Deleting a line of config/config.yaml changes nothing but the models and their demo."""
     written = read_config(CONFIG)
     assert {"belfusion", "tranvae", "regnn_vggish", "regnn_w2v2"} == written["models"].keys()
-    for entry in written["models"].values():
+    for name, entry in written["models"].items():
         entry.pop("overrides", None)
-        del entry["preset"], entry["settings"]
+        del entry["preset"]
+        if not name.startswith("regnn_"):  # one file, two names
+            del entry["settings"]
     del written["streams"]["wav2vec2"]["window"]  # fits the length of the demo sessions
     models = {name: {} for name in written["models"]}
     expected = load_settings({"models": models}, REPOSITORY)
