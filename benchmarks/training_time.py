@@ -26,13 +26,13 @@ from react24.models import registry
 from react24.training import stage as stages
 from react24.training.stage import Place, SplitFiles, train_stage
 
-MODELS = ("belfusion", "tranvae", "regnn_vggish")
+MODELS = ("belfusion", "tranvae", "regnn")
 WARM_UP = 2
 
 
 def measure(model: str, preset: str, split: SplitFiles, folder: Path, steps: int) -> None:
     """Print a line for every stage of a model."""
-    overrides = {"visual": "graphau"} if model.startswith("regnn") else {}
+    overrides = {"visual": "graphau"} if model == "regnn" else {}
     entry = {"preset": preset, "variant": "fixed", "overrides": overrides}
     settings = resolve_model(model, entry)
     settings["training"] = {**settings["training"], "keep_best": None}

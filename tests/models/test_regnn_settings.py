@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from react24.config import resolve_model
 from react24.errors import InputError
 from react24.models import registry
 from react24.models.regnn_settings import (
@@ -18,24 +19,21 @@ from react24.models.regnn_settings import (
     stage_inputs,
 )
 
-FOLDER = Path(__file__).parents[2] / "config" / "models"
+CONFIG = Path(__file__).parents[2] / "config"
 
 
-def shipped(name="regnn_vggish"):
-    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+def shipped():
+    return yaml.safe_load((CONFIG / "models" / "regnn.yaml").read_text("utf-8"))
 
 
-@pytest.mark.parametrize(
-    ("name", "sound"), [("regnn_vggish", "vggish"), ("regnn_w2v2", "wav2vec2")]
-)
-def test_shipped_files_have_every_setting_at_its_official_value(name, sound):
-    values = shipped(name)
+def test_the_shipped_file_has_every_setting_at_its_official_value():
+    values = shipped()
     settings = read_settings(values)
     sections = {"network": NetworkConfig, "generator": GeneratorConfig, "sampling": SamplingConfig}
-    assert settings == read_settings({"sound": sound, "training": values["training"]})
+    assert settings == read_settings({"training": values["training"]})
     for section, kind in sections.items():
         assert set(values[section]) == set(kind.__dataclass_fields__)
-    assert (settings.visual, settings.sound) == ("swin", sound)
+    assert (settings.visual, settings.sound) == ("swin", "vggish")
     generator = settings.generator
     assert (generator.epochs, generator.batch_size, generator.batches_per_epoch) == (100, 128, 101)
     assert (generator.learning_rate, generator.weight_decay) == (1e-4, 5e-4)
@@ -43,9 +41,15 @@ def test_shipped_files_have_every_setting_at_its_official_value(name, sound):
     assert registry.get(values["type"]) is MODEL
 
 
-def test_the_two_files_differ_in_the_sound_alone():
-    both = [shipped(name) for name in ("regnn_vggish", "regnn_w2v2")]
-    assert {**both[0], "sound": None} == {**both[1], "sound": None}
+@pytest.mark.parametrize("preset", ["official", "quick"])
+def test_the_two_configured_models_differ_in_the_sound_alone(preset):
+    models = yaml.safe_load((CONFIG / "config.yaml").read_text("utf-8"))["models"]
+    vggish, wav2vec2 = (
+        resolve_model(name, {**models[name], "preset": preset}, CONFIG.parent)
+        for name in ("regnn_vggish", "regnn_w2v2")
+    )
+    assert (vggish["sound"], wav2vec2["sound"]) == ("vggish", "wav2vec2")
+    assert {**vggish, "sound": None} == {**wav2vec2, "sound": None}
 
 
 def test_variants():
