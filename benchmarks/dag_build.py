@@ -21,7 +21,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from small_project import clean_environment, copy_project  # noqa: E402
+from helpers.small_project import clean_environment, copy_project  # noqa: E402
 
 
 def make_project(folder: Path, sessions: int, models: int) -> None:

@@ -25,7 +25,7 @@ import h5py
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from small_project import Project, clean_environment, copy_project, shrink  # noqa: E402
+from helpers.small_project import Project, clean_environment, copy_project, shrink  # noqa: E402
 
 
 def start(project: Project) -> subprocess.Popen:

@@ -26,9 +26,9 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 
-from react24.appropriate import speaker_distances
+from react24.clips.appropriate import speaker_distances
 from react24.metrics import frcorr, frdist, frdiv, frdvs, frvar, tlcc
-from react24.metrics.evaluate import evaluate
+from react24.metrics.all_metrics import evaluate
 
 FRAMES = 750
 FIRST, EVERY = "TLCC, sample 0", "TLCC, all samples"

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from react24.extractors.blendshapes import BlendshapesGraphAU
-from react24.extractors.judges import load_network
-from react24.extractors.landmarks_common import combine
-from react24.extractors.landmarks_graphau import AUS, EXPRESSIONS, LandmarksGraphAU
+from react24.streams.blendshapes import BlendshapesGraphAU
+from react24.streams.graphau.landmarks import AUS, EXPRESSIONS, LandmarksGraphAU
+from react24.streams.judges import load_network
+from react24.streams.landmarks import combine
 
 FACE_API = ("Neutral", "Happy", "Sad", "Anger", "Fear", "Disgust", "Surprise")
 SURE, VERY_SURE = 0.8, 0.9

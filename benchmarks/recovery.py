@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from react24 import store
-from react24.extractors.landmarks_common import combine, rest_mask
-from react24.extractors.landmarks_faceverse import LandmarksFaceVerse
-from react24.extractors.neutral_file import stated_rest
 from react24.faces.track import read_track
+from react24.files import contract
 from react24.rig.pose import euler_to_matrix
 from react24.rig.shapes import NAMES
 from react24.rig.solve import solve_track
+from react24.streams.faceverse.landmarks import LandmarksFaceVerse
+from react24.streams.landmarks import combine, rest_mask
+from react24.streams.neutral import stated_rest
 
 SHAPES = (
     "jawOpen",
@@ -55,7 +55,7 @@ def score_person(
 
     NaN: the shape is never shown.
     """
-    with store.open_file(demo / session / "truth.h5", "truth") as file:
+    with contract.open_file(demo / session / "truth.h5", "truth") as file:
         names = [name.decode() for name in file[role]["names"][:]]
         truth = {key: file[role][key][:] for key in ("coefficients", "rotation", "covered")}
     track = read_track(faces / f"{session}.h5", role)
@@ -96,7 +96,7 @@ def main() -> None:
     print("person".ljust(14), "degrees", *(name.removeprefix("mouth")[:10] for name in SHAPES))
     angles, correlations, streams = [], [], []
     for session in sessions:
-        for role in store.ROLES:
+        for role in contract.ROLES:
             angle, row, stream = score_person(options.demo, options.faces, session, role)
             angles.append(angle)
             correlations.append(row)

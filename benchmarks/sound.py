@@ -47,23 +47,23 @@ def make_pictures() -> np.ndarray:
 
 def run_ours(name: str, frames: int):
     if name == "swin":
-        from react24.extractors.picture_source import PictureSource
-        from react24.extractors.swin import Swin
+        from react24.streams.picture_source import PictureSource
+        from react24.streams.swin import Swin
 
         swin, pictures = Swin(device="cpu"), make_pictures()
         return lambda: swin.extract(PictureSource(pictures, np.ones(PICTURES, bool))).values
-    from react24.extractors.sound_source import SoundSource
+    from react24.streams.sources import SoundSource
 
     if name == "vggish":
-        from react24.extractors.vggish import VGGish
+        from react24.streams.vggish import VGGish
 
         extractor = VGGish(device="cpu", postprocess=False)
     elif name == "wav2vec2":
-        from react24.extractors.wav2vec2 import Wav2Vec2
+        from react24.streams.wav2vec2 import Wav2Vec2
 
         extractor = Wav2Vec2(device="cpu", window=frames / 25)
     else:
-        from react24.extractors.mfcc import MFCC
+        from react24.streams.mfcc import MFCC
 
         extractor = MFCC()
     source = SoundSource(make_sound(frames, extractor.sample_rate), frames)
@@ -73,9 +73,9 @@ def run_ours(name: str, frames: int):
 def run_plain_vggish(frames: int):
     import torch
 
-    from react24.extractors.vggish_frontend import REGNN, make_mel_matrix
-    from react24.extractors.vggish_network import build_network
-    from react24.extractors.vggish_weights import draw_random_state
+    from react24.streams.vggish_frontend import REGNN, make_mel_matrix
+    from react24.streams.vggish_network import build_network
+    from react24.streams.vggish_weights import draw_random_state
 
     network = build_network(draw_random_state(0)[0])
     sound = make_sound(frames, REGNN.sample_rate).astype(np.float64)
@@ -98,7 +98,7 @@ def run_plain_wav2vec2(frames: int):
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    from react24.extractors.wav2vec2_network import draw_random_state
+    from react24.streams.wav2vec2_network import draw_random_state
 
     model = Wav2Vec2Model(Wav2Vec2Config()).eval()
     model.load_state_dict(draw_random_state(model, 0)[0])
@@ -136,8 +136,8 @@ def run_plain_swin(frames: int):
     import torch
     from transformers import SwinConfig, SwinModel
 
-    from react24.extractors.swin import prepare
-    from react24.extractors.swin_network import draw_random_state
+    from react24.streams.swin import prepare
+    from react24.streams.swin_network import draw_random_state
 
     model = SwinModel(SwinConfig()).eval()
     model.load_state_dict(draw_random_state(model, 0)[0])

@@ -25,7 +25,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from media_factory import tone, write_media  # noqa: E402
+from helpers.media_factory import tone, write_media  # noqa: E402
 
 from react24.faces.follow import Follower, Sighting  # noqa: E402
 from react24.faces.mesh import POINTS, Mesh, Region, box_of  # noqa: E402

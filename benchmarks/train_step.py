@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from react24.models import belfusion
-from react24.models.belfusion_settings import read_settings
-from react24.models.belfusion_vae import BehaviourVAE, vae_losses
+from react24.models.belfusion import diffusion as belfusion
+from react24.models.belfusion.settings import read_settings
+from react24.models.belfusion.vae import BehaviourVAE, vae_losses
+from react24.seeding import generator
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.data import epoch_order
-from react24.training.seeding import generator
+from react24.training.dataset import epoch_order
 
 SETTINGS = read_settings({"type": "belfusion", "variant": "fixed"})
 FEED_CLIPS, FEED_BATCH = 512, 32

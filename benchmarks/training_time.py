@@ -19,10 +19,10 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from clips_factory import write_appropriate, write_streams
+from helpers.clips_factory import write_appropriate, write_streams
 
-from react24.config import resolve_model
-from react24.models import registry
+from react24.contracts import model as registry
+from react24.project.config import resolve_model
 from react24.training import stage as stages
 from react24.training.stage import Place, SplitFiles, train_stage
 

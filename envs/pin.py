@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
 CORE = ("numpy", "h5py", "tqdm", "PyYAML", "jsonschema")
-"""Whatever imports react24.store, react24.log or the settings."""
+"""Whatever imports react24.files.contract, react24.log or the settings."""
 
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "core": ("z-scoring, windows and baselines", ()),

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from react24.models import settings as reading
-from react24.models.reactions import Reactions
-from react24.models.registry import SAMPLING, ModelType, Stage, StageInputs
-from react24.training.data import Directions, SplitClips
-from react24.training.pairs import PairTask
-from react24.training.task import Batch, Losses, StageContext
+from react24.contracts import settings as reading
+from react24.contracts.model import SAMPLING, ModelType, Stage, StageInputs
+from react24.contracts.reactions import Reactions
+from react24.contracts.task import Batch, Losses, StageContext
+from react24.training.dataset import Directions, SplitClips
+from react24.training.pair_task import PairTask
 
 
 @dataclass(frozen=True)

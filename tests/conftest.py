@@ -1,5 +1,5 @@
 import pytest
-from small_project import copy_project, shrink
+from helpers.small_project import copy_project, shrink
 
 
 @pytest.fixture(scope="session")

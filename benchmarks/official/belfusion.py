@@ -24,10 +24,10 @@ from official.checkouts import (
     replaced,
 )
 from official.measure import Case, Sides
-from react24.models import belfusion
-from react24.models.belfusion_denoiser import load_official_ldm
-from react24.models.belfusion_settings import LDMConfig, VAEConfig
-from react24.models.belfusion_vae import load_official_vae, vae_losses
+from react24.models.belfusion import diffusion as belfusion
+from react24.models.belfusion.denoiser import load_official_ldm
+from react24.models.belfusion.settings import LDMConfig, VAEConfig
+from react24.models.belfusion.vae import load_official_vae, vae_losses
 
 CLIPS, FRAMES = 32, 750
 OFFICIAL_LDM = LDMConfig(window_start="first_window", discard_draws=True)

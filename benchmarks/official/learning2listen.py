@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from official.checkouts import drawn, gradient_difference, import_from, relative, replaced
 from official.measure import Case, Sides
-from react24.models.tranvae import Windows, sample_codes, speaker_steps, write
-from react24.models.tranvae_codebook import codebook_losses
-from react24.models.tranvae_official import load_official_codebook, load_official_predictor
-from react24.models.tranvae_predictor import official_visible, predictor_loss
-from react24.models.tranvae_settings import read_settings
-from react24.training.tranvae_tasks import BETAS, EPSILON, scheduled_rate
+from react24.models.learning2listen.codebook import codebook_losses
+from react24.models.learning2listen.official import load_official_codebook, load_official_predictor
+from react24.models.learning2listen.predictor import official_visible, predictor_loss
+from react24.models.learning2listen.sampling import Windows, sample_codes, speaker_steps, write
+from react24.models.learning2listen.settings import read_settings
+from react24.models.learning2listen.tasks import BETAS, EPSILON, scheduled_rate
 
 BATCH, WINDOW, PATCH, MOTION, SOUND = 32, 32, 8, 56, 128
 FRAMES = 736

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from official.checkouts import drawn, gradient_difference, import_from, relative, replaced
 from official.clips import write_clips
 from official.measure import Case, Sides
-from react24.models.regnn import sample, training_losses
-from react24.models.regnn_official import load_official
-from react24.models.regnn_settings import read_settings
-from react24.training.data import Source, SplitClips
-from react24.training.regnn_tasks import generator_task
-from react24.training.task import StageContext
+from react24.contracts.task import StageContext
+from react24.models.regnn.network import sample, training_losses
+from react24.models.regnn.official import load_official
+from react24.models.regnn.settings import read_settings
+from react24.models.regnn.tasks import generator_task
+from react24.training.dataset import Source, SplitClips
 
 PAIRS, FRAMES, WINDOW, STRIDE, BATCH = 12, 750, 50, 25, 128
 NEIGHBOURS = 10

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from official.checkouts import drawn, gradient_difference, import_from, relative, replaced
 from official.measure import Case, Sides
-from react24.models.transvae import TransVAEReactions, transvae_losses
-from react24.models.transvae_official import load_official
-from react24.models.transvae_settings import read_settings
+from react24.models.transvae.network import TransVAEReactions, transvae_losses
+from react24.models.transvae.official import load_official
+from react24.models.transvae.settings import read_settings
 
 SETTINGS = read_settings({"type": "transvae", "variant": "official"})
 WIDTH = SETTINGS.transvae.width

@@ -1,7 +1,7 @@
-"""``python -m react24``: the command line of ``react24.cli``."""
+"""``python -m react24``: the command line of ``react24.cli.steps``."""
 
 import sys
 
-from react24.cli import main
+from react24.cli.steps import main
 
 sys.exit(main())

@@ -6,19 +6,20 @@ import shutil
 
 import numpy as np
 import pytest
-from media_factory import noisy, tone, write_media
+from helpers.media_factory import noisy, tone, write_media
 
-from react24 import cli, store
 from react24.check import run
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.check.run import check_project, look_at_all
 from react24.check.table import format_json, format_report
-from react24.demo.corpus import make_demo_session
+from react24.cli import steps
+from react24.corpora.demo.corpus import make_demo_session
+from react24.files import contract
+from react24.files.notices import Notice
 from react24.media.fingerprint import Fingerprint
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.repeated import Recording
-from react24.notices import Notice
-from react24.project import inspect_project
+from react24.project.load import inspect_project
 
 HEADER = "session\tsplit\tvideo_a\tvideo_b\tsubject_a\tsubject_b\n"
 CONFIG = {"sessions": "s.tsv", "corpus": {"root": "videos"}, "demo": {"enabled": False}}
@@ -117,7 +118,7 @@ def test_files_of_a_run_are_read_while_they_are_newer(project, tmp_path):
         for person in sheet.sessions[0].people
     }
     probe_session(media, session="good", roles=roles, tolerate_damage=False, need_sound=False)
-    with store.open_hdf5(media, "r+") as file:
+    with contract.open_hdf5(media, "r+") as file:
         file["a"].attrs["subject"] = "of the run"
     assert look_at(sheet).roles["a"].subject == "of the run"
     changed = media.stat().st_mtime + 10
@@ -223,9 +224,9 @@ def test_a_wrong_root_is_told_once(project):
 
 def test_the_command(project, capsys):
     project("s noise.mp4 good/b.mp4")
-    assert cli.main(["check", "--config", "c.yaml", "--cores", "1"]) == 1  # no clip
+    assert steps.main(["check", "--config", "c.yaml", "--cores", "1"]) == 1  # no clip
     out = capsys.readouterr().out
     assert "256x256, 25/s" in out
     assert "the session fails if less than 80% of all frames show one" in out
-    assert cli.main(["check", "--config", "c.yaml", "--quick", "--json"]) == 0
+    assert steps.main(["check", "--config", "c.yaml", "--quick", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_factory import tone, write_media
-from published import FACE_LANDMARKER, needs_face_landmarker, needs_mediapipe
+from helpers.media_factory import tone, write_media
+from helpers.published import FACE_LANDMARKER, needs_face_landmarker, needs_mediapipe
+from helpers.tflite_factory import write_bundle
 from skimage import data
-from tflite_factory import write_bundle
 
-from react24 import store
 from react24.errors import InputError
 from react24.faces import bundle
 from react24.faces.bundle import BundleDetector, BundleLandmarks, cut_out, overlap
 from react24.faces.mesh import EYE_CORNERS, POINTS, Detector, LandmarkModel, Region
 from react24.faces.models import open_models
 from react24.faces.track import read_track, track_session
+from react24.files import contract
 from react24.media.probe import RoleMedia, probe_session
 
 PARITY = Path(__file__).parents[1] / "parity" / "face_landmarker.npz"
@@ -249,7 +249,7 @@ def test_a_track_says_which_networks_made_it(tmp_path, model, weights):
     media, faces = tmp_path / "media.h5", tmp_path / "faces.h5"
     probe_session(media, session="s", roles=files, tolerate_damage=False)
     track_session(media, faces, max_gap=12, max_missing=0.2, model=model)
-    with store.open_file(faces, "faces") as file:
+    with contract.open_file(faces, "faces") as file:
         assert str(file.attrs["weights"]).startswith(weights)
         assert json.loads(file.attrs["config"])["model"] == model
     track = read_track(faces, "b")

@@ -4,8 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from faces_factory import boxes_around, write_faces, write_session
-from media_factory import noisy
+from helpers.faces_factory import boxes_around, write_faces, write_session
+from helpers.media_factory import noisy
 
 from react24.faces.crop import REACH, SCALE, VIEW, crop_square, face_crops, read_squares
 from react24.media.video import read_frames

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from face_scene import SIZE, Face, Scene
+from helpers.face_scene import SIZE, Face, Scene
 
 from react24.faces.follow import (
     LOOK_EVERY,

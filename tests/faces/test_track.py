@@ -6,10 +6,9 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
-from media_factory import tone, write_media
+from helpers.media_factory import tone, write_media
 from skimage import data
 
-from react24.choices import Choices
 from react24.errors import InputError
 from react24.faces.follow import Sighting
 from react24.faces.looks import RIGID
@@ -20,8 +19,9 @@ from react24.faces.track import (
     read_track,
     track_session,
 )
+from react24.files.notices import read_notices
 from react24.media.probe import RoleMedia, probe_session
-from react24.notices import read_notices
+from react24.project.choices import Choices
 
 PORTRAIT = np.ascontiguousarray(data.astronaut()[:256, 96:352])  # the face, 256 x 256
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from face_scene import Face, follow_script
+from helpers.face_scene import Face, follow_script
 
 from react24.faces.whose import choose_person
 

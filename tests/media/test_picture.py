@@ -8,10 +8,10 @@ import av
 import h5py
 import numpy as np
 import pytest
-from media_factory import numbered, read_number, remux, tone, write_media
+from helpers.media_factory import numbered, read_number, remux, tone, write_media
 
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
+from react24.files.notices import read_notices
 from react24.media import survey
 from react24.media.picture import (
     Framing,
@@ -25,7 +25,7 @@ from react24.media.probe import RoleMedia, probe_session
 from react24.media.survey import picture_notices, survey_pictures
 from react24.media.video import read_frames
 from react24.media.video_scan import scan_video
-from react24.notices import read_notices
+from react24.project.choices import DEFAULT, Choices
 
 WIDTHS = range(160, 1922, 2)
 

@@ -8,9 +8,8 @@ import av
 import h5py
 import numpy as np
 import pytest
-from media_factory import damage_packet, tone, write_media
+from helpers.media_factory import damage_packet, tone, write_media
 
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError, InputErrors
 from react24.media import survey
 from react24.media.fingerprint import Fingerprint, Likeness, compare
@@ -24,6 +23,7 @@ from react24.media.repeated import (
     refuse_repeated,
 )
 from react24.media.survey import survey_pictures
+from react24.project.choices import DEFAULT, Choices
 
 SIDE = 64
 WALL = np.random.default_rng(99).integers(60, 180, (8, 8)).repeat(8, 0).repeat(8, 1)

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from media_factory import click, cut_file, damage_packet, noisy, tone, write_media
+from helpers.media_factory import click, cut_file, damage_packet, noisy, tone, write_media
 
 from react24.errors import InputError, InputErrors
 from react24.media.probe import RoleMedia, probe_session

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import soundfile
-from media_factory import remux, talk, write_media
+from helpers.media_factory import remux, talk, write_media
 
-from react24.choices import Choices
 from react24.media.probe import RoleMedia
 from react24.media.sync import estimate_offset
+from react24.project.choices import Choices
 
 RATE = 16000
 
@@ -74,7 +74,7 @@ def test_silence_is_not_decidable(tmp_path):
 
 
 def test_clocks_that_drift_apart(tmp_path, monkeypatch):
-    from react24.demo.speech import resample
+    from react24.corpora.demo.speech import resample
 
     monkeypatch.setattr("react24.media.sketch.MIN_HALF", 800)
     a, b = _room(24, -10)

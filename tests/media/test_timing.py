@@ -3,14 +3,14 @@
 import h5py
 import numpy as np
 import pytest
-from media_factory import click, remux, talk, tone, write_media
+from helpers.media_factory import click, remux, talk, tone, write_media
 
-from react24.choices import Choices
 from react24.errors import InputError, InputErrors
+from react24.files.notices import read_notices
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.sound import read_sound
 from react24.media.video import read_frames
-from react24.notices import read_notices
+from react24.project.choices import Choices
 
 
 def _media(video, audio=None, **choices):
@@ -172,7 +172,7 @@ def test_a_recorder_that_ran_earlier(tmp_path):
 
 
 def test_a_recorder_whose_clock_is_another(tmp_path, monkeypatch):
-    from react24.demo.speech import resample
+    from react24.corpora.demo.speech import resample
 
     monkeypatch.setattr("react24.media.sketch.MIN_HALF", 800)
     voice = talk(0, 24, 1)

@@ -5,7 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from media_factory import (
+from helpers.media_factory import (
     cut_file,
     damage_packet,
     noisy,

@@ -4,15 +4,15 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
-from media_factory import click, numbered, remux, talk, tone, write_media
+from helpers.media_factory import click, numbered, remux, talk, tone, write_media
 
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
+from react24.files.notices import read_notices
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.sound import read_sound
 from react24.media.sound_checks import check_channels, check_levels
 from react24.media.sound_scan import scan_sound
-from react24.notices import read_notices
+from react24.project.choices import DEFAULT, Choices
 
 
 def _probe(folder, video, audio=None, other=None, **choices):

@@ -3,7 +3,7 @@ import pytest
 
 from react24.errors import InputError
 from react24.metrics import frcorr
-from react24.metrics.correlation import (
+from react24.metrics.frcorr import (
     concordance_exact,
     concordance_official,
     correlation,

@@ -3,10 +3,10 @@ import operator
 
 import numpy as np
 import pytest
-from two_sequences import block_distances
+from helpers.two_sequences import block_distances
 
+from react24.dtw.plain import block_dtw, weighted
 from react24.metrics import frdist
-from react24.metrics.dtw import block_dtw, weighted
 
 
 def plain_dtw(x, y):

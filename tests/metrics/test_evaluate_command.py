@@ -4,14 +4,14 @@ import json
 
 import h5py
 import numpy as np
-import official_factory as factory
 import pytest
 import torch
+from helpers import official_factory as factory
 
-from react24 import cli
+from react24.cli import steps
 from react24.errors import InputError
 from react24.metrics import evaluate, on_device
-from react24.metrics.evaluation import (
+from react24.metrics.score_files import (
     METRICS,
     Resampling,
     ScoreOptions,
@@ -38,7 +38,7 @@ def data(tmp_path_factory):
 
 
 def run(words, capsys):
-    status = cli.main([str(word) for word in words])
+    status = steps.main([str(word) for word in words])
     return status, capsys.readouterr()
 
 
@@ -114,11 +114,11 @@ def test_comparison_of_two_models(data, tmp_path, capsys):
 
 
 def write_metrics(path, values, samples=3, space="native"):
-    from clips_factory import clips_index
+    from helpers.clips_factory import clips_index
 
-    from react24 import store
+    from react24.files import contract
 
-    with store.create(path, schema="metrics", created_by="test") as file:
+    with contract.create(path, schema="metrics", created_by="test") as file:
         file.attrs.update(samples=samples, split="val", space=space, appropriate_source="test")
         file.create_group("official")
         file.create_group("corrected")

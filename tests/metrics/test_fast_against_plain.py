@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
+from helpers.two_sequences import block_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from two_sequences import block_distances
 
+from react24.dtw.lanes import LaneWarper
+from react24.dtw.nearest import nearest_distances, prepare
+from react24.dtw.plain import weighted
+from react24.dtw.vectors import LANES
 from react24.errors import InputError
 from react24.metrics import evaluate, frdist, frdiv, frdvs, frvar, tlcc
-from react24.metrics.dtw import weighted
-from react24.metrics.dtw_lanes import LaneWarper
-from react24.metrics.lanes import LANES
-from react24.metrics.nearest import nearest_distances, prepare
-from react24.metrics.synchrony import correlation_by_lag
+from react24.metrics.tlcc import correlation_by_lag
 
 examples = settings(deadline=None, database=None, max_examples=40)
 

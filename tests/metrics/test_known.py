@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from react24.dtw.plain import block_dtw, weighted
 from react24.errors import InputError
 from react24.metrics import evaluate, frcorr, frdist, tlcc
-from react24.metrics.dtw import block_dtw, weighted
 from react24.metrics.uncertainty import mean_terms
 
 FRAMES = 120
@@ -105,7 +105,7 @@ def test_the_lag_is_found_in_the_frames_that_are_known():
 
 
 def test_lagged_correlation_over_known_frames_is_pearsons():
-    from react24.metrics.synchrony import correlation_where_known
+    from react24.metrics.tlcc import correlation_where_known
 
     speaker, reaction = waves(1)[0], waves(2, seed=3)
     valid = np.random.default_rng(5).random(FRAMES) < 0.7
@@ -181,9 +181,9 @@ def test_validity_of_another_shape_is_refused():
 
 
 def test_evaluate_reads_the_validity_of_clips_files(tmp_path):
-    import clips_factory
+    from helpers import clips_factory
 
-    from react24.metrics.evaluation import evaluate_files
+    from react24.metrics.score_files import evaluate_files
 
     native = clips_factory.behaviour(2, 25)
     valid = np.ones((4, 750), bool)

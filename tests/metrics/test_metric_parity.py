@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.two_sequences import block_distances
 from parity.metric_recipes import SETS, metric_set
-from two_sequences import block_distances
 
 from react24.metrics import frcorr, frdist, frdiv, frdvs, frvar, tlcc
-from react24.metrics.correlation import concordance_official, correlation, moments
-from react24.metrics.evaluate import evaluate
-from react24.metrics.synchrony import correlation_by_lag
+from react24.metrics.all_metrics import evaluate
+from react24.metrics.frcorr import concordance_official, correlation, moments
+from react24.metrics.tlcc import correlation_by_lag
 
 FOLDER = Path(__file__).parents[1] / "parity"
 pytestmark = pytest.mark.parametrize("name", list(SETS))

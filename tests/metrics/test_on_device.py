@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.two_sequences import block_distances
 from parity.metric_recipes import metric_set
-from two_sequences import block_distances
 
 from react24.errors import InputError
 from react24.metrics import evaluate, frcorr, frdist, on_device

@@ -4,17 +4,18 @@ import shutil
 import zipfile
 
 import numpy as np
-import official_factory as factory
 import pytest
 import torch
-from clips_factory import clips_index, write_clips
+from helpers import official_factory as factory
+from helpers.clips_factory import clips_index, write_clips
 
-from react24 import store, windows
+from react24.clips import windows
 from react24.errors import InputError, InputErrors
+from react24.files import contract
+from react24.files.contract import StoreError
 from react24.metrics.readers import open_ground_truth, open_predictions
 from react24.metrics.readers.emotion_csv import read_emotion_csv
 from react24.metrics.readers.official_list import ClipPath, read_list
-from react24.store import StoreError
 
 
 @pytest.fixture(scope="module")
@@ -191,11 +192,13 @@ def test_unfit_matrices_are_refused(own_data):
 def write_workflow(folder, behaviour, reactions):
     """Results folder of the workflow; returns the samples file."""
     clips = write_clips(folder / "clips/graphau/val.h5", behaviour, split="val")
-    with store.create(folder / "appropriate/val.h5", schema="appropriate", created_by="t") as file:
+    with contract.create(
+        folder / "appropriate/val.h5", schema="appropriate", created_by="t"
+    ) as file:
         file["matrix"] = np.eye(6, dtype=np.uint8)
         file["index"] = clips_index(3)
         file.attrs["source"] = "for a test"
-    with store.create(folder / "samples.h5", schema="samples", created_by="t") as file:
+    with contract.create(folder / "samples.h5", schema="samples", created_by="t") as file:
         file["emotion"] = reactions
         file["index"] = clips_index(3)
     return clips, folder / "samples.h5"
@@ -354,7 +357,7 @@ def test_samples_must_be_of_the_clips(tmp_path, behaviour, reactions, truth):
     clips, samples = write_workflow(tmp_path, behaviour, reactions)
     with pytest.raises(InputError, match="clip 0: is clip 1 of session SESSION00, but in"):
         read_all(samples, truth)
-    with store.create(tmp_path / "o.h5", schema="samples", created_by="t") as file:
+    with contract.create(tmp_path / "o.h5", schema="samples", created_by="t") as file:
         file["emotion"] = reactions[:4]
         file["index"] = clips_index(2)
     with pytest.raises(StoreError, match="has 4 rows"):

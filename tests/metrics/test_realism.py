@@ -4,15 +4,15 @@ import json
 
 import cv2
 import numpy as np
-import official_factory as factory
 import pytest
 import torch
+from helpers import official_factory as factory
 from parity import recipes
 
-from react24 import cli
+from react24.cli import steps
 from react24.errors import InputError
-from react24.metrics.inception import Inception
-from react24.metrics.realism import find_pictures, frechet_distance, frrea, read_picture
+from react24.metrics.frrea.frrea import find_pictures, frechet_distance, frrea, read_picture
+from react24.metrics.frrea.inception import Inception
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_distance_is_that_of_two_gaussians(colours, monkeypatch):
     """Against the formula with SciPy's matrix square root."""
     from scipy.linalg import sqrtm
 
-    monkeypatch.setattr("react24.metrics.inception.Inception", Mean)
+    monkeypatch.setattr("react24.metrics.frrea.inception.Inception", Mean)
     folder, *arrays = colours
     x, y = (100 * (a / 255) for a in arrays)
     product = np.cov(x.T) @ np.cov(y.T)
@@ -89,7 +89,7 @@ def test_distance_is_that_of_two_gaussians(colours, monkeypatch):
 def test_small_numbers_by_hand(tmp_path, monkeypatch):
     """Red 0 and 51 against 102 and 255, as shares of 100: means 10 and 70, variances 200, 1800:
     60² + 200 + 1800 - 2 sqrt(200 · 1800) = 4400."""
-    monkeypatch.setattr("react24.metrics.inception.Inception", Mean)
+    monkeypatch.setattr("react24.metrics.frrea.inception.Inception", Mean)
     write_pictures(tmp_path / "real", [(0, 0, 0), (51, 0, 0)])
     write_pictures(tmp_path / "made", [(102, 0, 0), (255, 0, 0)], size=(5, 9))
     paths = [find_pictures(tmp_path / name) for name in ("real", "made")]
@@ -135,17 +135,17 @@ def test_command_with_and_without_frames(colours, weights, tmp_path, monkeypatch
     torch.save(weights, tmp_path / "fid.pth")
     words = f"evaluate --predictions {tmp_path}/p.npy --data {tmp_path}/data --split val"
     words = [*words.split(), "--metrics", "FRVar", "--json", f"{tmp_path}/out.json"]
-    assert cli.main(words) == 0
+    assert steps.main(words) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert list(found["official"]) == ["FRVar"]
     assert found["FRRea"]["value"] is None
     assert "no frames" in found["FRRea"]["reason"]
     assert "FRRea" in capsys.readouterr().out
     frames = [f"--frames-real={folder}/real", f"--frames-made={folder}/made", "--frames-every=20"]
-    assert cli.main([*words, *frames, f"--frames-weights={tmp_path}/fid.pth"]) == 0
+    assert steps.main([*words, *frames, f"--frames-weights={tmp_path}/fid.pth"]) == 0
     found = json.loads((tmp_path / "out.json").read_text())["FRRea"]
     assert (found["frames_real"], found["frames_made"]) == (2, 3)
     assert found["value"] > 0
     assert found["weights"].startswith("fid.pth ")
-    assert cli.main([*words, frames[0]]) == 1
+    assert steps.main([*words, frames[0]]) == 1
     assert "--frames-made" in capsys.readouterr().err

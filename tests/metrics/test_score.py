@@ -5,11 +5,12 @@ import h5py
 import numpy as np
 import pytest
 
-from react24 import store, windows
+from react24.clips import windows
 from react24.errors import InputError
+from react24.files import contract
+from react24.files.contract import StoreError
 from react24.metrics import frcorr, frdist, tlcc
-from react24.metrics.score import score_reactions
-from react24.store import StoreError
+from react24.metrics.score_samples import score_reactions
 
 NAMES = [f"channel{i}" for i in range(25)]
 LENGTH, SAMPLES = 2, 3
@@ -17,7 +18,7 @@ LENGTH, SAMPLES = 2, 3
 
 def make_index(length=LENGTH):
     rows = 2 * length
-    index = np.zeros(rows, store.INDEX_DTYPE)
+    index = np.zeros(rows, contract.INDEX_DTYPE)
     for row in range(rows):
         index[row] = (b"s1", b"ab"[row // length : row // length + 1], b"p", 0, row % length + 1, 0)
     index["partner"] = windows.listener_rows(rows)
@@ -25,7 +26,7 @@ def make_index(length=LENGTH):
 
 
 def write_clips(path, native, mean, std, pretrained=True):
-    with store.create(path, schema="clips", created_by="test") as file:
+    with contract.create(path, schema="clips", created_by="test") as file:
         file.attrs.update(stream="graphau", split="test", feature_names=json.dumps(NAMES))
         file.attrs.update(pretrained=pretrained, weights="none", backend="landmarks")
         scale = np.where(std < 1e-6, 1.0, std)[:, None]
@@ -38,7 +39,7 @@ def write_clips(path, native, mean, std, pretrained=True):
 
 
 def write_samples(path, emotion, index=None, pretrained=True):
-    with store.create(path, schema="samples", created_by="test") as file:
+    with contract.create(path, schema="samples", created_by="test") as file:
         file.attrs.update(model="toy", seed=1, split="test", samples=emotion.shape[1])
         file.attrs.update(pretrained=pretrained, variant="fixed")
         file.create_dataset("emotion", data=emotion.astype(np.float32))
@@ -46,7 +47,7 @@ def write_samples(path, emotion, index=None, pretrained=True):
 
 
 def write_appropriate(path, matrix):
-    with store.create(path, schema="appropriate", created_by="test") as file:
+    with contract.create(path, schema="appropriate", created_by="test") as file:
         file.create_dataset("matrix", data=matrix.astype(np.uint8))
         file.create_dataset("index", data=make_index())
         file.attrs["source"] = "for a test"
@@ -81,13 +82,13 @@ def test_the_file_holds_what_the_arrays_give(files):
     folder, emotion, native, matrix, *_ = files
     score(folder)
     truth = native[windows.listener_rows(4)]
-    with store.open_file(folder / "metrics.h5", "metrics") as file:
+    with contract.open_file(folder / "metrics.h5", "metrics") as file:
         assert dict(file.attrs)["model"] == "toy"
         assert (file.attrs["seed"], file.attrs["samples"], file.attrs["clips"]) == (1, SAMPLES, 4)
         assert (file.attrs["split"], file.attrs["space"]) == ("test", "native")
         assert (file.attrs["backend"], file.attrs["pretrained"]) == ("landmarks", True)
         assert file.attrs["appropriate_source"] == "for a test"
-        assert set(store.read_json(file, "inputs")) == {"samples", "clips", "appropriate"}
+        assert set(contract.read_json(file, "inputs")) == {"samples", "clips", "appropriate"}
         official, corrected, clips = file["official"].attrs, file["corrected"].attrs, file["clips"]
         assert set(official) == {"FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC"}
         assert official["FRCorr"] == frcorr(emotion, truth, matrix).official

@@ -5,7 +5,7 @@ import pytest
 
 from react24.errors import InputError
 from react24.metrics import tlcc
-from react24.metrics.synchrony import correlation_by_lag
+from react24.metrics.tlcc import correlation_by_lag
 
 
 def smooth(seed, frames=300, margin=100):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from react24.contracts import model as registry
+from react24.contracts.model import SAMPLING, ModelType, Stage
 from react24.errors import InputError
-from react24.models import registry
-from react24.models.registry import SAMPLING, ModelType, Stage
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,8 +23,8 @@ def test_belfusion_is_wired():
     assert model.streams(settings) == ("graphau", "faceverse")
     assert model.stage_inputs(settings, "vae").streams == ("graphau", "faceverse")
     assert model.stage_inputs(settings, SAMPLING).clips == {"speaker": ("graphau", "zscored")}
-    assert "react24.training.belfusion_tasks" in model.modules("vae")
-    assert "react24.training.belfusion_tasks" not in model.modules()
+    assert "react24.models.belfusion.tasks" in model.modules("vae")
+    assert "react24.models.belfusion.tasks" not in model.modules()
 
 
 def test_a_stage_depends_on_its_own_sections_only():
@@ -50,7 +50,7 @@ def test_every_entry_point_exists(name):
 
 def test_asking_imports_nothing_heavy():
     code = (
-        "import sys; from react24.models import registry; m = registry.get('belfusion');"
+        "import sys; from react24.contracts import model as registry; m = registry.get('belfusion');"
         "m.streams(m.read_settings({}, 'belfusion'));"
         "sys.exit('torch' in sys.modules)"
     )

@@ -6,24 +6,25 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from faces_factory import write_session as write_recordings
-from media_factory import read_number
+from helpers.faces_factory import write_session as write_recordings
+from helpers.media_factory import read_number
 
-from react24 import cli, store
+from react24.cli import steps
 from react24.errors import InputError
-from react24.extractors.landmarks_faceverse import FEATURE_NAMES as POSE_COLUMNS
-from react24.extractors.landmarks_graphau import FEATURE_NAMES as EMOTION_COLUMNS
-from react24.notices import Notice, write_notices
+from react24.files import contract
+from react24.files.notices import Notice, write_notices
 from react24.report import inspect_draw
 from react24.report.inspect import choose_frames, describe_emotion, gather_sheet
 from react24.rig.model import load_rig
+from react24.streams.faceverse.landmarks import FEATURE_NAMES as POSE_COLUMNS
+from react24.streams.graphau.landmarks import FEATURE_NAMES as EMOTION_COLUMNS
 
 FRAMES = 75
 GAP = slice(30, 40)
 
 
 def _features(stream, names, values, valid):
-    return store.Features(values, valid, names, stream, "landmarks", True, "some networks")
+    return contract.Features(values, valid, names, stream, "landmarks", True, "some networks")
 
 
 def _emotion(frames=FRAMES, **units):
@@ -65,7 +66,7 @@ def _add_features(folder, session="s1"):
         part = _features(stream, names, values, valid)
         error = np.full(FRAMES, 1.25, np.float32)
         known = replace(part, extra={"neutral": load_rig().neutral, "pose_error": error})
-        store.write_features(
+        contract.write_features(
             path, {"a": known, "b": part}, subjects={"a": "anna", "b": "bert"}, created_by="test"
         )
 
@@ -230,7 +231,7 @@ def test_no_text_lies_on_another_or_leaves_the_sheet(sheet):
 
 def test_the_command_writes_a_png(results, tmp_path, capsys):
     words = ["inspect", "s1", "--results", str(results)]
-    assert cli.main(words) == 0
+    assert steps.main(words) == 0
     made = results / "inspect" / "s1.png"
     assert capsys.readouterr().out.strip() == str(made)
     content = made.read_bytes()
@@ -238,7 +239,7 @@ def test_the_command_writes_a_png(results, tmp_path, capsys):
     width, height = struct.unpack(">II", content[16:24])
     assert width == inspect_draw.WIDTH * 130
     assert 1000 < height < 3000
-    assert cli.main([*words, "-o", str(tmp_path / "again.png")]) == 0
+    assert steps.main([*words, "-o", str(tmp_path / "again.png")]) == 0
     assert (tmp_path / "again.png").read_bytes() == content
 
 

@@ -3,10 +3,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from session_factory import write_known, write_session
+from helpers.session_factory import write_known, write_session
 
-from react24 import store, windows
-from react24.notices import Notice, write_notices
+from react24.clips import windows
+from react24.files import contract
+from react24.files.notices import Notice, write_notices
 from react24.report.notices import (
     describe_doubts,
     dropped_clips,
@@ -23,7 +24,7 @@ WHERE = "results/tables/notices.md"
 
 def write_told(path, session, notices, schema="media"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with store.create(path, schema=schema, created_by="test") as file:
+    with contract.create(path, schema=schema, created_by="test") as file:
         file.attrs["session"] = session
         write_notices(file, session, notices)
     return path

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from session_factory import window_sessions
+from helpers.session_factory import window_sessions
 
-from react24 import store, windows
+from react24.clips import windows
+from react24.files import contract
 from react24.report import plots
 
 
@@ -16,7 +17,7 @@ def samples(tmp_path, clips):
     path = tmp_path / "samples.h5"
     with (
         windows.open_clips(clips) as opened,
-        store.create(path, schema="samples", created_by="sample_reactions") as file,
+        contract.create(path, schema="samples", created_by="sample_reactions") as file,
     ):
         file.attrs["model"] = "toy"
         rng = np.random.default_rng(0)
@@ -27,7 +28,7 @@ def samples(tmp_path, clips):
 
 def test_training_curves_are_reproducible(tmp_path):
     history = tmp_path / "history.h5"
-    with store.create(history, schema="history", created_by="train_toy") as file:
+    with contract.create(history, schema="history", created_by="train_toy") as file:
         for part in ("train", "val"):
             file[f"{part}/step"] = np.arange(1, 6)
             file[f"{part}/loss"] = np.geomspace(1, 0.1, 5)

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from react24 import store
+from react24.files import contract
+from react24.files.contract import StoreError
 from react24.report import tables
-from react24.store import StoreError
 
 
 def write_metrics(
@@ -22,7 +22,7 @@ def write_metrics(
     frdist=0.25,
 ):
     path = folder / model / f"seed{seed}" / f"{split}.h5"
-    with store.create(path, schema="metrics", created_by="score_reactions") as file:
+    with contract.create(path, schema="metrics", created_by="score_reactions") as file:
         settings = dict(model=model, seed=seed, split=split, space="native", samples=samples)
         settings |= dict(clips=4, pretrained=pretrained, variant=variant, backend="landmarks")
         settings |= dict(appropriate_source="nearest speakers")
@@ -172,7 +172,7 @@ def test_doubts_stand_below_the_tables_for_people(paths, tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     path = write_metrics(tmp_path, "belfusion", 0, 1.0)
-    with store.open_hdf5(path, "r+") as file:
+    with contract.open_hdf5(path, "r+") as file:
         file.attrs.update(valid=0.99999, dropped=1)
     (row,) = tables.collect_rows([path])
     text = tables.format_md([row], "test", "native")

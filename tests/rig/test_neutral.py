@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from real_face import face, session
+from helpers.real_face import face, session
 
 from react24.rig.lids import BLINKS, blinks, lid_opening
 from react24.rig.model import load_rig

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from rig_motion import ACTIVE, move_head
+from helpers.rig_motion import ACTIVE, move_head
 
 from react24.errors import InputError
 from react24.rig import solve as solve_module

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from real_face import face, session
+from helpers.real_face import face, session
 
 from react24.errors import InputError
 from react24.rig import student_build

@@ -1,11 +1,12 @@
-import clips_factory
 import numpy as np
 import pytest
 import torch
+from helpers import clips_factory
 
 from react24.errors import InputError
-from react24.store import StoreError
-from react24.training.data import (
+from react24.files.contract import StoreError
+from react24.seeding import generator
+from react24.training.dataset import (
     Source,
     SplitClips,
     channel_statistics,
@@ -13,7 +14,6 @@ from react24.training.data import (
     epoch_order,
     every_direction,
 )
-from react24.training.seeding import generator
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from faces_factory import write_session
-from media_factory import read_number
+from helpers.faces_factory import write_session
+from helpers.media_factory import read_number
 
-from react24 import store
 from react24.errors import InputError
-from react24.training.data import SessionFiles
+from react24.files import contract
+from react24.training.dataset import SessionFiles
 from react24.training.frames import FrameReader
 
 
@@ -20,7 +20,7 @@ def sessions(tmp_path_factory):
 
 def index_of(rows):
     """Rows of (session, role, start)."""
-    index = np.zeros(len(rows), store.INDEX_DTYPE)
+    index = np.zeros(len(rows), contract.INDEX_DTYPE)
     for row, (session, role, start) in enumerate(rows):
         index[row] = (session.encode(), role.encode(), b"x", 0, 1, start)
     return index

@@ -1,17 +1,17 @@
 """What nobody saw is no target: losses and units of the models."""
 
-import clips_factory
 import numpy as np
 import pytest
 import torch
+from helpers import clips_factory
 
-from react24.models import registry
-from react24.models.transvae import TransVAE, TransVAEOutput, transvae_losses
-from react24.models.transvae_settings import read_settings
-from react24.models.tranvae_motion import measure, measure_valid
-from react24.models.validity import mean_error, usable, within_usable
-from react24.training.data import Source, SplitClips
-from react24.training.task import StageContext
+from react24.contracts import model as registry
+from react24.contracts.task import StageContext
+from react24.models.learning2listen.motion import measure, measure_valid
+from react24.models.transvae.network import TransVAE, TransVAEOutput, transvae_losses
+from react24.models.transvae.settings import read_settings
+from react24.training.dataset import Source, SplitClips
+from react24.training.validity import mean_error, usable, within_usable
 
 PAIRS = 2
 WIDTHS = {"graphau": 25, "faceverse": 58, "vggish": 128}
@@ -191,7 +191,7 @@ def test_reactions_that_nobody_saw_are_not_among_those_of_regnn(tmp_path):
 
 
 def test_a_window_without_any_reaction_is_left_out_of_regnns_loss():
-    from react24.models.regnn import distance_loss, spread_loss
+    from react24.models.regnn.network import distance_loss, spread_loss
 
     points = torch.zeros(2, 25, 50, requires_grad=True)
     reactions = torch.stack([torch.full((3, 25, 50), 2.0), torch.full((3, 25, 50), 9.0)])

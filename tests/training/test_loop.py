@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny_task
 import torch
-from stages import read_history
-from tiny_task import STEPS, TinyTask
+from helpers import tiny_task
+from helpers.stages import read_history
+from helpers.tiny_task import STEPS, TinyTask
 
 from react24.errors import InputError
+from react24.seeding import generator, stream_seed
 from react24.training.engine import PlainEngine, open_engine
 from react24.training.loop import TrainingDivergedError
-from react24.training.seeding import generator, stream_seed
 from react24.training.settings import LoopSettings, read_loop_settings
 
 TESTS = Path(__file__).parents[1]
@@ -161,7 +161,7 @@ def test_the_history_has_a_row_per_epoch_and_validation(whole):
 
 
 def test_an_epoch_mean_weighs_batches_by_their_clips():
-    from react24.training.history import EpochMeans
+    from react24.training.record import EpochMeans
 
     means = EpochMeans()
     means.add({"loss": torch.tensor(1.0)}, 3)
@@ -241,9 +241,9 @@ def test_random_streams_are_named():
 
 
 def test_the_history_file_names_its_run(whole):
-    from react24 import store
+    from react24.files import contract
 
-    with store.open_file(whole[0] / "out" / "history.h5", "history") as file:
-        config = store.read_json(file, "config")
+    with contract.open_file(whole[0] / "out" / "history.h5", "history") as file:
+        config = contract.read_json(file, "config")
         assert config["loop"]["epochs"] == 10
         assert json.loads(file.attrs["inputs"]) == {"data": "0" * 64}

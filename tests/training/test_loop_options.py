@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_task
 import torch
-from stages import read_history
-from tiny_task import STEPS, TinyTask
+from helpers import tiny_task
+from helpers.stages import read_history
+from helpers.tiny_task import STEPS, TinyTask
 
 from react24.errors import InputError
-from react24.training.average import WeightAverage
+from react24.training.batches import Feed
 from react24.training.best import BestWeights
-from react24.training.feed import Feed
+from react24.training.keep import WeightAverage
 from react24.training.settings import LoopSettings
 from react24.training.share import Part, Share
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 import yaml
-from official_export import export_ldm, export_vae
-from small_project import copy_project, shrink
+from helpers.official_export import export_ldm, export_vae
+from helpers.small_project import copy_project, shrink
 
-from react24.models.belfusion_denoiser import LatentDiffusion
-from react24.models.belfusion_settings import read_settings
-from react24.models.belfusion_vae import BehaviourVAE
+from react24.models.belfusion.denoiser import LatentDiffusion
+from react24.models.belfusion.settings import read_settings
+from react24.models.belfusion.vae import BehaviourVAE
 from react24.training import export
 
 SIZES = {

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from react24 import store, windows
+from react24.clips import windows
+from react24.files import contract
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ def test_every_stream_of_a_session_has_the_same_length(finished):
         lengths = set()
         for stream in ("graphau", "faceverse", "wav2vec2"):
             path = finished.folder / f"results/features/{stream}/{session}.h5"
-            lengths |= {len(part.values) for part in store.read_features(path).values()}
+            lengths |= {len(part.values) for part in contract.read_features(path).values()}
         assert len(lengths) == 1
 
 
@@ -85,9 +86,9 @@ def test_every_file_keeps_the_contract(finished):
     files = list((finished.folder / "results").rglob("*.h5"))
     assert len(files) > 30
     for path in files:
-        with store.h5py.File(path) as file:
-            assert file.attrs["schema"] in store.SCHEMAS
-            assert store.read_json(file, "inputs") or file.attrs["schema"] == "truth", path
+        with contract.h5py.File(path) as file:
+            assert file.attrs["schema"] in contract.SCHEMAS
+            assert contract.read_json(file, "inputs") or file.attrs["schema"] == "truth", path
     assert not list(finished.folder.rglob("*.tmp-*"))
 
 
@@ -97,7 +98,11 @@ def test_nothing_to_be_done(finished):
 
 @pytest.mark.parametrize(
     "name",
-    ["src/react24/metrics/score.py", "src/react24/faces/track.py", "workflow/rules/train.smk"],
+    [
+        "src/react24/metrics/score_samples.py",
+        "src/react24/faces/track.py",
+        "workflow/rules/train.smk",
+    ],
 )
 def test_touching_a_file_reruns_nothing(finished, name):
     with changed(finished.folder / name):
@@ -111,7 +116,7 @@ def test_touching_a_video_reruns_nothing(finished):
 
 
 def test_changing_a_metric_reruns_scoring_and_tables_only(finished):
-    with changed(finished.folder / "src/react24/metrics/score.py", text="\nCHANGED = 1\n"):
+    with changed(finished.folder / "src/react24/metrics/score_samples.py", text="\nCHANGED = 1\n"):
         plan = finished.plan()
     assert set(plan) == {"score_reactions", "tabulate_metrics", "all"}
     assert plan["score_reactions"] == 16

@@ -6,10 +6,10 @@ import time
 
 import pytest
 import yaml
-from media_factory import noisy, tone, write_media
-from small_project import copy_project
+from helpers.media_factory import noisy, tone, write_media
+from helpers.small_project import copy_project
 
-from react24.demo.corpus import make_demo_session
+from react24.corpora.demo.corpus import make_demo_session
 from react24.faces.track import read_track
 
 pytestmark = pytest.mark.slow

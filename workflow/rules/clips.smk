@@ -14,7 +14,7 @@ rule zscore_stream:
         mem_mb=1500,
         runtime=20,
     params:
-        code=code_digest("react24.normalize"),
+        code=code_digest("react24.clips.normalize"),
     message:
         "z-scoring {wildcards.stream} of session {wildcards.session}"
     script:
@@ -52,7 +52,7 @@ rule window_clips:
     params:
         sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
-        code=code_digest("react24.windows"),
+        code=code_digest("react24.clips.windows"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
     script:
@@ -79,7 +79,7 @@ rule appropriate_reactions:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],
         sites=lambda wc: {s.session: s.site for s in sessions_of(wc.split)},
-        code=code_digest("react24.appropriate"),
+        code=code_digest("react24.clips.appropriate"),
     message:
         "Finding the appropriate reactions of {wildcards.split}"
     script:

@@ -14,15 +14,15 @@ SRC = str(Path(workflow.basedir) / "src")
 if SRC not in sys.path:
     sys.path.insert(0, SRC)
 
-from react24.codedigest import code_digest
-from react24.config import FACE_MODELS, LEARNED_BASELINES, read_config
+from react24.workflow.codedigest import code_digest
+from react24.project.config import FACE_MODELS, LEARNED_BASELINES, read_config
 from react24.errors import InputError
-from react24.models import registry
-from react24.paths import share_with_jobs
-from react24.project import load_project
-from react24.report.failures import describe_failures
+from react24.contracts import model as registry
+from react24.workflow.paths import share_with_jobs
+from react24.project.load import load_project
+from react24.workflow.failures import describe_failures
 from react24.report.notices import describe_doubts
-from react24.weights import REGISTRY
+from react24.weights.registry import REGISTRY
 
 STARTED = time.time()
 share_with_jobs(SRC)
@@ -218,7 +218,7 @@ def conversion_code(wildcards):
     """Digest of the code that converts the published files of a model."""
     kind = model_kind(wildcards.model)
     function = kind.convert.function.partition(":")[0]
-    return model_code(wildcards, "react24.convert", function, *kind.modules())
+    return model_code(wildcards, "react24.models.convert", function, *kind.modules())
 
 
 def stage_settings(wildcards):
@@ -309,7 +309,7 @@ def sampling_files(wildcards):
 def sampling_code(wildcards):
     """Digest of the sampling code with the model's own."""
     modules = model_kind(wildcards.model).modules()
-    return model_code(wildcards, "react24.sampling", *modules)
+    return model_code(wildcards, "react24.sampling.sample", *modules)
 
 
 def told_files(sessions, streams):

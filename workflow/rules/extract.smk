@@ -20,9 +20,9 @@ rule extract_graphau:
     params:
         settings=SETTINGS["streams"]["graphau"],
         code=code_digest(
-            "react24.extractors.from_faces",
-            "react24.extractors.landmarks_graphau",
-            "react24.extractors.blendshapes",
+            "react24.streams.from_faces",
+            "react24.streams.graphau.landmarks",
+            "react24.streams.blendshapes",
         ),
     message:
         "Extracting the 25-D emotion stream of session {wildcards.session}"
@@ -49,9 +49,9 @@ rule extract_faceverse:
     params:
         settings=SETTINGS["streams"]["faceverse"],
         code=code_digest(
-            "react24.extractors.from_faces",
-            "react24.extractors.landmarks_faceverse",
-            "react24.extractors.blendshapes",
+            "react24.streams.from_faces",
+            "react24.streams.faceverse.landmarks",
+            "react24.streams.blendshapes",
         ),
     message:
         "Extracting the 58-D coefficients of session {wildcards.session}"
@@ -78,7 +78,7 @@ rule extract_vggish:
         gpu=1,
     params:
         settings=without(SETTINGS["streams"]["vggish"], "enabled"),
-        code=code_digest("react24.extractors.from_sound", "react24.extractors.vggish"),
+        code=code_digest("react24.streams.from_sound", "react24.streams.vggish"),
     message:
         "Extracting VGGish embeddings of session {wildcards.session}"
     script:
@@ -104,7 +104,7 @@ rule extract_wav2vec2:
         gpu=1,
     params:
         settings=without(SETTINGS["streams"]["wav2vec2"], "enabled"),
-        code=code_digest("react24.extractors.from_sound", "react24.extractors.wav2vec2"),
+        code=code_digest("react24.streams.from_sound", "react24.streams.wav2vec2"),
     message:
         "Extracting wav2vec2 states of session {wildcards.session}"
     script:
@@ -131,7 +131,7 @@ rule extract_swin:
         gpu=1,
     params:
         settings=without(SETTINGS["streams"]["swin"], "enabled"),
-        code=code_digest("react24.extractors.from_pictures", "react24.extractors.swin"),
+        code=code_digest("react24.streams.from_pictures", "react24.streams.swin"),
     message:
         "Extracting the face embedding of session {wildcards.session}"
     script:
@@ -156,7 +156,7 @@ rule extract_mfcc:
         runtime=30,
     params:
         settings=without(SETTINGS["streams"]["mfcc"], "enabled"),
-        code=code_digest("react24.extractors.from_sound", "react24.extractors.mfcc"),
+        code=code_digest("react24.streams.from_sound", "react24.streams.mfcc"),
     message:
         "Extracting the cepstra of session {wildcards.session}"
     script:
@@ -181,7 +181,7 @@ rule extract_logmel:
         runtime=30,
     params:
         settings=without(SETTINGS["streams"]["logmel"], "enabled"),
-        code=code_digest("react24.extractors.from_sound", "react24.extractors.logmel"),
+        code=code_digest("react24.streams.from_sound", "react24.streams.logmel"),
     message:
         "Extracting the log-mel spectrum of session {wildcards.session}"
     script:

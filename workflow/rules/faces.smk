@@ -44,7 +44,7 @@ rule find_neutral:
         runtime=60,
     params:
         settings=lambda wc: SETTINGS["streams"][wc.stream],
-        code=code_digest("react24.extractors.neutral_file"),
+        code=code_digest("react24.streams.neutral"),
     message:
         "Finding the face of {wildcards.subject} at rest"
     script:

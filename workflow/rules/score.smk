@@ -17,7 +17,7 @@ rule score_reactions:
         runtime=240,
     params:
         space=SETTINGS["metrics"]["space"],
-        code=code_digest("react24.metrics.score"),
+        code=code_digest("react24.metrics.score_samples"),
     message:
         "Scoring {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

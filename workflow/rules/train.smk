@@ -1,5 +1,5 @@
 # Every stage of every model is trained by the same script; what differs is said by the registry
-# (react24.models.registry). The rules below share one definition, so that each stage has a name of
+# (react24.contracts.model). The rules below share one definition, so that each stage has a name of
 # its own for --forcerun, --until and --set-resources.
 #
 # Checkpoints lie in a folder that is named in params only: Snakemake never deletes it, so a run

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from react24.appropriate import compute_appropriate
+from react24.clips.appropriate import compute_appropriate
 from react24.log import start_logging
 
 start_logging(snakemake.log[0])

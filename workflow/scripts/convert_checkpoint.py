@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from react24.convert import convert_checkpoint
 from react24.log import start_logging
-from react24.paths import pick
+from react24.models.convert import convert_checkpoint
+from react24.workflow.paths import pick
 
 start_logging(snakemake.log[0])
 files, stage = list(snakemake.input.items()), snakemake.wildcards.stage

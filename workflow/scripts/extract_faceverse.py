@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from react24.extractors.from_faces import extract_from_faces
 from react24.log import start_logging
+from react24.streams.from_faces import extract_from_faces
 
 start_logging(snakemake.log[0])
 extract_from_faces(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from react24.extractors.from_pictures import extract_from_pictures
 from react24.log import start_logging
+from react24.streams.from_pictures import extract_from_pictures
 
 start_logging(snakemake.log[0])
 extract_from_pictures(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from react24.extractors.neutral_file import find_subject_neutral
 from react24.log import start_logging
+from react24.streams.neutral import find_subject_neutral
 
 start_logging(snakemake.log[0])
 find_subject_neutral(

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from react24.demo.corpus import make_demo_session
+from react24.corpora.demo.corpus import make_demo_session
 from react24.log import start_logging
 
 start_logging(snakemake.log[0])

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from react24.choices import Choices
 from react24.log import start_logging
 from react24.media.probe import RoleMedia, probe_session
+from react24.project.choices import Choices
 
 start_logging(snakemake.log[0])
 roles = {}

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from react24.baselines import sample_baseline
 from react24.log import start_logging
-from react24.paths import pick
+from react24.sampling.baselines import sample_baseline
+from react24.workflow.paths import pick
 
 start_logging(snakemake.log[0])
 sample_baseline(

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from react24.log import start_logging
-from react24.paths import pick
-from react24.sampling import Sampling, sample_reactions
-from react24.training.data import session_files
+from react24.sampling.sample import Sampling, sample_reactions
+from react24.training.dataset import session_files
+from react24.workflow.paths import pick
 
 start_logging(snakemake.log[0])
 files, params = list(snakemake.input.items()), snakemake.params

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from react24.log import start_logging
-from react24.metrics.score import score_reactions
+from react24.metrics.score_samples import score_reactions
 
 start_logging(snakemake.log[0])
 score_reactions(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from react24.clips.windows import SessionFiles, window_clips
 from react24.log import start_logging
-from react24.windows import SessionFiles, window_clips
 
 start_logging(snakemake.log[0])
 sessions = [

@@ -14,16 +14,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from react24 import store
-from react24.config import Settings
 from react24.errors import InputError, InputErrors
 from react24.faces.track import NoFaceError, track_session
+from react24.files import contract
+from react24.files.notices import Notice, read_notices
 from react24.media.probe import RoleMedia, probe_session
 from react24.media.repeated import Recording, read_recordings
 from react24.media.sync import A_TICK, estimate_offset
-from react24.notices import Notice, read_notices
-from react24.sheet import Person, Session
-from react24.sheet_files import explain_missing, list_uses, will_be_made
+from react24.project.config import Settings
+from react24.project.sheet import Person, Session
+from react24.project.sheet_files import explain_missing, list_uses, will_be_made
 
 SECONDS = 3
 """Seconds in which faces are looked for."""
@@ -90,7 +90,7 @@ class SessionLook:
     @property
     def clips(self) -> int:
         """Whole clips of 30 s that the session is long enough for."""
-        return int((self.seconds or 0) * store.FPS + 0.5) // store.CLIP_FRAMES
+        return int((self.seconds or 0) * contract.FPS + 0.5) // contract.CLIP_FRAMES
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def look_at_session(task: Task) -> SessionLook:
             return _look(task, Path(folder))
     except InputErrors as error:
         return SessionLook(session.session, errors=tuple(error.problems))
-    except (InputError, store.StoreError) as error:
+    except (InputError, contract.StoreError) as error:
         return SessionLook(session.session, errors=(str(error),))
 
 
@@ -134,13 +134,13 @@ def _look(task: Task, folder: Path) -> SessionLook:
     session = task.session
     media = _media_of_run(task) or _probe(task, folder / "media.h5")
     notices = read_notices(media)
-    with store.open_file(media, "media") as file:
-        seconds = int(file.attrs["frames"]) / store.FPS
-        roles = {role: _describe(file[role], role) for role in store.ROLES}
+    with contract.open_file(media, "media") as file:
+        seconds = int(file.attrs["frames"]) / contract.FPS
+        roles = {role: _describe(file[role], role) for role in contract.ROLES}
     faces, errors = _faces_of_run(task, media), []
     if faces is not None:
         notices += read_notices(faces)
-        with store.open_file(faces, "faces") as file:
+        with contract.open_file(faces, "faces") as file:
             roles = {role: _with_face(look, file[role]) for role, look in roles.items()}
     else:
         for role, look in roles.items():
@@ -208,10 +208,10 @@ def _media_of_run(task: Task) -> Path | None:
     if not _is_newer(path, [u.path for u in list_uses([task.session])], task.settings.root):
         return None
     try:
-        with store.open_file(path, "media") as file:
+        with contract.open_file(path, "media") as file:
             same = all(_is_of(file[person.role], person) for person in task.session.people)
             same = same and _reads_as(file, task.settings)
-    except store.StoreError:  # of another version, say: the run makes it anew
+    except contract.StoreError:  # of another version, say: the run makes it anew
         return None
     return path if same else None
 
@@ -227,7 +227,7 @@ def _reads_as(file: h5py.File, settings: Settings) -> bool:
         "tolerate_damage": settings["media"]["tolerate_damage"],
         "need_sound": settings.hears,
     }
-    return store.read_json(file, "config") == wanted
+    return contract.read_json(file, "config") == wanted
 
 
 def _faces_of_run(task: Task, media: Path) -> Path | None:
@@ -236,9 +236,9 @@ def _faces_of_run(task: Task, media: Path) -> Path | None:
     if media.parent.parent != task.results or not _is_newer(path, [media], Path()):
         return None
     try:
-        with store.open_file(path, "faces"):
+        with contract.open_file(path, "faces"):
             return path
-    except store.StoreError:
+    except contract.StoreError:
         return None
 
 
@@ -273,24 +273,24 @@ def _look_at_face(
     Raises:
         InputError: The pictures cannot be read, or lie on their side or head.
     """
-    with store.open_file(media, "media") as file:
+    with contract.open_file(media, "media") as file:
         frames = int(file.attrs["frames"])
-    span, least = round(SECONDS * store.FPS), 1.0 - task.settings["faces"]["max_missing"]
-    starts = dict.fromkeys((0, max(0, min(round(LATER * store.FPS), frames // 2 - span // 2))))
-    best, notices = replace(look, face=0.0, face_seconds=min(span, frames) / store.FPS), []
+    span, least = round(SECONDS * contract.FPS), 1.0 - task.settings["faces"]["max_missing"]
+    starts = dict.fromkeys((0, max(0, min(round(LATER * contract.FPS), frames // 2 - span // 2))))
+    best, notices = replace(look, face=0.0, face_seconds=min(span, frames) / contract.FPS), []
     for start in starts:
         stop = min(start + span, frames)
         faces = _track_part(task, media, look.role, (start, stop), folder)
         if faces is None:
             continue
-        with store.open_file(faces, "faces") as file:
+        with contract.open_file(faces, "faces") as file:
             seen = _with_face(look, file[look.role])
         if seen.face > best.face:
             best = seen
             notices = [_in_part(notice, start, stop) for notice in read_notices(faces)]
         if best.face >= least:
             return best, notices
-    places = " and ".join(f"from second {s / store.FPS:g}" for s in starts)
+    places = " and ".join(f"from second {s / contract.FPS:g}" for s in starts)
     shown = f"a face in {best.face:.0%} of the frames at best" if best.face else "no face"
     message = (
         f"{look.video} (role {look.role}): within {SECONDS} s {places}, there is {shown}; the "
@@ -321,7 +321,7 @@ def _track_part(
 
 def _cut(media: Path, output: Path, role: str, part: tuple[int, int]) -> None:
     """A media file of some frames of one role."""
-    with store.open_file(media, "media") as whole, store.open_hdf5(output, "w") as file:
+    with contract.open_file(media, "media") as whole, contract.open_hdf5(output, "w") as file:
         for name, value in whole.attrs.items():
             file.attrs[name] = value
         frames, file.attrs["frames"] = int(whole.attrs["frames"]), part[1] - part[0]
@@ -341,13 +341,13 @@ def _with_face(look: RoleLook, group: h5py.Group) -> RoleLook:
         look,
         face=float(found.mean()),
         face_width=width,
-        face_seconds=len(found) / store.FPS,
+        face_seconds=len(found) / contract.FPS,
     )
 
 
 def _in_part(notice: Notice, start: int, stop: int) -> Notice:
     """A notice of some frames, told as one of the session."""
-    begin, end = start / store.FPS, stop / store.FPS
+    begin, end = start / contract.FPS, stop / contract.FPS
     message = f"{notice.message} (looked at from second {begin:g} to {end:g} only)"
     moved = [t + begin if t is not None else None for t in (notice.start, notice.stop)]
     return replace(notice, message=message, start=moved[0], stop=moved[1])

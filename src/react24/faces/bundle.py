@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from react24.faces.mesh import POINTS, Detection, Mesh, Region, Window, region_around
-from react24.tflite import Network, read_network
+from react24.weights.tflite import Network, read_network
 
 DETECTOR = "face_detector.tflite"
 LANDMARKS = "face_landmarks_detector.tflite"

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from react24 import store
+from react24.files import contract
 from react24.media.video import read_frames
 
 SCALE = 1.6
@@ -75,7 +75,7 @@ def read_squares(
     Raises:
         StoreError: Not a faces file.
     """
-    with store.open_file(faces_path, "faces") as file:
+    with contract.open_file(faces_path, "faces") as file:
         group = file[role]
         box, width, height = group["box"], int(group.attrs["width"]), int(group.attrs["height"])
         frames = len(box)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from react24.tflite import quiet_stderr
+from react24.weights.tflite import quiet_stderr
 
 POINTS = 478
 """468 points of the mesh and 2 x 5 of the irises."""

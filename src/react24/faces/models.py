@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from react24 import weights
 from react24.errors import InputError
 from react24.faces.bundle import BundleDetector, BundleLandmarks
 from react24.faces.mesh import Detector, LandmarkModel
+from react24.weights import registry as weights
 
 MEDIAPIPE = "mediapipe"
 """The setting that takes the networks which come with mediapipe 0.10.14."""

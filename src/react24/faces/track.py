@@ -11,8 +11,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from react24 import store
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
 from react24.faces.follow import Follower, Sighting, width
 from react24.faces.frozen import FrozenWatch
@@ -23,9 +21,11 @@ from react24.faces.sightings import Block, Sightings
 from react24.faces.told import Seen, tell_faces
 from react24.faces.turn import TurnWatch
 from react24.faces.whose import Tracklets, choose_person
+from react24.files import contract
+from react24.files.notices import write_notices
 from react24.log import progress
 from react24.media.video import read_frames
-from react24.notices import write_notices
+from react24.project.choices import DEFAULT, Choices
 
 logger = logging.getLogger(__name__)
 
@@ -92,14 +92,14 @@ def track_session(
         InputError: The pictures lie on their side or on their head, or the networks cannot be
             had.
     """
-    with store.open_file(media_path, "media") as media:
+    with contract.open_file(media_path, "media") as media:
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
-        roles = {role: dict(media[role].attrs) for role in store.ROLES if role in media}
+        roles = {role: dict(media[role].attrs) for role in contract.ROLES if role in media}
         shown = {role: media[role]["valid"][:] for role in roles}
     config = {"max_gap": max_gap, "max_missing": max_missing, "model": model}
-    inputs = store.digest_inputs(media=media_path)
+    inputs = contract.digest_inputs(media=media_path)
     with (
-        store.create(
+        contract.create(
             output, schema="faces", created_by=created_by, config=config, inputs=inputs
         ) as file,
         open_models(model) as models,
@@ -219,9 +219,9 @@ def _summary(seen: Seen) -> list[dict]:
     """The persons of a video, for people and programs that look at the file."""
     return [
         {
-            "seconds": person.frames / store.FPS,
-            "first": float(person.spans[:, 0].min() / store.FPS),
-            "last": float(person.spans[:, 1].max() / store.FPS),
+            "seconds": person.frames / contract.FPS,
+            "first": float(person.spans[:, 0].min() / contract.FPS),
+            "last": float(person.spans[:, 1].max() / contract.FPS),
             "width": round(person.width, 1),
             "x": round(person.x, 1),
             "followed": index == seen.chosen,
@@ -286,7 +286,7 @@ def _require_faces(
         "frozen": seen.frozen.mean(),
     }
     also = "".join(f", {how} in {share:.0%}" for how, share in spoilt.items() if share)
-    instead = float((seen.others() & ~seen.found).sum()) / store.FPS
+    instead = float((seen.others() & ~seen.found).sum()) / contract.FPS
     whose, who = "no usable face" if also else "no face", "this person's face"
     if instead:
         whose = "the face of the person who is followed is missing"
@@ -297,7 +297,7 @@ def _require_faces(
     raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
         f"(at most {max_missing:.0%} is accepted){also}, longest from second "
-        f"{gap.start / store.FPS:.2f} to {gap.stop / store.FPS:.2f}; check that the video "
+        f"{gap.start / contract.FPS:.2f} to {gap.stop / contract.FPS:.2f}; check that the video "
         f"shows {who} large enough, take the session out of the sample sheet, or "
         "raise faces.max_missing"
     )
@@ -325,7 +325,7 @@ def read_track(faces_path: str | Path, role: str) -> FaceTrack:
     Raises:
         StoreError: Not a faces file.
     """
-    with store.open_file(faces_path, "faces") as file:
+    with contract.open_file(faces_path, "faces") as file:
         group = file[role]
         return FaceTrack(
             landmarks=group["landmarks"][:],

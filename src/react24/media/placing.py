@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from react24.files.notices import Notice
 from react24.media.sketch import Lag, find_drift, find_lag
 from react24.media.sound_scan import SoundScan
-from react24.notices import Notice
 
 ENDS_ALIKE = Fraction(1, 10)
 """Pictures and sound that end this close (s) to each other end together."""

@@ -12,7 +12,7 @@ pictures themselves are decoded here only where damage is tolerated, because onl
 has to be cut before anything else is done; otherwise a picture that cannot be decoded stops the
 job that first needs it, which is the next one, with the same message.
 
-**Doubts.** What may be wrong but need not be is kept as notices (``react24.notices``).
+**Doubts.** What may be wrong but need not be is kept as notices (``react24.files.notices``).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from react24 import store
 from react24.errors import InputError, InputErrors
+from react24.files import contract
+from react24.files.notices import write_notices
 from react24.media.clock import TICKS_PER_SECOND, TickMap, count_ticks, map_ticks
 from react24.media.container import open_media, pick_sound, pick_video
 from react24.media.damage import WHAT_TO_DO
@@ -36,7 +37,6 @@ from react24.media.started import Started, read_start
 from react24.media.survey import picture_notices, refuse_same_pictures, write_pictures
 from react24.media.time_checks import check_times
 from react24.media.timing import RoleMedia, RoleScan, scan_role, start_together
-from react24.notices import write_notices
 
 __all__ = ["RoleMedia", "check_readable", "probe_session"]
 
@@ -135,17 +135,17 @@ def probe_session(
     notices += check_times(scans, {r: clock.valid for r, clock in clocks.items()}, started)
     notices += check_sound(scans, Fraction(ticks, TICKS_PER_SECOND))
     inputs = {
-        f"{role}_{kind}": store.sha256_file(path)
+        f"{role}_{kind}": contract.sha256_file(path)
         for role, files in roles.items()
         for kind, path in (("video", files.video), ("audio", files.audio))
         if path is not None
     }
     config = {"tolerate_damage": tolerate_damage, "need_sound": need_sound}
-    with store.create(
+    with contract.create(
         output, schema="media", created_by=created_by, config=config, inputs=inputs
     ) as file:
         file.attrs["session"] = session
-        file.attrs["fps"] = store.FPS
+        file.attrs["fps"] = contract.FPS
         file.attrs["frames"] = ticks
         file.attrs["damage"] = json.dumps([d.as_dict() for d in damage])
         for role, scan in scans.items():
@@ -243,7 +243,7 @@ def _write_choices(group: h5py.Group, scan: RoleScan, ticks: int) -> None:
     if choices.neutral is None:
         return
     begin, end = (second - float(scan.cut) for second in choices.neutral)
-    length = ticks / store.FPS
+    length = ticks / contract.FPS
     if end <= 0 or begin >= length:
         raise InputError(
             f"{scan.files.video} (role {scan.role}): neutral_{scan.role} says second "

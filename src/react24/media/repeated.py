@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from react24 import store
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputErrors
+from react24.files import contract
 from react24.log import progress
 from react24.media.fingerprint import Fingerprint, Likeness, compare
+from react24.project.choices import DEFAULT, Choices
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +114,9 @@ def read_recordings(media: Iterable[str | Path], splits: Mapping[str, str]) -> l
     """
     found = []
     for path in media:
-        with store.open_file(path, "media") as file:
+        with contract.open_file(path, "media") as file:
             session = str(file.attrs["session"])
-            for role in (role for role in store.ROLES if role in file):
+            for role in (role for role in contract.ROLES if role in file):
                 group = file[role]
                 found.append(
                     Recording(
@@ -165,5 +165,5 @@ def compare_recordings(
     sentences = [repeat.sentence() for repeat in repeats]
     for sentence in sentences:
         logger.warning("%s", sentence)
-    with store.atomic_path(output) as temporary:
+    with contract.atomic_path(output) as temporary:
         temporary.write_text(json.dumps(sentences, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -11,13 +11,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from react24 import store
-from react24.choices import MIX
 from react24.errors import InputError
+from react24.files import contract
 from react24.media.clock import ROUNDING, TICKS_PER_SECOND
 from react24.media.container import READ_ERRORS, open_media, pick_sound
 from react24.media.damage import DamagedFileError
 from react24.media.stamps import SMALLEST_WILD
+from react24.project.choices import MIX
 
 GAP = Fraction(1, 20)
 """Time stamps that run away from the sample count by more than this (s) mark a real gap."""
@@ -281,7 +281,7 @@ def read_sound(media_path: str | Path, role: str, sample_rate: int) -> np.ndarra
         DamagedFileError: The sound is unreadable somewhere; names file and second.
         InputError: The file is gone or has no sound.
     """
-    with store.open_file(media_path, "media") as file:
+    with contract.open_file(media_path, "media") as file:
         group = file[role]
         path, ticks = str(group.attrs["audio"]), int(file.attrs["frames"])
         zero = Fraction(*(int(n) for n in group.attrs["sound_zero"]))

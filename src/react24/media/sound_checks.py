@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from react24.choices import MIX, Choices
+from react24.files.contract import FPS
+from react24.files.notices import Notice
 from react24.media.meter import ChannelLevels
 from react24.media.sketch import SKETCH_RATE, find_lag
 from react24.media.sound_scan import SoundScan
 from react24.media.timing import RoleScan
-from react24.notices import Notice
-from react24.store import FPS
+from react24.project.choices import MIX, Choices
 
 SILENT_DB = -65.0
 """If nothing is louder than this, there is no voice: microphones in use hear more of the room."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import av
 
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
 from react24.media.container import (
     HAVE_A_CLOCK,
@@ -23,6 +22,7 @@ from react24.media.meter import ChannelLevels, Meter
 from react24.media.sketch import Sketch
 from react24.media.sound import GAP, Block, find_channel, read_blocks
 from react24.media.stamps import BACKWARD_JUMP, ENDLESS_JUMP, Jump
+from react24.project.choices import DEFAULT, Choices
 
 TRUNCATION = Fraction(1)
 """Sound that ends this much (s) before its declared end was cut short."""

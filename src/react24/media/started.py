@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
+from react24.files.notices import Notice
 from react24.media.container import open_media
-from react24.notices import Notice
 
 WORTH_A_WORD = 0.5
 """Starts that differ by more than this (s) are told."""

@@ -15,8 +15,8 @@ import av
 import h5py
 import numpy as np
 
-from react24.choices import Choices
 from react24.errors import InputError
+from react24.files.notices import Notice
 from react24.media.container import READ_ERRORS, list_videos, open_media
 from react24.media.fingerprint import SIDE, Fingerprint, compare
 from react24.media.picture import (
@@ -28,7 +28,7 @@ from react24.media.picture import (
     shown_size,
 )
 from react24.media.video import decode_pictures, from_first_key, lacks_pts, require_video
-from react24.notices import Notice
+from react24.project.choices import Choices
 
 WHOLE = Fraction(20)
 """Seconds from the first picture on that are decoded whole."""

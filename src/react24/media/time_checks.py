@@ -8,11 +8,11 @@ from itertools import combinations
 
 import numpy as np
 
+from react24.files.contract import FPS
+from react24.files.notices import Notice
 from react24.media.stamps import FORWARD_JUMP, Jump
 from react24.media.started import Started, compare_starts
 from react24.media.timing import RoleScan, seconds
-from react24.notices import Notice
-from react24.store import FPS
 
 WORTH_A_WORD = Fraction(1, 2)
 """Differences of start or length above this (s) are told."""

@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from react24.choices import DEFAULT, Choices
 from react24.errors import InputError
+from react24.files.notices import Notice
 from react24.media.damage import Damage
 from react24.media.placing import SoundBeside
 from react24.media.sound_scan import SoundScan, first_sounds, scan_sound
 from react24.media.survey import check_crop
 from react24.media.video_scan import VideoScan, scan_video
-from react24.notices import Notice
+from react24.project.choices import DEFAULT, Choices
 
 logger = logging.getLogger(__name__)
 

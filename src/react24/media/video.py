@@ -9,12 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from react24 import store
-from react24.choices import Choices
 from react24.errors import InputError
+from react24.files import contract
 from react24.media.container import READ_ERRORS, open_media, pick_video
 from react24.media.damage import DamagedFileError
 from react24.media.picture import Screen, Size, read_framing, shown_size
+from react24.project.choices import Choices
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +190,7 @@ def read_frames(
         DamagedFileError: The video is unreadable somewhere; names file and second.
         InputError: The video is gone.
     """
-    with store.open_file(media_path, "media") as file:
+    with contract.open_file(media_path, "media") as file:
         group = file[role]
         path, zero = str(group.attrs["video"]), float(group.attrs["zero"])
         size = int(group.attrs["picture_width"]), int(group.attrs["picture_height"])

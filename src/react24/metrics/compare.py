@@ -12,10 +12,12 @@ from typing import Any
 
 import h5py
 
-from react24 import store
 from react24.errors import InputError
+from react24.files import contract
+from react24.files.contract import CLIP_FRAMES
 from react24.log import progress
-from react24.metrics.evaluation import (
+from react24.metrics.readers import open_ground_truth
+from react24.metrics.score_files import (
     Evaluation,
     Resampling,
     ScoreOptions,
@@ -25,9 +27,7 @@ from react24.metrics.evaluation import (
     score_predictions,
     warn_few,
 )
-from react24.metrics.readers import open_ground_truth
 from react24.metrics.uncertainty import Difference, clip_terms, mean_terms, paired_difference
-from react24.store import CLIP_FRAMES
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def compare_metrics_files(first: Path, second: Path, resampling: Resampling) -> 
             raise InputError(
                 f"{path}: not a metrics file; predictions are compared with --data and --split"
             )
-        with store.open_file(path, "metrics") as file:
+        with contract.open_file(path, "metrics") as file:
             spaces.append(str(file.attrs["space"]))
             found.append(_read_metrics_file(file, path, resampling))
     if len(set(spaces)) > 1:

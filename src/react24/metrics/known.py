@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from react24.dtw.nearest import Sequences, nearest_distances, prepare
 from react24.metrics.arrays import ClipArray, check_valid, hold_clips
-from react24.metrics.correlation import (
+from react24.metrics.frcorr import (
     Moments,
     best_concordances,
     concordance_exact,
     correlation,
     moments,
 )
-from react24.metrics.distance import smallest_distances
-from react24.metrics.nearest import Sequences, nearest_distances, prepare
+from react24.metrics.frdist import smallest_distances
 
 if TYPE_CHECKING:
     from react24.metrics.on_device import DeviceMoments, DeviceTruth

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from react24.dtw.lanes import rounding_error
+from react24.dtw.nearest import Sequences
 from react24.errors import InputError
-from react24.metrics.correlation import OFFICIAL_EPSILON, Moments
-from react24.metrics.dtw_lanes import rounding_error
-from react24.metrics.nearest import Sequences
+from react24.metrics.frcorr import OFFICIAL_EPSILON, Moments
 
 NUMBERS_AT_ONCE = 2**27
 """Numbers of the sequences that are warped side by side: half a gigabyte in float32."""

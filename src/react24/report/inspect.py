@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from react24 import store
 from react24.errors import InputError
 from react24.faces.gaps import find_gaps
+from react24.files import contract
+from react24.files.contract import FPS
+from react24.files.notices import gather_notices
 from react24.media.sound import read_sound
 from react24.media.video import read_frames
-from react24.notices import gather_notices
-from react24.store import FPS
 
 SHOTS = 8
 """Frames of each person."""
@@ -163,8 +163,8 @@ def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> Sh
         if stream not in made
     ]
     notices = gather_notices([media, faces, *made.values()]).get(session, [])
-    with store.open_file(media, "media") as file:
-        roles = [role for role in store.ROLES if role in file]
+    with contract.open_file(media, "media") as file:
+        roles = [role for role in contract.ROLES if role in file]
     people = tuple(_gather_person(role, media, faces, made, shots) for role in roles)
     told = tuple(dict.fromkeys(notice.message for notice in notices))
     return Sheet(session, people, told, tuple(missing))
@@ -182,9 +182,9 @@ def _nothing_to_show(path: Path, rule: str) -> str:
 def _gather_person(
     role: str, media: Path, faces: Path, made: dict[str, Path], shots: int
 ) -> Person:
-    features = {stream: store.read_features(path)[role] for stream, path in made.items()}
+    features = {stream: contract.read_features(path)[role] for stream, path in made.items()}
     emotion, pose = (features.get(stream) for stream in STREAMS)
-    with store.open_file(faces, "faces") as file:
+    with contract.open_file(faces, "faces") as file:
         group = file[role]
         subject = str(group.attrs["subject"])
         found = group["found"][:]
@@ -225,7 +225,9 @@ def read_picture(media: Path, role: str, tick: int) -> np.ndarray:
     return next(picture for _, picture in read_frames(media, role, start=tick, stop=tick + 1))
 
 
-def choose_frames(valid: np.ndarray, emotion: store.Features | None, count: int) -> dict[int, str]:
+def choose_frames(
+    valid: np.ndarray, emotion: contract.Features | None, count: int
+) -> dict[int, str]:
     """Frames that tell most: strongest expressions, invalid stretches, the rest evenly spread.
 
     Args:
@@ -259,7 +261,7 @@ def _farthest(ticks: np.ndarray, chosen: list[int], frames: int) -> int:
     return int(ticks[away.argmax()])
 
 
-def _strongest(emotion: store.Features, valid: np.ndarray, count: int) -> dict[int, str]:
+def _strongest(emotion: contract.Features, valid: np.ndarray, count: int) -> dict[int, str]:
     """Peaks of different action units, strongest first, apart from each other."""
     units = _action_units(emotion)
     names = [name for name in units if name not in MOUTH_OPEN]
@@ -276,7 +278,7 @@ def _strongest(emotion: store.Features, valid: np.ndarray, count: int) -> dict[i
     return chosen
 
 
-def describe_emotion(emotion: store.Features, tick: int) -> tuple[str, ...]:
+def describe_emotion(emotion: contract.Features, tick: int) -> tuple[str, ...]:
     """Readings of a frame: up to three action units, and the likeliest expression."""
     units = {name: values[tick] for name, values in _action_units(emotion).items()}
     top = sorted(units, key=lambda name: -units[name])[:3]
@@ -292,16 +294,16 @@ def describe_emotion(emotion: store.Features, tick: int) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _action_units(emotion: store.Features) -> dict[str, np.ndarray]:
+def _action_units(emotion: contract.Features) -> dict[str, np.ndarray]:
     names = [name for name in emotion.feature_names if name.startswith("AU")]
     return {name: _column(emotion, name).astype(np.float64) for name in names}
 
 
-def _column(features: store.Features, name: str) -> np.ndarray:
+def _column(features: contract.Features, name: str) -> np.ndarray:
     return features.values[:, features.feature_names.index(name)]
 
 
-def _columns(features: store.Features, prefix: str) -> np.ndarray:
+def _columns(features: contract.Features, prefix: str) -> np.ndarray:
     return features.values[:, [n.startswith(prefix) for n in features.feature_names]]
 
 
@@ -311,7 +313,7 @@ def sound_level(media: Path, role: str, bins: int = 1500) -> np.ndarray | None:
     Returns:
         float (n,), at least ``SILENCE``; None where the role has no sound.
     """
-    with store.open_file(media, "media") as file:
+    with contract.open_file(media, "media") as file:
         if not int(file[role].attrs["sound_rate"]):
             return None
     sound = read_sound(media, role, SOUND_RATE)
@@ -324,14 +326,14 @@ def _facts(
     role: str,
     media: Path,
     faces: Path,
-    features: dict[str, store.Features],
+    features: dict[str, contract.Features],
     found: np.ndarray,
     valid: np.ndarray,
     level: np.ndarray | None,
 ) -> tuple[str, ...]:
-    with store.open_file(media, "media") as file:
+    with contract.open_file(media, "media") as file:
         about = dict(file[role].attrs)
-    with store.open_file(faces, "faces") as file:
+    with contract.open_file(faces, "faces") as file:
         networks = str(file.attrs.get("weights", "networks not named"))
     heard = "no sound" if level is None else f"sound at {_loudness(level):.0f} dB"
     lines = [
@@ -355,7 +357,7 @@ def _loudness(level: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(10 ** (level / 10))))
 
 
-def _extra(features: dict[str, store.Features], name: str) -> np.ndarray | None:
+def _extra(features: dict[str, contract.Features], name: str) -> np.ndarray | None:
     """An array that a feature file holds beside the stream; None where none does."""
     return next((part.extra[name] for part in features.values() if name in part.extra), None)
 

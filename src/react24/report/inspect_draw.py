@@ -16,13 +16,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from react24 import store
 from react24.faces.gaps import find_gaps
+from react24.files import contract
+from react24.files.contract import FPS
 from react24.report.inspect import Curves, Person, Sheet, Shot, name_frames
 from react24.rig import landmarks as lm
 from react24.rig.model import load_rig
 from react24.rig.pose import euler_to_matrix
-from react24.store import FPS
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def draw_sheet(sheet: Sheet, output: str | Path) -> None:
     with mpl.rc_context(STYLE):
         figure = lay_out(sheet)
         # Without the software version, the same sheet has the same bytes.
-        with store.atomic_path(output) as temporary:
+        with contract.atomic_path(output) as temporary:
             figure.savefig(temporary, metadata={"Software": None})
     logger.info("contact sheet: %s", output)
 

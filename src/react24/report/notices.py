@@ -1,7 +1,7 @@
 """Doubts about the recordings, told where people look: below a table, in a list, when a run ends.
 
-Doubts are the notices in the files of a session (``react24.notices``) and the clips that a split
-lost (``react24.clip_plan``).
+Doubts are the notices in the files of a session (``react24.files.notices``) and the clips that a split
+lost (``react24.clips.plan``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from react24 import store, windows
-from react24.clip_plan import describe_dropped
-from react24.notices import Notice, gather_notices
-from react24.store import CLIP_FRAMES, FPS
+from react24.clips import windows
+from react24.clips.plan import describe_dropped
+from react24.files import contract
+from react24.files.contract import CLIP_FRAMES, FPS
+from react24.files.notices import Notice, gather_notices
 
 LISTED = 12
 """Doubts that are told one by one where there is little room; the rest is counted."""
@@ -152,7 +153,7 @@ def write_list(doubts: Doubts, splits: Mapping[str, str], *, tsv: Path, md: Path
             message = _one_line(notice.message)
             writer.writerow([split, session, notice.role, notice.kind, *times, message])
     for path, content in ((tsv, text.getvalue()), (md, format_list(doubts, splits))):
-        with store.atomic_path(path) as temporary:
+        with contract.atomic_path(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
 
 

@@ -11,8 +11,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from react24 import store, windows
-from react24.store import FPS
+from react24.clips import windows
+from react24.files import contract
+from react24.files.contract import FPS
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class TrainingRun:
 
 def _save(figure: Figure, output: Path) -> None:
     # Without the software version, the same figure has the same bytes.
-    with store.atomic_path(output) as temporary:
+    with contract.atomic_path(output) as temporary:
         figure.savefig(temporary, metadata={"Software": None})
     logger.info("figure: %s", output)
 
@@ -65,7 +66,7 @@ def plot_training(runs: Sequence[TrainingRun], output: Path, *, model: str) -> N
 
 
 def _draw_history(axis, run: TrainingRun, colour: str) -> None:
-    with store.open_file(run.history, "history") as file:
+    with contract.open_file(run.history, "history") as file:
         for part, line in (("train", "-"), ("val", "--")):
             if part not in file or not len(file[part]["step"]):
                 continue
@@ -91,7 +92,7 @@ def plot_variance(clips_path: Path, samples_paths: Sequence[Path], output: Path)
         positions = np.arange(len(names))
         axis.bar(positions, truth, color="0.85", label="truth")
         for number, path in enumerate(samples_paths):
-            with store.open_file(path, "samples") as file:
+            with contract.open_file(path, "samples") as file:
                 label = str(file.attrs["model"])
                 variance = np.mean(
                     [row.var(axis=1, ddof=1) for row in file["emotion"]], axis=(0, 1)
@@ -122,7 +123,10 @@ def plot_clip(clips_path: Path, samples_path: Path, output: Path, *, direction: 
         output: PNG.
         direction: Which direction of the split is shown.
     """
-    with windows.open_clips(clips_path) as clips, store.open_file(samples_path, "samples") as file:
+    with (
+        windows.open_clips(clips_path) as clips,
+        contract.open_file(samples_path, "samples") as file,
+    ):
         listener = int(windows.listener_rows(clips.rows)[direction])
         who = clips.index[direction]
         names = clips.feature_names

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from react24 import store
+from react24.files import contract
+from react24.files.contract import FPS, StoreError
 from react24.report.margins import COMPARISONS, Value, margins, over_seeds
-from react24.store import FPS, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class _Scored:
 
 
 def _read(path: Path) -> _Scored:
-    with store.open_file(path, "metrics") as file:
+    with contract.open_file(path, "metrics") as file:
         attrs = file.attrs
         return _Scored(
             model=str(attrs["model"]),
@@ -199,7 +199,7 @@ def tabulate_metrics(
         (tex, format_tex(rows, first.split, first.space, doubts)),
     )
     for path, text in writers:
-        with store.atomic_path(path) as temporary:
+        with contract.atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     logger.info("table of %d rows: %s", len(rows), md)
 

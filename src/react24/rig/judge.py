@@ -3,7 +3,7 @@
 The rig alone cannot tell a face at rest from a face that never stops smiling: it knows a person
 only by comparison with himself. A judge knows people in general. Two exist: `react24.rig.student`,
 small and shipped with the package, and MediaPipe's own network that it learned from
-(`react24.extractors.blendshape_network`).
+(`react24.streams.blendshape_network`).
 """
 
 from __future__ import annotations

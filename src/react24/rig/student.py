@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.files.contract import sha256_file
 from react24.rig.landmarks import BLENDSHAPE_POINTS
 from react24.rig.model import load_rig
 from react24.rig.pose import fit_pose, to_head_frame
 from react24.rig.shapes import NAMES
-from react24.store import sha256_file
 
 STUDENT_PATH = Path(__file__).with_name("student_v1.npz")
 LICENCE = "Apache-2.0, distilled from MediaPipe's face_blendshapes"

@@ -101,10 +101,10 @@ def read_people(folder: Path) -> list[np.ndarray]:
 
 def _read_tracks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     if path.suffix == ".h5":
-        from react24 import store
         from react24.faces.track import read_track
+        from react24.files import contract
 
-        for role in store.ROLES:
+        for role in contract.ROLES:
             track = read_track(path, role)
             yield np.asarray(track.landmarks, np.float64), track.valid
         return
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from react24.extractors.blendshape_network import BlendshapeNetwork
+    from react24.streams.blendshape_network import BlendshapeNetwork
 
     teacher = BlendshapeNetwork(options.bundle)
     rng = np.random.default_rng(options.seed)

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from react24 import store
+from react24.files import contract
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +58,9 @@ class CheckpointFolder:
         # here may depend on being the only writer.
         staged = self.folder / f"step{step:09d}-{os.getpid()}.new"
         content = {"identity": json.dumps(self.identity), "step": step, "state": dict(state)}
-        with store.atomic_path(staged) as temporary:
+        with contract.atomic_path(staged) as temporary:
             torch.save(content, temporary)
-            digest = store.sha256_file(temporary)[:16]
+            digest = contract.sha256_file(temporary)[:16]
         path = staged.with_name(f"step{step:09d}.{digest}.pt")
         staged.replace(path)
         for old in self._files()[KEPT:]:
@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """Content of a checkpoint; None, with a warning, where it is damaged."""
     expected = _NAME.fullmatch(path.name).group(2)
     try:
-        found = store.sha256_file(path)[:16]
+        found = contract.sha256_file(path)[:16]
     except FileNotFoundError:
         return None  # another process of this run has kept newer ones
     if found != expected:

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 import react24
-from react24 import store
 from react24.errors import InputError
+from react24.files import contract
 from react24.training.loop import FitResult
 
 WEIGHTS, DESCRIPTION, TIMING = "model.safetensors", "model.json", "training.json"
@@ -60,7 +60,7 @@ def write_model(
         state, parameters = module.state_dict(), sum(p.numel() for p in module.parameters())
     else:
         state, parameters = module, sum(t.numel() for t in module.values() if t.is_floating_point())
-    with store.atomic_path(output_dir / WEIGHTS) as temporary:
+    with contract.atomic_path(output_dir / WEIGHTS) as temporary:
         temporary.write_bytes(_serialise(state))  # save_file would make it private to its owner
     description = {
         "model": model,
@@ -70,7 +70,7 @@ def write_model(
         "parameters": parameters,
         "config": dict(config),
         "inputs": dict(inputs),
-        "weights_sha256": store.sha256_file(output_dir / WEIGHTS),
+        "weights_sha256": contract.sha256_file(output_dir / WEIGHTS),
         "react24_version": react24.__version__,
         "git_version": git_version(),
         "created_by": created_by,
@@ -105,7 +105,7 @@ def write_timing(output_dir: Path, result: FitResult, threads: int, devices: int
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with store.atomic_path(path) as temporary:
+    with contract.atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
@@ -122,7 +122,7 @@ def read_description(folder: Path) -> dict[str, Any]:
                 f"{folder / name}: no such file; a trained stage has {WEIGHTS} and {DESCRIPTION}"
             )
     description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-    found = store.sha256_file(folder / WEIGHTS)
+    found = contract.sha256_file(folder / WEIGHTS)
     if description["weights_sha256"] != found:
         raise InputError(
             f"{folder / WEIGHTS}: SHA-256 {found} is not the one that {DESCRIPTION} beside it "

@@ -19,7 +19,7 @@ from react24.errors import InputError
 from react24.faces.crop import VIEW, VIEW_SIZE, face_crops
 
 if TYPE_CHECKING:
-    from react24.training.data import SessionFiles
+    from react24.training.dataset import SessionFiles
 
 THREADS = 8
 """Windows read at a time, if there are as many cores."""

@@ -3,7 +3,7 @@
 A run is a function of its task, settings and seed. It can be interrupted at any step: the state
 between two steps is the module, the optimiser, the step number, the loss sums of the epoch and,
 where they are asked for, the averaged and the best weights; everything random is keyed by the step
-(``react24.training.seeding``). An interrupted and resumed run ends with the same weights as an
+(``react24.seeding``). An interrupted and resumed run ends with the same weights as an
 uninterrupted one on the same device and thread count.
 """
 
@@ -20,18 +20,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from react24.processor import prepare_processor
-from react24.training.average import WeightAverage
+from react24.contracts.task import Batch, Losses, StageTask
+from react24.seeding import generator, stream_seed
+from react24.training.batches import Feed
 from react24.training.best import BestWeights
 from react24.training.checkpoint import CheckpointFolder
 from react24.training.engine import open_engine
-from react24.training.feed import Feed
-from react24.training.history import EpochMeans, History
+from react24.training.keep import WeightAverage
+from react24.training.processor import prepare_processor
 from react24.training.progress import StepProgress
-from react24.training.seeding import generator, stream_seed
+from react24.training.record import EpochMeans, History
 from react24.training.settings import LoopSettings
 from react24.training.share import Part, Share
-from react24.training.task import Batch, Losses, StageTask
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from react24.models.settings import build
+from react24.contracts.settings import build
 
 
 @dataclass(frozen=True)

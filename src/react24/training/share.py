@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from react24.training.history import EpochMeans
-from react24.training.task import Batch
+from react24.contracts.task import Batch
+from react24.training.record import EpochMeans
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,17 @@ from typing import Any
 
 from torch import Tensor
 
-from react24 import store
+from react24.contracts import model as registry
+from react24.contracts.model import ModelType, Stage, StageInputs
+from react24.contracts.task import StageContext
 from react24.errors import InputError
-from react24.models import registry
-from react24.models.registry import ModelType, Stage, StageInputs
-from react24.processor import prepare_processor
+from react24.files import contract
 from react24.training import export
-from react24.training.data import SessionFiles, Source, SplitClips, name_files
+from react24.training.dataset import SessionFiles, Source, SplitClips, name_files
 from react24.training.engine import resolve_device, usable_devices
 from react24.training.loop import fit
+from react24.training.processor import prepare_processor
 from react24.training.settings import LoopSettings, read_loop_settings
-from react24.training.task import StageContext
 
 logger = logging.getLogger(__name__)
 
@@ -261,4 +261,4 @@ def _digests(splits: Mapping[str, SplitFiles], inputs: StageInputs) -> dict[str,
             files[f"{split}_appropriate"] = part.appropriate
         if inputs.frames:
             files |= name_files(part.sessions)
-    return store.digest_inputs(**files)
+    return contract.digest_inputs(**files)

@@ -5,7 +5,7 @@
 folders: ``docs/metrics.md``.
 """
 
-from react24.metrics.readers.ground_truth import GroundTruth, open_ground_truth
 from react24.metrics.readers.predictions import Predictions, open_predictions
+from react24.metrics.readers.truth import GroundTruth, open_ground_truth
 
 __all__ = ["GroundTruth", "Predictions", "open_ground_truth", "open_predictions"]

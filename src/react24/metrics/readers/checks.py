@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from react24.errors import InputError
+from react24.files.contract import CLIP_FRAMES
 from react24.metrics.arrays import CHANNELS
-from react24.store import CLIP_FRAMES
 
 FRAMES = (CLIP_FRAMES, CLIP_FRAMES + 1)
 """Accepted lengths; the last of 751 frames is cut off, as in the official evaluation."""

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.clips.official_matrix import part_of_matrix
 from react24.errors import InputError, InputErrors
+from react24.files.contract import CLIP_FRAMES
 from react24.log import progress
 from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.checks import TRUTH_MARGIN, check_values
 from react24.metrics.readers.emotion_csv import read_emotion_csv
-from react24.metrics.readers.ground_truth import GroundTruth, read_matrix
 from react24.metrics.readers.official_list import ClipPair, ClipPath, read_list
-from react24.official_matrix import part_of_matrix
-from react24.store import CLIP_FRAMES
+from react24.metrics.readers.truth import GroundTruth, read_matrix
 
 logger = logging.getLogger(__name__)
 

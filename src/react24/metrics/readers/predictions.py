@@ -9,14 +9,15 @@ from typing import Protocol
 
 import numpy as np
 
-from react24 import store, windows
+from react24.clips import windows
 from react24.errors import InputError
+from react24.files import contract
+from react24.files.contract import CLIP_FRAMES
 from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.array_files import ArchiveFile, ArrayFile
 from react24.metrics.readers.checks import FRAMES, PREDICTION_MARGIN, check_values
-from react24.metrics.readers.ground_truth import GroundTruth
 from react24.metrics.readers.result_files import ResultFiles
-from react24.store import CLIP_FRAMES
+from react24.metrics.readers.truth import GroundTruth
 
 
 class Source(Protocol):
@@ -61,7 +62,7 @@ class SamplesFile:
     """Predictions of a samples file of the workflow."""
 
     def __init__(self, path: Path, truth: GroundTruth):
-        self._file = store.open_file(path, "samples")
+        self._file = contract.open_file(path, "samples")
         try:
             _check_clips(self._file["index"][:], truth, path)
         except BaseException:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from react24.errors import InputError
+from react24.files.contract import CLIP_FRAMES
 from react24.metrics.arrays import CHANNELS, to_numpy
 from react24.metrics.readers.checks import check_shape
 from react24.metrics.readers.emotion_csv import read_emotion_csv
-from react24.metrics.readers.ground_truth import GroundTruth
-from react24.store import CLIP_FRAMES
+from react24.metrics.readers.truth import GroundTruth
 
 
 class ResultFiles:
@@ -91,7 +91,7 @@ def _count(folder: Path, kind: str) -> int:
 def _read_torch(path: Path) -> np.ndarray:
     """A tensor (T, 25), read without running anything that the file may hold."""
     try:
-        from react24.torch_files import load_plain
+        from react24.weights.reading import load_plain
     except ModuleNotFoundError as error:
         raise InputError(
             f"{path}: reading .pth files needs torch, which is not installed"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from react24 import windows
-from react24.appropriate_file import read_appropriate
+from react24.clips import windows
 from react24.errors import InputError
+from react24.files.appropriate import read_appropriate
 from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.checks import TRUTH_MARGIN, check_values
-from react24.metrics.readers.ground_truth import GroundTruth, read_matrix
+from react24.metrics.readers.truth import GroundTruth, read_matrix
 
 
 def read_clips_file(

@@ -1,0 +1,1 @@
+"""From features to clips: z-scores, windows, which reactions are appropriate."""

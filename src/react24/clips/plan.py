@@ -1,0 +1,138 @@
+"""Which clips a session gives: the full ones in which both faces are known often enough.
+
+A clip in which the face of either person is known in too few frames is dropped, in both directions
+and in every stream. All streams of a split must agree on that, so the decision is read off the
+face track, which they all share, and never off a stream's own validity.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from react24.files import contract
+from react24.files.contract import CLIP_FRAMES, ROLES, StoreError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SessionFiles:
+    """Where one session's stream lies.
+
+    Attributes:
+        session: Its name.
+        features: Feature file.
+        normalized: Normalized file.
+        faces: Face track, which says which clips are dropped; None keeps all.
+    """
+
+    session: str
+    features: Path
+    normalized: Path
+    faces: Path | None = None
+
+
+DROPPED_DTYPE = np.dtype(
+    [
+        ("session", f"S{contract.NAME_BYTES}"),
+        ("clip", "<i4"),
+        ("start", "<i4"),
+        ("valid", "<f4", (len(ROLES),)),
+    ]
+)
+"""A clip that was dropped: which, its first frame, and the share of valid frames of each role."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The clips of one session.
+
+    Attributes:
+        kept: Clip number (from 1) and start frame of each.
+        dropped: Of ``DROPPED_DTYPE``.
+    """
+
+    kept: list[tuple[int, int]]
+    dropped: np.ndarray
+
+
+def clip_starts(frames: int, segments: np.ndarray | None = None) -> list[tuple[int, int]]:
+    """Clip number (from 1) and start frame of every full clip.
+
+    Args:
+        frames: Length T of the session.
+        segments: int (n, 3) of clip number, start, length for a release that comes in clips:
+            one clip a segment. Without it, clip k starts at 750 (k - 1).
+    """
+    if segments is not None:
+        return [(int(n), int(s)) for n, s, length in segments if length >= CLIP_FRAMES]
+    return [(k + 1, k * CLIP_FRAMES) for k in range(frames // CLIP_FRAMES)]
+
+
+def cut_session(files: SessionFiles, min_valid: float) -> Cut:
+    """Decide on the clips of a session.
+
+    Args:
+        files: Of any stream.
+        min_valid: Share of a clip's frames in which the faces of both must be known.
+
+    Raises:
+        StoreError: Files that are no such files, or of different lengths.
+    """
+    with contract.open_file(files.normalized, "normalized") as file:
+        frames = len(file[ROLES[0]]["valid"])
+        segments = file["segments"][:] if "segments" in file else None
+    clips = clip_starts(frames, segments)
+    partial = len(segments) - len(clips) if segments is not None else int(frames % CLIP_FRAMES > 0)
+    if partial:
+        logger.info("session %s: %d partial clip(s) dropped", files.session, partial)
+    known = _known_faces(files, frames)
+    shares = np.array([known[:, start : start + CLIP_FRAMES].mean(axis=1) for _, start in clips])
+    kept = [clip for clip, share in zip(clips, shares, strict=True) if share.min() >= min_valid]
+    dropped = [
+        (files.session.encode(), *clip, share)
+        for clip, share in zip(clips, shares, strict=True)
+        if share.min() < min_valid
+    ]
+    return Cut(kept, np.array(dropped, DROPPED_DTYPE))
+
+
+def _known_faces(files: SessionFiles, frames: int) -> np.ndarray:
+    """Where the face of each role is known, bool (2, T); everywhere without a face track."""
+    if files.faces is None:
+        return np.ones((len(ROLES), frames), bool)
+    with contract.open_file(files.faces, "faces") as file:
+        known = [file[role]["valid"][:] for role in ROLES]
+    if any(len(part) != frames for part in known):
+        raise StoreError(
+            f"{files.faces}: {len(known[0])} frames, but {files.normalized} has {frames}; run the "
+            "extraction of this session again"
+        )
+    return np.stack(known)
+
+
+def tell_dropped(session: str, cut: Cut, min_valid: float) -> None:
+    """Warn of what a session loses."""
+    for clip in cut.dropped:
+        logger.warning("session %s: %s", session, describe_dropped(clip, min_valid))
+    if not cut.kept and not len(cut.dropped):
+        logger.warning("session %s is shorter than one clip of 750 frames", session)
+    elif not cut.kept:
+        logger.warning("session %s: no clip is left", session)
+
+
+def describe_dropped(clip: np.void, min_valid: float) -> str:
+    """A sentence on a dropped clip, one of ``DROPPED_DTYPE``."""
+    begin, end = (int(clip["start"]) + n for n in (0, CLIP_FRAMES))
+    shares = ", ".join(
+        f"role {role} {share:.1%}" for role, share in zip(ROLES, clip["valid"], strict=True)
+    )
+    return (
+        f"clip {int(clip['clip'])} ({begin / contract.FPS:g} to {end / contract.FPS:g} s) is left "
+        f"out: the face is known in {shares} of its frames, and both need {min_valid:.0%} "
+        "(clips.min_valid)"
+    )

@@ -1,0 +1,301 @@
+"""Cutting sessions into 750-frame clips, and reading the clips of a split.
+
+A clips file holds person-clips in REACT's order: the L clips of role a, then the same L of role
+b. Direction i has speaker row i and listener row (i + L) mod 2L, so nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from react24.clips.plan import (
+    DROPPED_DTYPE,
+    SessionFiles,
+    cut_session,
+    describe_dropped,
+    tell_dropped,
+)
+from react24.errors import InputError
+from react24.files import contract
+from react24.files.contract import CLIP_FRAMES, ROLES, StoreError
+
+logger = logging.getLogger(__name__)
+
+NATIVE_STREAMS = ("graphau", "faceverse", "vggish", "swin", "mfcc", "logmel")
+"""Streams whose native values are kept beside the z-scores: they are targets, are scored, or are
+what a published model reads as they are."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """An open clips file.
+
+    Attributes:
+        index: (2L,) of ``store.INDEX_DTYPE``.
+        zscored: HDF5 dataset (2L, 750, D).
+        native: HDF5 dataset (2L, 750, D), None for streams that are not in ``NATIVE_STREAMS``.
+        valid: HDF5 dataset (2L, 750).
+        mean: HDF5 dataset (2L, D), of the session and role the row comes from.
+        std: HDF5 dataset (2L, D), likewise.
+        dropped: Full clips that were left out, of ``DROPPED_DTYPE``.
+        min_valid: Share of frames with a known face below which they were.
+    """
+
+    path: Path
+    stream: str
+    split: str
+    feature_names: tuple[str, ...]
+    pretrained: bool
+    weights: str
+    backend: str
+    index: np.ndarray
+    zscored: h5py.Dataset
+    native: h5py.Dataset | None
+    valid: h5py.Dataset
+    mean: h5py.Dataset
+    std: h5py.Dataset
+    dropped: np.ndarray
+    min_valid: float
+
+    @property
+    def rows(self) -> int:
+        """Number of person-clips, 2L."""
+        return len(self.index)
+
+    @property
+    def native_values(self) -> h5py.Dataset | RestoredValues:
+        """``native``; for streams that are kept as z-scores only, made from them on reading."""
+        return RestoredValues(self) if self.native is None else self.native
+
+
+class RestoredValues:
+    """Native values (2L, 750, D) of a stream whose z-scores alone are kept.
+
+    Read like a dataset. ``zscored * std + mean`` gives what was extracted but for float32
+    rounding; a channel that is constant in a session has its mean.
+    """
+
+    def __init__(self, clips: Clips):
+        self._zscored, self._mean, self._std = clips.zscored, clips.mean[:], clips.std[:]
+        self.shape, self.size, self.dtype = clips.zscored.shape, clips.zscored.size, np.dtype("f4")
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Rows, or (rows, frames)."""
+        rows = key[0] if isinstance(key, tuple) else key
+        mean, std = self._mean[rows][..., None, :], self._std[rows][..., None, :]
+        return self._zscored[key] * std + mean
+
+
+def listener_rows(rows: int) -> np.ndarray:
+    """Row of the listener for each direction: (i + L) mod 2L, int (2L,)."""
+    return np.roll(np.arange(rows), -(rows // 2))
+
+
+def window_clips(
+    sessions: Sequence[SessionFiles],
+    output: Path,
+    *,
+    stream: str,
+    split: str,
+    min_valid: float = 0.5,
+) -> None:
+    """Cut one stream of all sessions of a split into clips and write the clips file.
+
+    Args:
+        sessions: In the order of the sample sheet.
+        output: Clips file.
+        stream: Name of the stream.
+        split: Name of the split.
+        min_valid: A clip is dropped where the face track of either person is valid in a smaller
+            share of its frames than this.
+
+    Raises:
+        InputError: The split has no clip at all.
+        StoreError: The files of a session do not belong together.
+    """
+    plan = [(files, cut_session(files, min_valid)) for files in sessions]
+    for files, cut in plan:
+        tell_dropped(files.session, cut, min_valid)
+    length = sum(len(cut.kept) for _, cut in plan)
+    dropped = np.concatenate([cut.dropped for _, cut in plan]) if plan else np.empty(0)
+    if not length:
+        raise InputError(_no_clip(split, len(sessions), dropped, min_valid))
+    sources = {f.session: contract.sha256_file(f.normalized) for f in sessions}
+    config = {
+        "stream": stream,
+        "split": split,
+        "clip_frames": CLIP_FRAMES,
+        "min_valid": min_valid,
+    }
+    with contract.create(
+        output, schema="clips", created_by="window_clips", config=config, inputs=sources
+    ) as file:
+        row = 0
+        summary = _Summary()
+        for role in ROLES:
+            for files, cut in plan:
+                row = _write_role(file, files, cut.kept, role, row, length, summary)
+        file.create_dataset("dropped", data=dropped)
+        file.attrs["stream"] = stream
+        file.attrs["split"] = split
+        file.attrs["feature_names"] = json.dumps(list(summary.names))
+        file.attrs["pretrained"] = summary.pretrained
+        file.attrs["weights"] = "; ".join(sorted(summary.weights))
+        file.attrs["backend"] = "; ".join(sorted(summary.backends))
+    logger.info(
+        "%s, %s: %d clips of %d sessions, %d dropped",
+        *(stream, split, length, len(sessions), len(dropped)),
+    )
+
+
+def _no_clip(split: str, sessions: int, dropped: np.ndarray, min_valid: float) -> str:
+    if len(dropped):
+        return (
+            f"split {split}: none of its {sessions} sessions has a clip left. {len(dropped)} full "
+            f"clip(s) of {CLIP_FRAMES} frames were dropped, because the face of one of the two is "
+            f"known in less than {min_valid:.0%} of their frames. The first: session "
+            f"{dropped[0]['session'].decode()}, {describe_dropped(dropped[0], min_valid)}. Look at "
+            "the face tracks, lower clips.min_valid, or add sessions"
+        )
+    return (
+        f"split {split}: none of its {sessions} sessions has a full clip of {CLIP_FRAMES} frames "
+        "(30 s); add longer sessions or leave the split out"
+    )
+
+
+class _Summary:
+    """What all sessions of a split have in common, collected while writing."""
+
+    def __init__(self):
+        self.names: tuple[str, ...] = ()
+        self.pretrained = True
+        self.weights: set[str] = set()
+        self.backends: set[str] = set()
+
+    def add(self, features: contract.Features, where: str) -> None:
+        if self.names and features.feature_names != self.names:
+            raise StoreError(
+                f"{where}: its channels differ from those of the sessions before it; "
+                "rerun the extraction of this stream for all sessions"
+            )
+        self.names = features.feature_names
+        self.pretrained &= features.pretrained
+        self.weights.add(features.weights)
+        self.backends.add(features.backend)
+
+
+def _write_role(
+    file: h5py.File,
+    files: SessionFiles,
+    clips: list[tuple[int, int]],
+    role: str,
+    row: int,
+    length: int,
+    summary: _Summary,
+) -> int:
+    """Write the clips of one role of one session from ``row`` on; returns the next free row."""
+    with contract.open_file(files.normalized, "normalized") as opened:
+        subject = str(opened[role].attrs["subject"])
+    normalized = contract.read_features(files.normalized, "normalized")[role]
+    summary.add(normalized, f"{files.normalized}, role {role}")
+    native = None
+    if normalized.stream in NATIVE_STREAMS:
+        native = contract.read_features(files.features)[role]
+        if native.values.shape != normalized.values.shape:
+            raise StoreError(
+                f"{files.normalized}: shape {normalized.values.shape} differs from "
+                f"{native.values.shape} in {files.features}; rerun zscore_stream"
+            )
+    if row == 0:
+        _create_datasets(file, 2 * length, normalized.values.shape[1], native is not None)
+    for number, start in clips:
+        stop = start + CLIP_FRAMES
+        partner = (row + length) % (2 * length)
+        file["zscored"][row] = normalized.values[start:stop]
+        if native is not None:
+            file["native"][row] = native.values[start:stop]
+        file["valid"][row] = normalized.valid[start:stop]
+        file["mean"][row] = normalized.extra["mean"]
+        file["std"][row] = normalized.extra["std"]
+        file["index"][row] = (
+            files.session.encode(),
+            role.encode(),
+            subject.encode(),
+            partner,
+            number,
+            start,
+        )
+        row += 1
+    return row
+
+
+def _create_datasets(file: h5py.File, rows: int, channels: int, native: bool) -> None:
+    shape, chunks = (rows, CLIP_FRAMES, channels), (1, CLIP_FRAMES, channels)
+    file.create_dataset("zscored", shape, np.float32, chunks=chunks)
+    if native:
+        file.create_dataset("native", shape, np.float32, chunks=chunks)
+    file.create_dataset("valid", (rows, CLIP_FRAMES), bool)
+    file.create_dataset("mean", (rows, channels), np.float32)
+    file.create_dataset("std", (rows, channels), np.float32)
+    file.create_dataset("index", (rows,), contract.INDEX_DTYPE)
+
+
+@contextmanager
+def open_clips(path: str | Path) -> Iterator[Clips]:
+    """Open a clips file for reading.
+
+    Raises:
+        FileNotFoundError, StoreError: As ``store.open_file``.
+    """
+    with contract.open_file(path, "clips") as file:
+        yield Clips(
+            path=Path(path),
+            stream=str(file.attrs["stream"]),
+            split=str(file.attrs["split"]),
+            feature_names=tuple(json.loads(file.attrs["feature_names"])),
+            pretrained=bool(file.attrs["pretrained"]),
+            weights=str(file.attrs["weights"]),
+            backend=str(file.attrs["backend"]),
+            index=file["index"][:],
+            zscored=file["zscored"],
+            native=file.get("native"),
+            valid=file["valid"],
+            mean=file["mean"],
+            std=file["std"],
+            dropped=file["dropped"][:] if "dropped" in file else np.empty(0, DROPPED_DTYPE),
+            min_valid=float(contract.read_json(file, "config").get("min_valid", 0.0)),
+        )
+
+
+def check_same_index(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
+    """Refuse two files of a split that do not hold the same clips in the same order.
+
+    Args:
+        first: (2L,) of ``store.INDEX_DTYPE``.
+        second: likewise.
+        names: The two files, for the message.
+
+    Raises:
+        StoreError: Naming the first row that differs.
+    """
+    if len(first) != len(second):
+        raise StoreError(
+            f"{names[0]} has {len(first)} rows, {names[1]} has {len(second)}; "
+            "rerun window_clips for this split"
+        )
+    different = np.flatnonzero(first != second)
+    if len(different):
+        row = int(different[0])
+        raise StoreError(
+            f"{names[0]} and {names[1]} differ from row {row} on: {first[row]} against "
+            f"{second[row]}; rerun window_clips for this split"
+        )

@@ -1,0 +1,1 @@
+"""What one implements to extend react24: a stream, a model, a task of training."""

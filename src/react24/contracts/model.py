@@ -1,0 +1,302 @@
+"""Which models there are: their stages, what each reads and makes, and where its code lies.
+
+Nothing heavy is imported: the workflow asks the registry how to wire its rules. Code is named by
+entry points, ``package.module:function``, and imported when it is used. The ``type`` of a
+settings file is a name of ``BUILT_IN``, or the path of a Python file that defines ``MODEL``
+(``docs/add_a_model.md``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from react24.errors import InputError
+from react24.project.schema import nearest
+
+OUTPUTS = ("emotion", "coefficients")
+"""Streams that reactions can have: 25-D behaviour and 58-D 3DMM coefficients."""
+
+SAMPLING = "sampling"
+"""The part of a model's work that is no stage of training."""
+
+BUILT_IN = {
+    "belfusion": "react24.models.belfusion.settings:MODEL",
+    "regnn": "react24.models.regnn.settings:MODEL",
+    "tranvae": "react24.models.learning2listen.settings:MODEL",
+    "transvae": "react24.models.transvae.settings:MODEL",
+}
+"""Type -> where its ``ModelType`` is. Settings modules import no torch."""
+
+Space = Literal["native", "zscored"]
+
+
+def resolve(entry_point: str) -> Any:
+    """What an entry point names, mostly a function.
+
+    Raises:
+        InputError: Not of the form ``package.module:function``, or there is none.
+    """
+    module, _, name = entry_point.partition(":")
+    if not (module and name):
+        raise InputError(f"entry point {entry_point!r}: expected package.module:function")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise InputError(f"entry point {entry_point!r}: {error}") from error
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """What a stage of training, or sampling, reads besides the weights of earlier stages.
+
+    Attributes:
+        clips: The model's own name for an array -> (stream, ``native`` or ``zscored``).
+        appropriate: Whether it needs the matrix of appropriate reactions.
+        frames: Whether it needs the pictures of the faces.
+        frame_size: Their height and width, pixels.
+    """
+
+    clips: Mapping[str, tuple[str, Space]]
+    appropriate: bool = False
+    frames: bool = False
+    frame_size: int = 224
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Streams whose clips are read, once each, in order."""
+        return tuple(dict.fromkeys(stream for stream, _ in self.clips.values()))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training: one job, one ``model.safetensors``.
+
+    Attributes:
+        name: Its folder, e.g. ``vae``; the settings have a section of this name, with ``epochs``.
+        title: For messages, e.g. ``VAE of 50-frame windows``.
+        task: Entry point ``(StageContext) -> StageTask`` (``react24.contracts.task``).
+        needs: Earlier stages whose weights it reads.
+        sections: Keys of the settings that it depends on, ``training`` among them; a change of
+            another one does not train it again. None: all.
+    """
+
+    name: str
+    title: str
+    task: str
+    needs: tuple[str, ...] = ()
+    sections: tuple[str, ...] | None = None
+
+    def settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a model's settings that this stage depends on."""
+        wanted = settings if self.sections is None else ("type", "variant", *self.sections)
+        return {key: settings[key] for key in wanted if key in settings}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How published weights become ours; see ``docs/checkpoints.md``.
+
+    Attributes:
+        function: Entry point ``(settings mapping, {name: OfficialFile}, SplitClips or None) ->
+            {stage: tensors}``, for every stage, tensors as ``ModelType.load`` takes them.
+        files: Name of a file that is needed -> what it is.
+        optional: Name of a file that may be given -> what it is.
+        check: Entry point ``(settings mapping) -> str | None``: what in the settings keeps
+            published weights from being used. Imports nothing heavy.
+        fitted_on: Stage with a part that the files do not hold and ``function`` has to fit: it
+            is given the arrays of this stage, of the training clips, or None where this stage
+            has been converted before and its tensors do not count. None: nothing is fitted.
+    """
+
+    function: str
+    files: Mapping[str, str]
+    optional: Mapping[str, str] = field(default_factory=dict)
+    check: str | None = None
+    fitted_on: str | None = None
+
+    def find_problems(self, given: Iterable[str], settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the names of the files given, and with the settings."""
+        given, known = set(given), [*self.files, *self.optional]
+        accepted = "; ".join(f"{name}: {what}" for name, what in self.files.items())
+        accepted += "".join(f"; {name} (optional): {w}" for name, w in self.optional.items())
+        problems = [
+            f"file {name!r} is unknown; "
+            + (f"did you mean {near}? " if (near := nearest(name, known)) else "")
+            + f"Accepted: {accepted}"
+            for name in sorted(given - set(known))
+        ]
+        problems += [
+            f"file {name!r} is missing ({what})"
+            for name, what in self.files.items()
+            if name not in given
+        ]
+        found = resolve(self.check)(settings) if self.check else None
+        return problems + ([found] if found else [])
+
+    def name_files(self, files: str | Mapping[str, str]) -> dict[str, str]:
+        """Name -> path; a single path is that of the only file needed.
+
+        Raises:
+            InputError: A single path where several files are needed.
+        """
+        if not isinstance(files, str):
+            return dict(files)
+        if len(self.files) > 1:
+            raise InputError(
+                f"found the single path {files!r}; accepted is a path for each of "
+                f"{', '.join(self.files)}"
+            )
+        return dict.fromkeys(self.files, files)
+
+
+@dataclass(frozen=True)
+class ModelType:
+    """A kind of model; a configuration may hold several models of one type.
+
+    Attributes:
+        name: What weights files call it: for a built-in type the ``type`` of its settings.
+        title: As tables and pages call it.
+        stages: In the order of training; sampling loads all of them.
+        outputs: What its reactions have, out of ``OUTPUTS``.
+        settings: Entry point ``(mapping, where) -> settings`` with ``as_dict()``, a mapping that
+            reads back to the same settings; checks the settings file with the overrides merged
+            in, imports nothing heavy.
+        inputs: Entry point ``(settings mapping, part) -> StageInputs``; ``part`` is the name of
+            a stage, or ``sampling``, where all arrays are those of the speaker.
+        load: Entry point ``(settings mapping, {stage: tensors}) -> ReactionModel``.
+        convert: How official checkpoints are converted; None where there are none.
+        card: Its model card, relative to the root of the repository.
+    """
+
+    name: str
+    title: str
+    stages: tuple[Stage, ...]
+    outputs: tuple[str, ...]
+    settings: str
+    inputs: str
+    load: str
+    convert: Conversion | None = None
+    card: str | None = None
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for stage in self.stages:
+            unknown = [name for name in stage.needs if name not in seen]
+            if unknown:
+                raise ValueError(f"{self.name}: stage {stage.name} needs {unknown}, not before it")
+            seen.add(stage.name)
+        if len(seen) != len(self.stages) or not seen:
+            raise ValueError(f"{self.name}: needs stages with different names")
+        if SAMPLING in seen:
+            raise ValueError(f"{self.name}: {SAMPLING!r} cannot be the name of a stage")
+        if not self.outputs or not set(self.outputs) <= set(OUTPUTS):
+            raise ValueError(f"{self.name}: outputs must be out of {OUTPUTS}, not {self.outputs}")
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names of the stages in order."""
+        return tuple(stage.name for stage in self.stages)
+
+    def stage(self, name: str) -> Stage:
+        """A stage by name.
+
+        Raises:
+            InputError: There is none.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise InputError(
+            f"model {self.name} has no stage {name!r}; it has {', '.join(self.stage_names)}"
+        )
+
+    def read_settings(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Checked settings with all defaults, as JSON has them: tuples become lists.
+
+        Raises:
+            InputError: What is wrong with ``values``, called ``where``.
+        """
+        return json.loads(json.dumps(resolve(self.settings)(values, where).as_dict()))
+
+    def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
+        """What a stage, or ``sampling``, reads under these settings."""
+        return resolve(self.inputs)(settings, part)
+
+    def streams(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Every stream that training or sampling reads, once, in order."""
+        parts = (*self.stage_names, SAMPLING)
+        found = (stream for p in parts for stream in self.stage_inputs(settings, p).streams)
+        return tuple(dict.fromkeys(found))
+
+    def conversion_streams(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Streams whose training clips the conversion of published weights reads, if any."""
+        if self.convert is None or self.convert.fitted_on is None:
+            return ()
+        return self.stage_inputs(settings, self.convert.fitted_on).streams
+
+    def modules(self, *stages: str) -> tuple[str, ...]:
+        """Modules behind the named stages and behind sampling, for digests of the source."""
+        points = [self.settings, self.inputs, self.load, *(self.stage(s).task for s in stages)]
+        return tuple(dict.fromkeys(point.partition(":")[0] for point in points))
+
+
+def names() -> tuple[str, ...]:
+    """Names of the built-in types."""
+    return tuple(sorted(BUILT_IN))
+
+
+def is_file(kind: str) -> bool:
+    """Whether a ``type`` is the path of a Python file and not a name."""
+    return kind.endswith(".py")
+
+
+def get(kind: str, root: str | Path = ".") -> ModelType:
+    """A model type.
+
+    Args:
+        kind: The ``type`` of a settings file: a name, or the path of a Python file.
+        root: Folder that the path starts from.
+
+    Raises:
+        InputError: There is none, or the file cannot be used.
+    """
+    if is_file(kind):
+        return _from_file((Path(root) / kind).resolve())
+    if kind not in BUILT_IN:
+        raise InputError(
+            f"there is no model type {kind!r}; known: {', '.join(names())}, or the path of a "
+            "Python file that defines MODEL"
+        )
+    return resolve(BUILT_IN[kind])
+
+
+def folder_of(kind: str, root: str | Path = ".") -> Path | None:
+    """The folder of the Python file that a ``type`` names; None for a built-in one."""
+    return (Path(root) / kind).resolve().parent if is_file(kind) else None
+
+
+@cache
+def _from_file(path: Path) -> ModelType:
+    """The ``MODEL`` of a file, imported under its own name so that entry points find it."""
+    if not path.is_file():
+        raise InputError(f"model type {path}: no such file")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.import_module(path.stem)
+    found = getattr(module, "__file__", None)
+    if found is None or Path(found).resolve() != path:
+        raise InputError(
+            f"model type {path}: a module called {path.stem} exists already ({found}); rename "
+            "the file"
+        )
+    model = getattr(module, "MODEL", None)
+    if not isinstance(model, ModelType):
+        raise InputError(f"model type {path}: the file must define MODEL, a ModelType")
+    return model

@@ -1,0 +1,1 @@
+"""FRRea, the realism of rendered frames."""

@@ -1,0 +1,1 @@
+"""BeLFusion: a VAE of behaviour windows and latent diffusion."""

@@ -1,0 +1,1 @@
+"""Learning2Listen, the model that configurations call ``tranvae``."""

@@ -1,0 +1,1 @@
+"""REGNN: a reversible graph network of appropriate reactions."""

@@ -1,0 +1,1 @@
+"""Trans-VAE, the REACT baseline with a transformer and a VAE."""

@@ -1,0 +1,1 @@
+"""What a run is about: its settings and its sample sheet."""

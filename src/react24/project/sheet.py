@@ -1,0 +1,324 @@
+"""The sample sheet: one row per session, read and checked as a whole before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from react24.errors import InputError, InputErrors
+from react24.project import schema as schemas
+from react24.project.choices import DEFAULT, ChoiceError, Choices, parse_choices
+from react24.project.config import Settings, count
+from react24.project.near_names import question_names
+from react24.project.sheet_files import (
+    check_files_of,
+    check_repeated_files,
+    find_on_disk,
+    list_uses,
+)
+from react24.project.sheet_text import SEPARATORS, read_text
+from react24.project.splits import conflicts
+from react24.workflow.paths import NO_PLACEHOLDERS, PLACEHOLDER
+
+ROLES = ("a", "b")
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a session.
+
+    Attributes:
+        role: ``a`` or ``b``.
+        subject: Who it is.
+        role_name: The site's own name for the role; ``a`` or ``b`` where it has none.
+        video: Path, starting with ``corpus.root``.
+        audio: Path of the file the sound is read from; equal to ``video`` where the sheet names
+            none.
+        choices: How the recording is read.
+    """
+
+    role: str
+    subject: str
+    role_name: str
+    video: Path
+    audio: Path
+    choices: Choices = DEFAULT
+
+
+@dataclass(frozen=True)
+class Session:
+    """One row of the sample sheet.
+
+    Attributes:
+        session: Name.
+        split: train, val, test, or auto where it is not decided yet.
+        a: The first person.
+        b: The second person.
+        site: Site or corpus.
+        row: Row of the sheet as a spreadsheet counts, from 1.
+    """
+
+    session: str
+    split: str
+    a: Person
+    b: Person
+    site: str
+    row: int
+
+    @property
+    def people(self) -> tuple[Person, Person]:
+        """Both persons, a first."""
+        return self.a, self.b
+
+    @property
+    def subjects(self) -> tuple[str, str]:
+        """Who the two persons are."""
+        return self.a.subject, self.b.subject
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Cells of one line: column -> text, stripped; absent columns are empty."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+@dataclass
+class InspectedSheet:
+    """What could be made of a sheet.
+
+    Attributes:
+        sessions: Of the rows without a bad cell.
+        problems: What is wrong, each naming the sheet and mostly the row.
+        warnings: What deserves a look.
+    """
+
+    sessions: list[Session] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> InspectedSheet:
+    """Read and check a sample sheet.
+
+    Text with a header, its columns separated by tabs (or, as some spreadsheets save it, by
+    semicolons or commas); lines that start with ``#`` and blank lines are skipped. Encodings, line
+    ends and quotation marks: ``react24.project.sheet_text``. Columns:
+    ``workflow/schemas/sessions.schema.yaml``.
+
+    Args:
+        path: The sheet.
+        settings: For ``corpus.root``, ``corpus.name`` and ``demo.enabled``.
+        check_files: Also look at the files: there, readable, none used twice. Only the process
+            that starts a run needs to.
+
+    Returns:
+        Sessions in the order of rows, and all that is wrong or deserves a look.
+
+    Raises:
+        InputError: Not even the header can be understood.
+    """
+    path, sheet = Path(path), InspectedSheet()
+    problems, warnings = [], []
+    rows = _read_rows(path, problems, warnings)
+    for row in rows:
+        found = _check_cells(row)
+        problems += [f"row {row.number}, {problem}" for problem in found]
+        if not found:
+            sheet.sessions.append(_make_session(row, settings))
+    problems += _check_repeated_names(rows)
+    # A row with a bad path still says who is in which split.
+    splits = schemas.load_schema("sessions")["properties"]["split"]["enum"]
+    told = [row for row in rows if row.cells["split"] in splits]
+    sheet.problems += [f"{path}: {problem}" for problem in conflicts(_make_all(told, settings))]
+    names = [(row.number, row.cells["session"]) for row in rows]
+    warnings += question_names("session", names)
+    people = [(row.number, row.cells[f"subject_{role}"]) for row in rows for role in ROLES]
+    warnings += question_names("subject", people)
+    uses = list_uses(sheet.sessions)
+    problems += check_repeated_files(uses, settings, follow_links=check_files, warnings=warnings)
+    if check_files:
+        problems += check_files_of(uses, settings)
+    sheet.problems = [f"{path}, {problem}" for problem in problems] + sheet.problems
+    sheet.warnings = [f"{path}, {warning}" for warning in warnings]
+    return sheet
+
+
+def _read_rows(path: Path, problems: list[str], warnings: list[str]) -> list[_Row]:
+    """Rows under a good header.
+
+    Raises:
+        InputError: Unreadable, empty, or separated by blanks.
+        InputErrors: Missing, unknown or repeated columns: the rows cannot be understood.
+    """
+    sheet = read_text(path, schemas.load_schema("sessions")["properties"])
+    problems += sheet.problems
+    warnings += sheet.warnings
+    if not sheet.rows:
+        raise InputError(f"sample sheet {path}: it is empty; accepted is a header and one row each")
+    (number, header), *lines = sheet.rows
+    columns = [cell.casefold() for cell in header]
+    while columns and not columns[-1]:  # spreadsheets keep emptied columns
+        columns.pop()
+    _check_header(f"{path}, row {number}", columns)
+    if not lines and not problems:
+        problems.append("there is no row under the header; accepted is one per session")
+    rows = []
+    for number, cells in lines:
+        if stray := _explain_stray(columns, cells, SEPARATORS[sheet.separator]):
+            problems.append(f"row {number}: {stray}")
+            continue
+        padded = cells + [""] * (len(columns) - len(cells))
+        named = {column: cell for column, cell in zip(columns, padded, strict=False) if column}
+        named["split"] = named["split"].casefold()
+        rows.append(_Row(number, named))
+    return rows
+
+
+def _explain_stray(columns: list[str], cells: list[str], separators: str) -> str:
+    """What is wrong with text that stands under no column; empty where there is none."""
+    if any(cells[len(columns) :]):
+        filled = max(i for i, cell in enumerate(cells, start=1) if cell)
+        return (
+            f"found {filled} cells; accepted are {len(columns)}, one per column of the header, "
+            f"set apart by {separators}"
+        )
+    nameless = [cell for column, cell in zip(columns, cells, strict=False) if cell and not column]
+    return f"found {nameless[0]!r} in a column without a name" if nameless else ""
+
+
+def _check_header(where: str, columns: list[str]) -> None:
+    schema = schemas.load_schema("sessions")
+    known = list(schema["properties"])
+    problems = []
+    for column in filter(None, dict.fromkeys(columns)):
+        if columns.count(column) > 1:
+            problems.append(f"{where}: column {column!r} is there {columns.count(column)} times")
+        if column not in known:
+            near = schemas.nearest(column, known)
+            hint = f"did you mean {near}? " if near else ""
+            problems.append(f"{where}: unknown column {column!r}; {hint}Known: {', '.join(known)}")
+    for column in schema["required"]:
+        if column not in columns:
+            problems.append(f"{where}: column {column!r} is missing; found: {', '.join(columns)}")
+    if problems:
+        raise InputErrors(f"{where}: {count(problems)}", problems)
+
+
+def _check_cells(row: _Row) -> list[str]:
+    """Problems of single cells and of cells of one row together, without looking at files."""
+    schema = schemas.load_schema("sessions")
+    problems = []
+    for column, part in schema["properties"].items():
+        cell = row.cells.get(column, "")
+        if not cell:
+            if column in schema["required"]:
+                problems.append(f"column {column}: the cell is empty; {part['description']}")
+            continue
+        if "enum" in part and cell not in part["enum"]:
+            near = schemas.nearest(cell, part["enum"])
+            hint = f" (did you mean {near}?)" if near else ""
+            accepted = ", ".join(part["enum"])
+            problems.append(f"column {column}: found {cell!r}; accepted: {accepted}{hint}")
+        if "pattern" in part and not re.search(part["pattern"], cell):
+            accepted = schemas.explain_pattern(part["pattern"])
+            hint = _explain_spreadsheet(cell)
+            problems.append(
+                f"column {column}: found {schemas.show(cell)}; accepted: {accepted}{hint}"
+            )
+        if column.startswith(("video_", "audio_")):
+            problems += [f"column {column}: {problem}" for problem in _check_path(cell)]
+    for role in ROLES:
+        try:
+            parse_choices(row.cells, role)
+        except ChoiceError as error:
+            problems += error.problems
+    if row.cells.get("subject_a") and row.cells.get("subject_a") == row.cells.get("subject_b"):
+        problems.append(
+            f"columns subject_a, subject_b: found {row.cells['subject_a']!r} in both; accepted are "
+            f"two different persons"
+        )
+    return problems
+
+
+def _explain_spreadsheet(cell: str) -> str:
+    """A hint where a spreadsheet has made something else of a name."""
+    number = re.fullmatch(r"\d+([.,]\d+)?E[+-]?\d+", cell, re.IGNORECASE)
+    date = re.fullmatch(r"\d{1,4}/\d{1,2}(/\d{1,4})?|\d{1,2}\. ?[^\W\d]{3,9}\.?( \d{2,4})?", cell)
+    if number or date or cell.startswith("#"):
+        return " (a spreadsheet seems to have changed it: format the column as text, type it again)"
+    return ""
+
+
+def _check_path(cell: str) -> list[str]:
+    accepted = "accepted is a path below corpus.root, such as session01/a.mp4"
+    if "\\" in cell:
+        return [f"found {cell!r} with backslashes; use / between folders"]
+    if any(ord(character) < 32 for character in cell):
+        return [f"found {cell!r} with control characters; {accepted}"]
+    path = PurePosixPath(cell)
+    if path.is_absolute() or cell.startswith("~") or re.match(r"[A-Za-z]:", cell):
+        return [f"found {cell!r}, an absolute path; {accepted} (set corpus.root, or link to it)"]
+    if ".." in path.parts:
+        return [f"found {cell!r}, which may leave the corpus; {accepted}, without '..'"]
+    if re.search(PLACEHOLDER, cell):
+        return [f"found {cell!r}; {NO_PLACEHOLDERS}"]
+    return []
+
+
+def _make_all(rows: list[_Row], settings: Settings) -> list[Session]:
+    named = [row for row in rows if row.cells["subject_a"] and row.cells["subject_b"]]
+    return [_make_session(row, settings) for row in named]
+
+
+def _make_session(row: _Row, settings: Settings) -> Session:
+    def on_disk(cell: str) -> Path:
+        return find_on_disk(settings.root, Path(settings["corpus"]["root"]), cell)
+
+    people = []
+    for role in ROLES:
+        video = on_disk(row.cells[f"video_{role}"])
+        audio = row.cells.get(f"audio_{role}", "")
+        people.append(
+            Person(
+                role=role,
+                subject=row.cells[f"subject_{role}"],
+                role_name=row.cells.get(f"role_{role}", "") or role,
+                video=video,
+                audio=on_disk(audio) if audio else video,
+                choices=_choices(row, role),
+            )
+        )
+    return Session(
+        session=row.cells["session"],
+        split=row.cells["split"],
+        a=people[0],
+        b=people[1],
+        site=row.cells.get("site", "") or settings["corpus"]["name"],
+        row=row.number,
+    )
+
+
+def _choices(row: _Row, role: str) -> Choices:
+    try:
+        return parse_choices(row.cells, role)
+    except ChoiceError:  # told by `_check_cells`
+        return DEFAULT
+
+
+def _check_repeated_names(rows: list[_Row]) -> list[str]:
+    first: dict[str, _Row] = {}
+    problems = []
+    for row in rows:
+        name = row.cells.get("session", "")
+        # Some file systems do not tell upper case from lower case.
+        before = first.setdefault(name.casefold(), row)
+        if name and before is not row:
+            problems.append(
+                f"row {row.number}, column session: found {name!r}, which row {before.number} has "
+                f"as {before.cells['session']!r}; accepted are names used once, case aside"
+            )
+    return problems

@@ -1,0 +1,1 @@
+"""Reactions, sampled from trained models or made by the baselines."""

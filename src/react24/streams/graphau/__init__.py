@@ -1,0 +1,1 @@
+"""The 25-D emotion stream, a file per backend."""

@@ -1,0 +1,1 @@
+"""Weights files: where they come from, how they are read without running anything in them."""

@@ -1,0 +1,1 @@
+"""What the Snakemake workflow asks the library: digests of code, paths, failures."""

@@ -1,0 +1,232 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from react24.cli import steps
+from react24.errors import InputError
+from react24.files import contract
+from react24.project.config import load_settings
+
+REPOSITORY = Path(__file__).parents[2]
+HEADER = ["session", "split", "video_a", "video_b", "subject_a", "subject_b"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of two sessions whose files pass for readable."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "videos").mkdir()
+    rows = [HEADER]
+    for i, split in ((1, "train"), (2, "auto")):
+        rows.append([f"s{i}", split, f"{i}a.mp4", f"{i}b.mp4", f"p{i}", f"q{i}"])
+        for role in "ab":
+            (tmp_path / "videos" / f"{i}{role}.mp4").touch()
+    (tmp_path / "sessions.tsv").write_text("\n".join("\t".join(row) for row in rows))
+    (tmp_path / "mine.yaml").write_text(
+        "sessions: sessions.tsv\ncorpus: {root: videos}\ndemo: {enabled: false}\nmodels: {}\n"
+        "split: {train: 0.0, val: 0.0, test: 1.0}\nfaces: {max_gap: 7}\n"
+    )
+    monkeypatch.setattr("react24.media.probe.check_readable", lambda path, **what: [])
+    return tmp_path
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Put a recorder in place of a library function."""
+
+    def replace(target):
+        calls = []
+        monkeypatch.setattr(target, lambda *a, **k: calls.append((a, k)))
+        return calls
+
+    return replace
+
+
+def test_check_lists_sessions_and_splits(project, capsys):
+    assert steps.main(["check", "--quick", "--config", "mine.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "s2       3    test   p2         q2" in out
+    assert "2 session(s): train 1, val 0, test 1. No problems found." in out
+
+
+def test_check_tells_every_problem_and_fails(project, capsys):
+    (project / "mine.yaml").write_text((project / "mine.yaml").read_text() + "sed: 3\n")
+    (project / "videos" / "2b.mp4").unlink()
+    assert steps.main(["check", "--quick", "--config", "mine.yaml"]) == 1
+    err = capsys.readouterr().out
+    assert "mine.yaml: sed: unknown key; did you mean seed?" in err
+    assert "row 3, column video_b: videos/2b.mp4: no such file" in err
+
+
+def test_missing_configuration_is_an_error(project, capsys):
+    assert steps.main(["check", "--config", "none.yaml"]) == 1
+    assert "none.yaml: cannot be read" in capsys.readouterr().err
+
+
+def test_probe_passes_files_and_settings_on(project, called):
+    calls = called("react24.media.probe.probe_session")
+    words = "probe a.mp4 b.mp4 -o m.h5 --audio-b b.wav --subject-a anna --config mine.yaml"
+    assert steps.main(words.split()) == 0
+    ((output,), options) = calls[0]
+    assert output == Path("m.h5")
+    assert options["roles"]["a"].subject == "anna"
+    assert options["roles"]["a"].audio is None
+    assert options["roles"]["b"].audio == Path("b.wav")
+    assert options["tolerate_damage"] is False
+
+
+def test_track_takes_its_limits_from_the_configuration(project, called):
+    calls = called("react24.faces.track.track_session")
+    assert steps.main(["track", "m.h5", "-o", "f.h5", "--config", "mine.yaml"]) == 0
+    (places, options) = calls[0]
+    assert places == (Path("m.h5"), Path("f.h5"))
+    assert (options["max_gap"], options["max_missing"]) == (7, 0.2)
+    assert options["model"] == "mediapipe"
+
+
+@pytest.mark.parametrize(
+    ("stream", "target"),
+    [
+        ("graphau", "react24.streams.from_faces.extract_from_faces"),
+        ("wav2vec2", "react24.streams.from_sound.extract_from_sound"),
+        ("mfcc", "react24.streams.from_sound.extract_from_sound"),
+        ("logmel", "react24.streams.from_sound.extract_from_sound"),
+    ],
+)
+def test_extract_chooses_by_stream(project, called, stream, target):
+    calls = called(target)
+    assert steps.main(["extract", stream, "in.h5", "-o", "out.h5", "--config", "mine.yaml"]) == 0
+    (places, options) = calls[0]
+    assert places == (stream, Path("in.h5"), Path("out.h5"))
+    assert options["settings"] == load_settings({}, REPOSITORY)["streams"][stream]
+
+
+def test_a_stream_of_pictures_takes_two_files(project, called, capsys):
+    calls = called("react24.streams.from_pictures.extract_from_pictures")
+    words = ["extract", "swin", "faces.h5", "-o", "out.h5", "--config", "mine.yaml"]
+    assert steps.main(words) == 1
+    assert "give --media too" in capsys.readouterr().err
+    assert steps.main([*words, "--media", "media.h5"]) == 0
+    ((places, options),) = calls
+    assert places == ("swin", Path("media.h5"), Path("faces.h5"), Path("out.h5"))
+    assert options["settings"] == {"enabled": None, "weights": "random", "seed": 0}
+
+
+def test_fetch_weights(project, called, capsys):
+    calls = called("react24.weights.registry.fetch")
+    assert steps.main(["fetch-weights", "vggish", "--folder", "w"]) == 0
+    assert calls == [(("vggish", Path("w")), {})]
+    assert steps.main(["fetch-weights"]) == 0
+    assert "wav2vec2-base" in capsys.readouterr().out
+
+
+def with_model(project, checkpoint=""):
+    models = (REPOSITORY / "config" / "models" / "belfusion.yaml").read_text()
+    (project / "config" / "models").mkdir(parents=True)
+    (project / "config" / "models" / "belfusion.yaml").write_text(models)
+    entry = f"{{belfusion: {{variant: official{checkpoint}}}}}"
+    text = (project / "mine.yaml").read_text().replace("models: {}", f"models: {entry}")
+    (project / "mine.yaml").write_text(text)
+    return ["convert-checkpoint", "belfusion", "--config", "mine.yaml", "-o", "out"]
+
+
+def test_convert_checkpoint_takes_files_by_name(project, called):
+    calls = called("react24.models.convert.convert_checkpoint")
+    command = with_model(project)
+    files = ["--file", "vae=1.pth", "--file", "ldm=b/2.pth", "--clips", "graphau=c.h5"]
+    assert steps.main([*command, *files]) == 0
+    ((settings, found, output), options) = calls[0]
+    assert settings["variant"] == "official"
+    assert found == {"vae": Path("1.pth"), "ldm": Path("b/2.pth")}
+    assert output == {"vae": Path("out/vae"), "ldm": Path("out/ldm")}
+    assert options["clips"] == {"graphau": Path("c.h5")}
+
+
+def test_convert_checkpoint_takes_the_files_of_the_configuration(project, called):
+    calls = called("react24.models.convert.convert_checkpoint")
+    for name in "12":
+        (project / name).touch()
+    assert steps.main(with_model(project, ", checkpoint: {vae: '1', ldm: '2'}")) == 0
+    assert calls[0][0][1] == {"vae": Path("1"), "ldm": Path("2")}
+
+
+def test_convert_checkpoint_explains_wrong_use(project, capsys):
+    command = with_model(project)
+    assert steps.main([*command, "--file", "1.pth"]) == 1
+    assert steps.main([*command, "--file", "vae=1.pth", "--file", "2.pth"]) == 1
+    assert steps.main([*command, "--file", "vae=1.pth"]) == 1
+    assert steps.main(["convert-checkpoint", "regn", *command[2:]]) == 1
+    assert steps.main([*command, "--file", "vae=mine.yaml", "--file", "ldm=2.pth"]) == 1
+    err = capsys.readouterr().err
+    for words in (
+        "found the single path '1.pth'; accepted is a path for each of vae, ldm",
+        "--file: found '2.pth'; accepted is NAME=PATH",
+        "file 'ldm' is missing",
+        "the configuration has no model 'regn'; it has belfusion",
+        "mine.yaml: this is text, beginning with 'sessions: sessions.tsv",
+    ):
+        assert words in err
+
+
+def test_show_prints_the_contract(tmp_path, capsys):
+    path = tmp_path / "x.h5"
+    features = contract.Features(
+        np.zeros((5, 2), np.float32), np.ones(5, bool), ("one", "two"), "graphau", "landmarks", True
+    )
+    contract.write_features(path, {"a": features}, subjects={"a": "anna"}, created_by="test")
+    assert steps.main(["show", str(path)]) == 0
+    out = capsys.readouterr().out
+    for line in ("schema features, version 1", "a/features: float32 (5, 2)", "@subject = anna"):
+        assert line in out
+
+
+def test_show_refuses_other_files(tmp_path, capsys):
+    path = tmp_path / "x.h5"
+    path.write_text("no")
+    assert steps.main(["show", str(path)]) == 1
+    assert steps.main(["show", str(tmp_path / "gone.h5")]) == 1
+    err = capsys.readouterr().err
+    assert "not a readable HDF5 file" in err
+    assert "no such file" in err
+
+
+def test_other_errors_are_not_hidden(project, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("react24.project.load.inspect_project", broken)
+    with pytest.raises(ZeroDivisionError):
+        steps.main(["check", "--config", "mine.yaml"])
+
+
+def test_input_errors_become_messages(project, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise InputError("a.mp4: at 3.1 s")
+
+    monkeypatch.setattr("react24.media.probe.probe_session", refuse)
+    assert steps.main(["probe", "a.mp4", "b.mp4", "-o", "m.h5", "--config", "mine.yaml"]) == 1
+    assert "react24 probe: a.mp4: at 3.1 s" in capsys.readouterr().err
+
+
+def test_python_m_react24_starts_light():
+    code = "import sys, react24.cli.steps as c; c.make_parser(); sys.exit('numpy' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )
+    command = [sys.executable, "-m", "react24", "--help"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    for name in (
+        "check",
+        "probe",
+        "track",
+        "extract",
+        "fetch-weights",
+        "convert-checkpoint",
+        "show",
+    ):
+        assert name in result.stdout

@@ -1,0 +1,48 @@
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_stream_and_schema_is_in_the_data_dictionary():
+    from react24.files.contract import SCHEMAS
+    from react24.project.schema import load_schema
+
+    text = (ROOT / "docs/data_dictionary.md").read_text(encoding="utf-8")
+    missing = [name for name in SCHEMAS if f"schema `{name}`" not in text]
+    assert not missing
+    streams = list(load_schema("config")["properties"]["streams"]["properties"])
+    assert len(streams) > 4
+    assert not [name for name in streams if f"| `{name}` |" not in text]
+
+
+def test_every_benchmark_is_explained():
+    text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    missing = [path.name for path in ROOT.glob("benchmarks/*.py") if path.name not in text]
+    assert not missing
+
+
+def test_every_published_file_that_a_model_takes_is_listed():
+    from react24.contracts import model as registry
+
+    text = (ROOT / "docs/checkpoints.md").read_text(encoding="utf-8")
+    expected = [
+        f"| `{kind.name}` | `{name}` | {what} | {needed} |"
+        for kind in map(registry.get, registry.names())
+        if kind.convert
+        for files, needed in ((kind.convert.files, "yes"), (kind.convert.optional, "no"))
+        for name, what in files.items()
+    ]
+    table = text.partition("## Which files")[2].partition("##")[0].splitlines()
+    assert [line for line in table if line.startswith("| `")] == expected

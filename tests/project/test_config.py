@@ -1,0 +1,499 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from react24.contracts import model as registry
+from react24.contracts.model import StageInputs
+from react24.errors import InputError, InputErrors
+from react24.project.config import (
+    SOUND_STREAMS,
+    load_settings,
+    read_config,
+    resolve_model,
+)
+from react24.project.schema import load_schema, read_yaml, walk_keys
+from react24.streams.from_sound import SOUND_EXTRACTORS
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = REPOSITORY / "config" / "config.yaml"
+KEYS = dict(walk_keys(load_schema("config")))
+
+
+def problems_of(config, root=REPOSITORY):
+    with pytest.raises(InputErrors) as error:
+        load_settings(config, root)
+    return error.value.problems
+
+
+def only_problem(config, root=REPOSITORY):
+    problems = problems_of(config, root)
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project folder with one model of two settings files."""
+    folder = tmp_path / "config" / "models"
+    folder.mkdir(parents=True)
+    official = (REPOSITORY / "config" / "models" / "belfusion.yaml").read_text()
+    (folder / "belfusion.yaml").write_text(official)
+    return tmp_path
+
+
+# The schemas themselves
+
+
+@pytest.mark.parametrize("name", ["config", "sessions", "model"])
+def test_schemas_are_valid(name):
+    jsonschema.Draft202012Validator.check_schema(load_schema(name))
+
+
+def test_every_key_is_described_and_typed_and_has_a_default():
+    for path, part in KEYS.items():
+        assert part["description"], path
+        assert "type" in part, path
+        assert "default" in part or path == "models.<name>", path
+
+
+def test_defaults_and_examples_keep_to_the_schema():
+    for path, part in KEYS.items():
+        if part["type"] == "object":
+            continue
+        for value in (part["default"], *part["examples"]):
+            jsonschema.validate(value, part)
+            assert path  # a failure above names the value; this names the key
+
+
+def test_defaults_are_those_of_the_working_configuration():
+    """Deleting a line of config/config.yaml changes nothing but the models and their demo."""
+    written = read_config(CONFIG)
+    assert {"belfusion", "tranvae", "regnn_vggish", "regnn_w2v2"} == written["models"].keys()
+    models = {}
+    for name, entry in written["models"].items():
+        entry.pop("overrides", None)
+        del entry["preset"]
+        path = entry.pop("settings")
+        if Path(path).stem != name:  # the file's name does not follow from the model's
+            entry["settings"] = path
+        models[name] = {key: value for key, value in entry.items() if key == "settings"}
+    del written["streams"]["wav2vec2"]["window"]  # fits the length of the demo sessions
+    expected = load_settings({"models": models}, REPOSITORY)
+    assert load_settings(written, REPOSITORY).values == expected.values
+    assert load_settings({}, REPOSITORY).values == expected.values | {
+        "models": {"belfusion": expected["models"]["belfusion"]}
+    }
+
+
+TYPES = {"integer": "whole number", "array": "list", "boolean": "true/false"}
+TYPES |= {"string": "text", "object": "mapping"}
+
+
+def yaml_text(value):
+    return json.dumps(value).replace('"', "")
+
+
+def table_row(path, part):
+    """A line of the table in config/README.md."""
+    kinds = [part["type"]] if isinstance(part["type"], str) else part["type"]
+    kind = " or ".join(TYPES.get(kind, kind) for kind in kinds)
+    choices = part.get("enum") or part.get("items", {}).get("enum")
+    if choices:
+        kind += ": " + ", ".join(choices)
+    default = yaml_text(part["default"])
+    example = yaml_text(part["examples"][0])
+    return f"| `{path}` | {kind} | `{default}` | {part['description']} | `{example}` |"
+
+
+def test_every_key_is_in_the_readme_as_the_schema_has_it():
+    text = (REPOSITORY / "config" / "README.md").read_text()
+    rows = [table_row(p, part) for p, part in KEYS.items() if "examples" in part]
+    assert len(rows) > 25
+    missing = [row for row in rows if row not in text]
+    assert not missing, "put into config/README.md:\n" + "\n".join(missing)
+    table = text.partition("## Keys of")[2].splitlines()
+    assert [line for line in table if line.startswith("| `")] == rows
+
+
+def test_every_column_of_the_sheet_is_in_the_readme():
+    text = (REPOSITORY / "config" / "README.md").read_text()
+    schema = load_schema("sessions")
+    for name, part in schema["properties"].items():
+        needed = "yes" if name in schema["required"] else "no"
+        assert f"| `{name}` | {needed} | {part['description']} |" in text
+
+
+# What is accepted
+
+
+def test_empty_configuration_takes_all_defaults():
+    settings = load_settings({}, REPOSITORY)
+    assert settings["faces"] == {
+        "max_gap": 12, "max_missing": 0.2, "model": "mediapipe", "share_neutral": True,
+    }  # fmt: skip
+    assert settings["sampling"]["seeds"] == [0, 1, 2]
+    assert settings.models["belfusion"]["variant"] == "fixed"
+    assert settings.sheet == REPOSITORY / "config" / "sessions.tsv"
+
+
+def test_section_with_all_keys_commented_out_counts_as_empty():
+    assert load_settings({"faces": None}, REPOSITORY)["faces"]["max_gap"] == 12
+
+
+def test_no_models_is_a_choice():
+    assert load_settings({"models": {}}, REPOSITORY).models == {}
+
+
+def test_whole_numbers_serve_as_numbers_and_come_out_the_same():
+    config = {"split": {"train": 1, "val": 0, "test": 0}}
+    found = load_settings(config, REPOSITORY)["split"]
+    assert json.dumps(found) == '{"train": 1.0, "val": 0.0, "test": 0.0}'
+
+
+def test_settings_are_jsonable_and_independent_of_the_input():
+    config = read_config(CONFIG)
+    before = json.dumps(config)
+    settings = load_settings(config, REPOSITORY)
+    json.dumps([settings.values, settings.models])
+    settings.values["faces"]["max_gap"] = 99
+    settings.values["sampling"]["seeds"].append(99)
+    assert json.dumps(config) == before
+    assert load_settings({}, REPOSITORY)["sampling"]["seeds"] == [0, 1, 2]
+
+
+def test_jobs_get_the_same_settings_without_checks():
+    config = read_config(CONFIG)
+    checked = load_settings(config, REPOSITORY)
+    assert load_settings(config, REPOSITORY, check=False) == checked
+
+
+def test_splits_that_a_run_needs():
+    def needed(**config):
+        return load_settings(config, REPOSITORY).needed_splits
+
+    assert needed() == ("train", "test")
+    assert needed(models={}, baselines=["GT"]) == ("test",)
+    assert needed(models={}, baselines=["MeanSeq"], sampling={"split": ["val"]}) == ("train", "val")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"faces": {"max_gpa": 3}}, ["faces.max_gpa: unknown key", "did you mean faces.max_gap?"]),
+        ({"sesions": "x.tsv"}, ["sesions: unknown key", "did you mean sessions?"]),
+        ({"max_gap": 3}, ["max_gap: unknown key", "did you mean faces.max_gap?"]),
+        ({"qqqqqq": 3}, ["qqqqqq: unknown key; Accepted at the top: sessions"]),
+        ({"faces": {"max_gap": "3"}}, ["faces.max_gap: found '3'", "a whole number"]),
+        ({"faces": {"max_gap": True}}, ["faces.max_gap: found true", "a whole number"]),
+        ({"faces": {"max_gap": -1}}, ["faces.max_gap: found -1", "a number from 0"]),
+        ({"faces": {"max_missing": "1e-3"}}, ["found '1e-3'", "write 1.0e-3"]),
+        ({"faces": {"max_missing": 2}}, ["faces.max_missing: found 2.0", "up to 1"]),
+        ({"faces": {"model": "face-landmaker"}}, ["faces.model", "did you mean face-landmarker?"]),
+        ({"faces": {"model": "gone.task"}}, ["faces.model: found 'gone.task'", "the path of a"]),
+        ({"faces": [1]}, ["faces: found [1]", "a mapping"]),
+        ({"metrics": {"space": "natve"}}, ["metrics.space: found 'natve'", "did you mean native?"]),
+        ({"sampling": {"seeds": []}}, ["sampling.seeds: found []", "not empty"]),
+        ({"sampling": {"seeds": [1, 1]}}, ["sampling.seeds", "without repetitions"]),
+        ({"sampling": {"seeds": [0, -1]}}, ["sampling.seeds[1]: found -1"]),
+        ({"sampling": {"split": "test"}}, ["sampling.split: found 'test'", "a list"]),
+        ({"baselines": ["Mimic"]}, ["baselines[0]: found 'Mimic'", "Mime"]),
+        ({"split": {"train": 0.5}}, ["split: found train 0.5", "add up to 0.9", "add up to 1"]),
+        ({"corpus": {"name": "../x"}}, ["corpus.name: found '../x'", "letters"]),
+        ({"corpus": {"root": "elsewhere"}}, ["demo.enabled: found true", "'elsewhere'"]),
+        ({"appropriate": {"matrix": "m.npy"}}, ["appropriate.matrix: found 'm.npy'", "dtw"]),
+        (
+            {"streams": {"vggish": {"weights": "vgish"}}},
+            ["streams.vggish.weights: found 'vgish'", "did you mean vggish?"],
+        ),
+        (
+            {"streams": {"graphau": {"backend": "blendshapes", "weights": "face-landmark"}}},
+            ["streams.graphau.weights: found 'face-landmark'", "did you mean face-landmarker?"],
+        ),
+        (
+            {"streams": {"faceverse": {"backend": "blendshapes", "weights": "random"}}},
+            ["streams.faceverse.weights: found 'random'", "face-landmarker"],
+        ),
+        (
+            {"streams": {"faceverse": {"focal": 0}}},
+            ["streams.faceverse.focal: found 0", "from 1"],
+        ),
+        ({"models": {"belfuson": {}}}, ["models.belfuson: no settings file", "mean belfusion?"]),
+        ({"models": {"belfusion": {"variant": "new"}}}, ["models.belfusion.variant"]),
+        ({"models": {"belfusion": 3}}, ["models.belfusion: found 3", "a mapping"]),
+    ],
+)
+def test_mistake_is_explained(config, words):
+    problems = " | ".join(problems_of(config))
+    for word in words:
+        assert word in problems
+
+
+def test_own_corpus_must_exist(tmp_path, project):
+    config = {"corpus": {"root": "videos"}, "demo": {"enabled": False}}
+    assert "corpus.root: found 'videos'; no such folder" in only_problem(config, project)
+    (project / "videos").mkdir()
+    assert load_settings(config, project).corpus_root == project / "videos"
+
+
+def test_official_appropriateness_needs_both_files(project):
+    (project / "m.npy").touch()
+    first, second = problems_of(
+        {"demo": {"enabled": False}, "corpus": {"root": "."}}
+        | {"appropriate": {"source": "official", "matrix": "m.npy", "index": None}}
+        | {"streams": {"wav2vec2": {"weights": "gone.safetensors"}}},
+        project,
+    )
+    assert "appropriate.index: found null" in first
+    assert "streams.wav2vec2.weights: found 'gone.safetensors'" in second
+
+
+def test_weights_may_be_a_file_or_a_published_name(project):
+    (project / "mine.pt").touch()
+    streams = {"vggish": {"weights": "mine.pt"}, "wav2vec2": {"weights": "wav2vec2-base"}}
+    config = {"streams": streams, "corpus": {"root": "resources/demo"}}
+    assert load_settings(config, project)["streams"]["vggish"]["weights"] == "mine.pt"
+
+
+def test_the_face_networks_may_be_a_file_or_a_published_name(project):
+    (project / "mine.task").touch()
+    for model in ("mine.task", "face-landmarker"):
+        config = {"faces": {"model": model}, "corpus": {"root": "resources/demo"}}
+        assert load_settings(config, project)["faces"]["model"] == model
+
+
+def test_all_problems_are_reported_together():
+    problems = problems_of(
+        {
+            "faces": {"max_gpa": 3, "max_missing": "a"},
+            "models": {"belfusion": {"overrides": {"vae": {"epoch": 1}, "lmd": {}}}},
+            "sampling": {"samples": 0},
+        }
+    )
+    assert len(problems) == 5
+    text = str(InputErrors("title", problems))
+    for path in ("faces.max_gpa", "faces.max_missing", "vae.epochs", "overrides.ldm", "samples"):
+        assert path in text
+
+
+def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:HEARS_WAV2VEC2")
+    monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
+    config = {"streams": {"wav2vec2": {"enabled": False}, "vggish": {"enabled": False}}}
+    assert "streams.wav2vec2.enabled: found false, but models.belfusion" in only_problem(config)
+    assert load_settings(config | {"models": {}}, REPOSITORY)
+
+
+def test_an_open_stream_is_extracted_where_a_model_reads_it(monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:HEARS_WAV2VEC2")
+    monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
+
+    def streams(models, **enabled):
+        sections = {name: {"enabled": value} for name, value in enabled.items()}
+        return load_settings({"streams": sections, "models": models}, REPOSITORY).streams
+
+    always = ("graphau", "faceverse")
+    assert streams({}) == always
+    assert streams({}, vggish=True) == (*always, "vggish")
+    assert streams({"belfusion": {}}) == (*always, "wav2vec2")
+    assert streams({"belfusion": {}}, vggish=False, wav2vec2=True) == (*always, "wav2vec2")
+    assert streams({}, vggish=False, wav2vec2=False, swin=True, mfcc=True) == (
+        *always,
+        "swin",
+        "mfcc",
+    )
+
+
+def test_sound_is_heard_where_a_stream_is_made_of_it():
+    assert set(SOUND_STREAMS) == set(SOUND_EXTRACTORS)
+
+    def hears(**streams):
+        return load_settings({"streams": streams, "models": {}}, REPOSITORY).hears
+
+    assert not hears()
+    assert not hears(swin={"enabled": True})
+    assert hears(logmel={"enabled": True})
+    assert load_settings({"models": {"regnn": {"preset": "quick"}}}, REPOSITORY).hears
+
+
+def test_weights_that_only_a_person_can_fetch_are_asked_for_early(project):
+    config = {"streams": {"swin": {"weights": "swin_fer"}}}
+    text = only_problem(config, project)
+    assert text.startswith("streams.swin.weights: weights swin_fer: they cannot be fetched")
+    assert f"put it at {project}/resources/weights/swin_fer.pth" in text
+    (project / "resources/weights").mkdir(parents=True)
+    (project / "resources/weights/swin_fer.pth").touch()
+    assert load_settings(config, project)["streams"]["swin"]["weights"] == "swin_fer"
+
+
+def wav2vec2(settings, part):
+    return StageInputs({"sound": ("wav2vec2", "zscored")})
+
+
+HEARS_WAV2VEC2 = replace(registry.get("belfusion"), inputs="test_config:wav2vec2")
+
+
+# Models
+
+
+def test_overrides_and_variant_reach_the_model(project):
+    entry = {"variant": "official", "overrides": {"vae": {"epochs": 7}}}
+    settings = resolve_model("belfusion", entry, project)
+    assert settings["vae"]["epochs"] == 7
+    assert settings["variant"] == "official"
+    assert settings["ldm"]["epochs"] == 100
+    assert settings["type"] == "belfusion"
+
+
+def test_one_model_under_two_names(project):
+    entry = {"settings": "config/models/belfusion.yaml", "variant": "official"}
+    config = {"models": {"belfusion": {}, "belfusion_official": entry}}
+    models = load_settings(config, project).models
+    assert models["belfusion"]["variant"] == "fixed"
+    assert models["belfusion_official"]["variant"] == "official"
+
+
+@pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
+def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
+    official = resolve_model(model, {"preset": "official"}, REPOSITORY)
+    assert official == resolve_model(model, {}, REPOSITORY)
+    quick = resolve_model(model, {"preset": "quick"}, REPOSITORY)
+    assert quick != official
+    written = read_yaml(REPOSITORY / f"config/models/{model}.quick.yaml")
+    for section, values in written.items():
+        same = values.items() if isinstance(values, dict) else ()
+        assert all(quick[section][key] == value for key, value in same)
+    entry = {"preset": "quick", "overrides": {"training": {"max_steps": 7}}}
+    assert resolve_model(model, entry, REPOSITORY)["training"]["max_steps"] == 7
+
+
+def test_presets_that_are_missing_or_wrong(project):
+    (project / "config/models/belfusion.quick.yaml").write_text("vae: {epoch: 3}\n")
+    with pytest.raises(InputError, match=r"belfusion\.quick\.yaml\.vae\.epoch: unknown key"):
+        resolve_model("belfusion", {"preset": "quick"}, project)
+    (project / "config/models/belfusion.quick.yaml").unlink()
+    with pytest.raises(InputError, match=r"there is no config/models/belfusion\.quick\.yaml"):
+        resolve_model("belfusion", {"preset": "quick"}, project)
+    assert "one of official, quick" in only_problem(
+        {"models": {"belfusion": {"preset": "fast"}}}, project
+    )
+    with pytest.raises(InputError, match=r"Models with settings in config/models: belfusion$"):
+        resolve_model("belfuson.quick", {}, project)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"vae": {"epoch": 1}}, ["overrides.vae.epoch: unknown", "overrides.vae.epochs?"]),
+        ({"vae": 3}, ["overrides.vae: found 3", "a mapping"]),
+        ({"vae": {"epochs": "many"}}, ["models.belfusion.vae.epochs", "'many'"]),
+    ],
+)
+def test_bad_override_is_refused(project, overrides, words):
+    with pytest.raises(InputError) as error:
+        resolve_model("belfusion", {"overrides": overrides}, project)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_settings_file_of_an_unknown_type(project):
+    (project / "config" / "models" / "other.yaml").write_text("type: otter\n")
+    with pytest.raises(InputError, match=r"other\.yaml, key type: .*otter"):
+        resolve_model("other", {}, project)
+
+
+# Reading
+
+
+def test_yaml_that_does_not_parse_names_the_line(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("faces:\n  max_gap: [1\nseed: 0\n")
+    with pytest.raises(InputError, match=r"config\.yaml: not valid YAML.*line 3"):
+        read_config(path)
+    path.write_text("- a\n")
+    with pytest.raises(InputError, match="accepted is a mapping"):
+        read_config(path)
+
+
+def test_jobs_parse_quickly_and_lightly():
+    """Every job reads the configuration again."""
+    config = read_config(CONFIG)
+    load_settings(config, REPOSITORY, check=False)
+    start = time.process_time()
+    load_settings(config, REPOSITORY, check=False)
+    assert time.process_time() - start < 0.05
+    code = f"""
+import sys
+from react24.project.config import load_settings, read_config
+import react24.project.sheet
+load_settings(read_config({str(CONFIG)!r}), {str(REPOSITORY)!r}, check=False)
+heavy = {{"jsonschema", "numpy", "pandas", "torch", "av", "h5py"}} & set(sys.modules)
+sys.exit(", ".join(heavy) or 0)
+"""
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 0, result.stderr
+
+
+# Published weights
+
+
+def with_checkpoint(checkpoint, **entry):
+    return {"models": {"belfusion": {"variant": "official", "checkpoint": checkpoint, **entry}}}
+
+
+@pytest.fixture
+def published(project):
+    for name in ("1.pth", "2.pth"):
+        (project / name).touch()
+    return {"vae": "1.pth", "ldm": "2.pth"}
+
+
+def test_published_weights_take_the_place_of_training(project, published):
+    settings = load_settings(with_checkpoint(published), project)
+    assert settings.checkpoints == {"belfusion": published}
+    assert settings.model_streams("belfusion") == ("graphau",)  # faceverse is for training only
+    config = with_checkpoint(published) | {"baselines": ["GT"]}
+    assert load_settings(config, project).needed_splits == ("test",)
+    trained = load_settings(with_checkpoint(None), project)
+    assert trained.checkpoints == {}
+    assert trained.model_streams("belfusion") == ("graphau", "faceverse")
+    jobs = load_settings(with_checkpoint(published), project, check=False)
+    assert jobs.checkpoints == settings.checkpoints
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "entry", "words"),
+    [
+        ("1.pth", {}, ["models.belfusion.checkpoint: found the single path '1.pth'", "vae, ldm"]),
+        ({"vae": "1.pth"}, {}, ["checkpoint: file 'ldm' is missing (checkpoint of stage 2"]),
+        ({"vae": "1.pth", "lmd": "2.pth"}, {}, ["file 'lmd' is unknown; did you mean ldm?"]),
+        ({"vae": "1.pth", "ldm": "3.pth"}, {}, ["checkpoint.ldm: found '3.pth'; no such file"]),
+        ({"vae": "1.pth", "ldm": 3}, {}, ["models.belfusion.checkpoint.ldm: found 3", "text"]),
+        (3, {}, ["models.belfusion.checkpoint: found 3", "text"]),
+        ({"vae": "1.pth", "ldm": "2.pth"}, {"variant": "fixed"}, ["set variant: official"]),
+    ],
+)
+def test_published_weights_that_cannot_be_used(project, published, checkpoint, entry, words):
+    found = " | ".join(problems_of(with_checkpoint(checkpoint, **entry), project))
+    for word in words:
+        assert word in found
+
+
+def test_a_model_without_published_weights_is_trained(project, published, monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:UNPUBLISHED")
+    monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
+    assert "no published weights" in only_problem(with_checkpoint("1.pth"), project)
+
+
+UNPUBLISHED = replace(registry.get("belfusion"), convert=None)
