@@ -196,7 +196,7 @@ def fitting(settings, files, clips):
 
 def test_conversions_that_fit_something_get_the_training_clips(official, tmp_path, monkeypatch):
     kind = registry.get("belfusion")
-    change = replace(kind.convert, function="test_convert:fitting", fitted_on="vae")
+    change = replace(kind.convert, function=f"{__name__}:fitting", fitted_on="vae")
     monkeypatch.setattr(registry, "get", lambda name: replace(kind, convert=change))
     settings = read_settings(SETTINGS).as_dict()
     assert registry.get("").conversion_streams(settings) == ("graphau", "faceverse")

@@ -50,7 +50,7 @@ def test_every_entry_point_exists(name):
 
 def test_asking_imports_nothing_heavy():
     code = (
-        "import sys; from react24.contracts import model as registry; m = registry.get('belfusion');"
+        "import sys; from react24.contracts import model; m = model.get('belfusion');"
         "m.streams(m.read_settings({}, 'belfusion'));"
         "sys.exit('torch' in sys.modules)"
     )

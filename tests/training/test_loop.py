@@ -64,7 +64,7 @@ def test_resuming_makes_only_the_steps_that_are_left(tmp_path):
 
 
 def test_a_killed_process_resumes(whole, tmp_path):
-    command = [sys.executable, str(TESTS / "tiny_task.py"), str(tmp_path), "0.1"]
+    command = [sys.executable, str(TESTS / "helpers" / "tiny_task.py"), str(tmp_path), "0.1"]
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent / "src"), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60

@@ -226,7 +226,13 @@ def test_parts_of_a_batch_make_up_the_batch():
 def test_two_processes_train_like_one(tmp_path):
     """Without noise and batch statistics, the shared work is the same mathematics."""
     one, result = tiny_task.run(tmp_path / "one", TinyTask(norm=False))
-    command = [sys.executable, str(TESTS / "tiny_task.py"), str(tmp_path / "two"), "0", "2"]
+    command = [
+        sys.executable,
+        str(TESTS / "helpers" / "tiny_task.py"),
+        str(tmp_path / "two"),
+        "0",
+        "2",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]

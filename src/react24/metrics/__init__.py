@@ -6,7 +6,8 @@ One function per metric, and ``evaluate`` for all of them in one pass, on arrays
 ``M[i, j] == 1`` makes ``G[j]`` appropriate for direction i.
 
 ``react24 evaluate`` applies them to prediction files of any origin,
-``react24.metrics.score_samples`` to those of the pipeline. Formulas and quirks: ``docs/metrics.md``.
+``react24.metrics.score_samples`` to those of the pipeline. Formulas and quirks:
+``docs/metrics.md``.
 """
 
 from react24.metrics.all_metrics import Scores, evaluate

@@ -1,7 +1,7 @@
 """Doubts about the recordings, told where people look: below a table, in a list, when a run ends.
 
-Doubts are the notices in the files of a session (``react24.files.notices``) and the clips that a split
-lost (``react24.clips.plan``).
+Doubts are the notices in the files of a session (``react24.files.notices``) and the clips that a
+split lost (``react24.clips.plan``).
 """
 
 from __future__ import annotations

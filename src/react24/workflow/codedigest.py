@@ -1,8 +1,8 @@
 """A digest of the code behind a rule, so that a changed source reruns what depends on it.
 
 Scripts of the workflow are thin; what they call lives in the package, where Snakemake does not
-look. Every rule therefore carries ``params: code=code_digest("react24.metrics.score_samples")``. Imports
-are followed in the text of the sources; nothing is imported.
+look. Every rule therefore carries ``params: code=code_digest("react24.metrics.score_samples")``.
+Imports are followed in the text of the sources; nothing is imported.
 
 Not followed: modules named at run time (``importlib.import_module``). Name them as well.
 """
