@@ -23,14 +23,15 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import ACTION_UNITS, EXPRESSIONS
 from react24.streams.blendshapes import BlendshapesGraphAU
-from react24.streams.graphau.landmarks import AUS, EXPRESSIONS, LandmarksGraphAU
+from react24.streams.graphau.landmarks import LandmarksGraphAU
 from react24.streams.judges import load_network
 from react24.streams.landmarks import combine
 
 FACE_API = ("Neutral", "Happy", "Sad", "Anger", "Fear", "Disgust", "Surprise")
 SURE, VERY_SURE = 0.8, 0.9
-SMILE, VALENCE, FIRST_EXPRESSION = AUS.index(12), len(AUS), len(AUS) + 2
+SMILE, VALENCE, FIRST_EXPRESSION = ACTION_UNITS.index(12), len(ACTION_UNITS), len(ACTION_UNITS) + 2
 QUIET_UNITS = (4, 15, 17, 24)
 
 
@@ -95,7 +96,7 @@ def measure(clips: list[Clip], extractors: list[LandmarksGraphAU]) -> dict[str, 
     }
     figures["AUC of AU12"] = (smile > calm_smile).mean() + 0.5 * (smile == calm_smile).mean()
     figures["r of valence"] = np.corrcoef(valence, pleasant)[0, 1]
-    names = {VALENCE: "valence"} | {AUS.index(au): f"AU{au}" for au in QUIET_UNITS}
+    names = {VALENCE: "valence"} | {ACTION_UNITS.index(au): f"AU{au}" for au in QUIET_UNITS}
     for column, name in names.items():
         figures[f"{name} at neutral, mean over people"] = people[:, column].mean()
         figures[f"{name} at neutral, spread over people"] = people[:, column].std()

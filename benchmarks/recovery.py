@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import ROLES
 from react24.faces.track import read_track
 from react24.files import contract
 from react24.rig.pose import euler_to_matrix
@@ -96,7 +97,7 @@ def main() -> None:
     print("person".ljust(14), "degrees", *(name.removeprefix("mouth")[:10] for name in SHAPES))
     angles, correlations, streams = [], [], []
     for session in sessions:
-        for role in contract.ROLES:
+        for role in ROLES:
             angle, row, stream = score_person(options.demo, options.faces, session, role)
             angles.append(angle)
             correlations.append(row)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from helpers.media_factory import numbered, tone, write_media
 
+from react24.conventions import ROLES
 from react24.files import contract
 from react24.media.probe import RoleMedia, probe_session
 
@@ -39,7 +40,7 @@ def write_session(
     their squares are the whole pictures.
     """
     files = {}
-    for number, role in enumerate(contract.ROLES):
+    for number, role in enumerate(ROLES):
         path = folder / "videos" / session / f"{role}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
 

@@ -3,13 +3,14 @@
 import numpy as np
 
 from react24.clips import normalize, plan, windows
+from react24.conventions import ROLES
 from react24.files import contract
 
 
 def write_session(folder, session, frames, *, stream="graphau", channels=25, seed=0, **changes):
     """Write the feature and normalized file of one session; returns its SessionFiles."""
     parts = {}
-    for number, role in enumerate(contract.ROLES):
+    for number, role in enumerate(ROLES):
         rng = np.random.default_rng([seed, number])
         settings = dict(
             values=rng.random((frames, channels)).astype(np.float32),
@@ -22,7 +23,7 @@ def write_session(folder, session, frames, *, stream="graphau", channels=25, see
         parts[role] = contract.Features(**(settings | changes))
     features = folder / "features" / stream / f"{session}.h5"
     normalized = folder / "normalized" / stream / f"{session}.h5"
-    subjects = {role: f"{session}-{role}" for role in contract.ROLES}
+    subjects = {role: f"{session}-{role}" for role in ROLES}
     contract.write_features(features, parts, subjects=subjects, created_by=f"extract_{stream}")
     normalize.zscore_session(features, normalized)
     return plan.SessionFiles(session, features, normalized)

@@ -10,6 +10,7 @@ from helpers.faces_factory import write_session as write_recordings
 from helpers.media_factory import read_number
 
 from react24.cli import steps
+from react24.conventions import EMOTION_NAMES as EMOTION_COLUMNS
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.notices import Notice, write_notices
@@ -17,7 +18,6 @@ from react24.report import inspect_draw
 from react24.report.inspect import choose_frames, describe_emotion, gather_sheet
 from react24.rig.model import load_rig
 from react24.streams.faceverse.landmarks import FEATURE_NAMES as POSE_COLUMNS
-from react24.streams.graphau.landmarks import FEATURE_NAMES as EMOTION_COLUMNS
 
 FRAMES = 75
 GAP = slice(30, 40)

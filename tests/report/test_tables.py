@@ -27,7 +27,7 @@ def write_metrics(
         settings |= dict(clips=4, pretrained=pretrained, variant=variant, backend="landmarks")
         settings |= dict(appropriate_source="nearest speakers")
         file.attrs.update(settings)
-        official = dict.fromkeys(tables.OFFICIAL, 0.25) | {"FRCorr": frcorr, "TLCC": lag}
+        official = dict.fromkeys(tables.METRICS, 0.25) | {"FRCorr": frcorr, "TLCC": lag}
         official["FRDist"] = frdist
         file.create_group("official").attrs.update(official)
         file.create_group("corrected").attrs.update({"FRCorr_per_sample": frcorr / samples})

@@ -2,17 +2,12 @@ import numpy as np
 import pytest
 from helpers.rig_motion import move_head
 
+from react24.conventions import EMOTION_NAMES, EXPRESSIONS
 from react24.errors import InputError
 from react24.rig.model import load_rig
 from react24.rig.shapes import NAMES
 from react24.streams.faceverse.landmarks import LandmarksFaceVerse
-from react24.streams.graphau.landmarks import (
-    EXPRESSIONS,
-    FEATURE_NAMES,
-    LandmarksGraphAU,
-    emotion_vector,
-    lip_parting,
-)
+from react24.streams.graphau.landmarks import LandmarksGraphAU, emotion_vector, lip_parting
 
 OFFICIAL = [f"AU{n}" for n in (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26)]
 OFFICIAL += ["valence", "arousal"]
@@ -25,7 +20,7 @@ def face(**shapes):
         sides = [name] if name in NAMES else [f"{name}Left", f"{name}Right"]
         for side in sides:
             coefficients[0, NAMES.index(side)] = value
-    return dict(zip(FEATURE_NAMES, emotion_vector(coefficients)[0], strict=True))
+    return dict(zip(EMOTION_NAMES, emotion_vector(coefficients)[0], strict=True))
 
 
 def likeliest(values):

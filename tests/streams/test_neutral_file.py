@@ -3,13 +3,13 @@ import pytest
 from helpers.real_face import session, write_faces
 
 from react24.clips.normalize import zscore_session
+from react24.conventions import ACTION_UNITS
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.notices import read_notices
 from react24.rig.student import load_student
 from react24.streams import judges
 from react24.streams.from_faces import extract_from_faces
-from react24.streams.graphau.landmarks import AUS
 from react24.streams.neutral import find_subject_neutral, read_neutral
 
 SETTINGS = {"backend": "landmarks", "weights": "face-landmarker", "focal": None}
@@ -29,7 +29,7 @@ def corpus(tmp_path):
 
 
 def smile(path, role):
-    return contract.read_features(path)[role].values[:, AUS.index(12)]
+    return contract.read_features(path)[role].values[:, ACTION_UNITS.index(12)]
 
 
 def test_rest_of_one_session_serves_the_others(corpus, tmp_path):

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from helpers.real_face import face, session
 
+from react24.conventions import EMOTION_NAMES, EXPRESSIONS
 from react24.rig.shapes import NAMES
 from react24.streams.faceverse.landmarks import LandmarksFaceVerse
-from react24.streams.graphau.landmarks import EXPRESSIONS, FEATURE_NAMES, LandmarksGraphAU
+from react24.streams.graphau.landmarks import LandmarksGraphAU
 
 
 def emotion(track, **choices):
     features = LandmarksGraphAU(**choices).extract(track)
-    columns = dict(zip(FEATURE_NAMES, features.values.T, strict=True))
+    columns = dict(zip(EMOTION_NAMES, features.values.T, strict=True))
     likeliest = np.array(EXPRESSIONS)[features.values[:, 17:].argmax(1)]
     return columns, likeliest, features.attributes["neutral_from"]
 

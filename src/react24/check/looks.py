@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from react24.conventions import CLIP_FRAMES, FPS, ROLES
 from react24.errors import InputError, InputErrors
 from react24.faces.track import NoFaceError, track_session
 from react24.files import contract
@@ -90,7 +91,7 @@ class SessionLook:
     @property
     def clips(self) -> int:
         """Whole clips of 30 s that the session is long enough for."""
-        return int((self.seconds or 0) * contract.FPS + 0.5) // contract.CLIP_FRAMES
+        return int((self.seconds or 0) * FPS + 0.5) // CLIP_FRAMES
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ def _look(task: Task, folder: Path) -> SessionLook:
     media = _media_of_run(task) or _probe(task, folder / "media.h5")
     notices = read_notices(media)
     with contract.open_file(media, "media") as file:
-        seconds = int(file.attrs["frames"]) / contract.FPS
-        roles = {role: _describe(file[role], role) for role in contract.ROLES}
+        seconds = int(file.attrs["frames"]) / FPS
+        roles = {role: _describe(file[role], role) for role in ROLES}
     faces, errors = _faces_of_run(task, media), []
     if faces is not None:
         notices += read_notices(faces)
@@ -275,9 +276,9 @@ def _look_at_face(
     """
     with contract.open_file(media, "media") as file:
         frames = int(file.attrs["frames"])
-    span, least = round(SECONDS * contract.FPS), 1.0 - task.settings["faces"]["max_missing"]
-    starts = dict.fromkeys((0, max(0, min(round(LATER * contract.FPS), frames // 2 - span // 2))))
-    best, notices = replace(look, face=0.0, face_seconds=min(span, frames) / contract.FPS), []
+    span, least = round(SECONDS * FPS), 1.0 - task.settings["faces"]["max_missing"]
+    starts = dict.fromkeys((0, max(0, min(round(LATER * FPS), frames // 2 - span // 2))))
+    best, notices = replace(look, face=0.0, face_seconds=min(span, frames) / FPS), []
     for start in starts:
         stop = min(start + span, frames)
         faces = _track_part(task, media, look.role, (start, stop), folder)
@@ -290,7 +291,7 @@ def _look_at_face(
             notices = [_in_part(notice, start, stop) for notice in read_notices(faces)]
         if best.face >= least:
             return best, notices
-    places = " and ".join(f"from second {s / contract.FPS:g}" for s in starts)
+    places = " and ".join(f"from second {s / FPS:g}" for s in starts)
     shown = f"a face in {best.face:.0%} of the frames at best" if best.face else "no face"
     message = (
         f"{look.video} (role {look.role}): within {SECONDS} s {places}, there is {shown}; the "
@@ -341,13 +342,13 @@ def _with_face(look: RoleLook, group: h5py.Group) -> RoleLook:
         look,
         face=float(found.mean()),
         face_width=width,
-        face_seconds=len(found) / contract.FPS,
+        face_seconds=len(found) / FPS,
     )
 
 
 def _in_part(notice: Notice, start: int, stop: int) -> Notice:
     """A notice of some frames, told as one of the session."""
-    begin, end = start / contract.FPS, stop / contract.FPS
+    begin, end = start / FPS, stop / FPS
     message = f"{notice.message} (looked at from second {begin:g} to {end:g} only)"
     moved = [t + begin if t is not None else None for t in (notice.start, notice.stop)]
     return replace(notice, message=message, start=moved[0], stop=moved[1])

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from react24.check.looks import SessionLook, Task, look_at_session
-from react24.files import contract
+from react24.conventions import CLIP_FRAMES, FPS, SPLITS
 from react24.log import progress
 from react24.media.repeated import Recording, Repeat, find_repeated
-from react24.project.config import SPLITS
 from react24.project.load import Project
 from react24.project.sheet import Session
 from react24.project.sheet_files import explain_wrong_root, list_uses
 
-CLIP_SECONDS = contract.CLIP_FRAMES / contract.FPS
+CLIP_SECONDS = CLIP_FRAMES / FPS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from react24.cli import checking, scoring
+from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.project.choices import COLUMNS, ChoiceError, parse_choices
 from react24.project.config import SOUND_STREAMS
@@ -69,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     probe.add_argument("video_a", type=Path, help="video of person a")
     probe.add_argument("video_b", type=Path, help="video of person b")
     probe.add_argument("--session", default="session", help="name of the session")
-    for role in ("a", "b"):
+    for role in ROLES:
         probe.add_argument(f"--audio-{role}", type=Path, help=f"sound file of person {role}")
         probe.add_argument(f"--subject-{role}", default=role, help=f"who person {role} is")
         for column in COLUMNS:
@@ -182,7 +183,7 @@ def _probe(options: argparse.Namespace) -> None:
 
     settings = _settings(options)
     try:
-        choices = {role: parse_choices(vars(options), role) for role in ("a", "b")}
+        choices = {role: parse_choices(vars(options), role) for role in ROLES}
     except ChoiceError as error:
         raise InputError(str(error)) from None
     roles = {
@@ -193,7 +194,7 @@ def _probe(options: argparse.Namespace) -> None:
             role_name=role,
             choices=choices[role],
         )
-        for role in ("a", "b")
+        for role in ROLES
     }
     probe_session(
         options.output,

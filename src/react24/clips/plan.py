@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import CLIP_FRAMES, FPS, ROLES
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES, ROLES, StoreError
+from react24.files.contract import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def describe_dropped(clip: np.void, min_valid: float) -> str:
         f"role {role} {share:.1%}" for role, share in zip(ROLES, clip["valid"], strict=True)
     )
     return (
-        f"clip {int(clip['clip'])} ({begin / contract.FPS:g} to {end / contract.FPS:g} s) is left "
+        f"clip {int(clip['clip'])} ({begin / FPS:g} to {end / FPS:g} s) is left "
         f"out: the face is known in {shares} of its frames, and both need {min_valid:.0%} "
         "(clips.min_valid)"
     )

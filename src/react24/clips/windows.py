@@ -24,9 +24,10 @@ from react24.clips.plan import (
     describe_dropped,
     tell_dropped,
 )
+from react24.conventions import CLIP_FRAMES, ROLES
 from react24.errors import InputError
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES, ROLES, StoreError
+from react24.files.contract import StoreError
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from react24.errors import InputError
-from react24.project.schema import nearest
+from react24.errors import InputError, nearest
 
 OUTPUTS = ("emotion", "coefficients")
 """Streams that reactions can have: 25-D behaviour and 58-D 3DMM coefficients."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from react24.conventions import FPS
 from react24.faces.gaps import Gap, find_gaps
 from react24.faces.whose import STILL_FRAMES, Person
-from react24.files import contract
 from react24.files.notices import Notice
 
 LATE = 25
@@ -167,7 +167,7 @@ def _tell_missing(seen: Seen) -> Iterator[Told]:
     gaps = find_gaps(seen.found)
     if gaps and gaps[0].start == 0 and gaps[0].length > LATE:
         text = f"this person's face is first seen at second {_s(gaps[0].stop)}"
-        yield "face.late", text, (0.0, gaps[0].stop / contract.FPS)
+        yield "face.late", text, (0.0, gaps[0].stop / FPS)
     long = np.zeros(len(seen.found), bool)
     for gap in gaps:
         if gap.start > 0 and gap.length >= LATE:
@@ -212,16 +212,16 @@ def _tell_spoilt(seen: Seen) -> Iterator[Told]:
 def _tell_instants(seen: Seen) -> Iterator[Told]:
     if seen.passes:
         text = f"another face takes the place of this person's at once, {_instants(seen.passes)}"
-        yield "face.swap", text, (seen.passes[0] / contract.FPS,)
+        yield "face.swap", text, (seen.passes[0] / FPS,)
     if seen.cuts:
         text = (
             f"the picture as a whole changes at once (a cut, or the light), {_instants(seen.cuts)}"
         )
-        yield "face.cut", text, (seen.cuts[0] / contract.FPS,)
+        yield "face.cut", text, (seen.cuts[0] / FPS,)
     jumps = [tick for tick in _jumps(seen) if tick not in seen.cuts]
     if jumps:
         text = f"this person's face jumps by most of its width, {_instants(jumps)}"
-        yield "face.jump", text, (jumps[0] / contract.FPS,)
+        yield "face.jump", text, (jumps[0] / FPS,)
 
 
 def _jumps(seen: Seen) -> list[int]:
@@ -233,7 +233,7 @@ def _jumps(seen: Seen) -> list[int]:
 
 
 def _s(ticks: int) -> str:
-    return f"{ticks / contract.FPS:.2f}"
+    return f"{ticks / FPS:.2f}"
 
 
 def _spans(mask: np.ndarray) -> list[Gap]:
@@ -242,12 +242,12 @@ def _spans(mask: np.ndarray) -> list[Gap]:
 
 def _longest(mask: np.ndarray) -> tuple[float, float]:
     span = max(_spans(mask), key=lambda span: span.length)
-    return span.start / contract.FPS, span.stop / contract.FPS
+    return span.start / FPS, span.stop / FPS
 
 
 def _whole(mask: np.ndarray) -> tuple[float, float]:
     spans = _spans(mask)
-    return spans[0].start / contract.FPS, spans[-1].stop / contract.FPS
+    return spans[0].start / FPS, spans[-1].stop / FPS
 
 
 def _stretches(mask: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from react24.conventions import FPS, ROLES
 from react24.errors import InputError
 from react24.faces.follow import Follower, Sighting, width
 from react24.faces.frozen import FrozenWatch
@@ -94,7 +95,7 @@ def track_session(
     """
     with contract.open_file(media_path, "media") as media:
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
-        roles = {role: dict(media[role].attrs) for role in contract.ROLES if role in media}
+        roles = {role: dict(media[role].attrs) for role in ROLES if role in media}
         shown = {role: media[role]["valid"][:] for role in roles}
     config = {"max_gap": max_gap, "max_missing": max_missing, "model": model}
     inputs = contract.digest_inputs(media=media_path)
@@ -219,9 +220,9 @@ def _summary(seen: Seen) -> list[dict]:
     """The persons of a video, for people and programs that look at the file."""
     return [
         {
-            "seconds": person.frames / contract.FPS,
-            "first": float(person.spans[:, 0].min() / contract.FPS),
-            "last": float(person.spans[:, 1].max() / contract.FPS),
+            "seconds": person.frames / FPS,
+            "first": float(person.spans[:, 0].min() / FPS),
+            "last": float(person.spans[:, 1].max() / FPS),
             "width": round(person.width, 1),
             "x": round(person.x, 1),
             "followed": index == seen.chosen,
@@ -286,7 +287,7 @@ def _require_faces(
         "frozen": seen.frozen.mean(),
     }
     also = "".join(f", {how} in {share:.0%}" for how, share in spoilt.items() if share)
-    instead = float((seen.others() & ~seen.found).sum()) / contract.FPS
+    instead = float((seen.others() & ~seen.found).sum()) / FPS
     whose, who = "no usable face" if also else "no face", "this person's face"
     if instead:
         whose = "the face of the person who is followed is missing"
@@ -297,7 +298,7 @@ def _require_faces(
     raise NoFaceError(
         f"{where}: {whose} in {missing:.0%} of the frames of {video} "
         f"(at most {max_missing:.0%} is accepted){also}, longest from second "
-        f"{gap.start / contract.FPS:.2f} to {gap.stop / contract.FPS:.2f}; check that the video "
+        f"{gap.start / FPS:.2f} to {gap.stop / FPS:.2f}; check that the video "
         f"shows {who} large enough, take the session out of the sample sheet, or "
         "raise faces.max_missing"
     )

@@ -26,14 +26,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-FPS = 25.0
-"""Frames per second of every stream."""
-
-CLIP_FRAMES = 750
-"""Frames of one clip (30 s at 25 fps)."""
-
-ROLES = ("a", "b")
-"""The two persons of a session, in the order of the sample sheet."""
+from react24.conventions import FPS, ROLES
 
 SCHEMAS: dict[str, tuple[int, str]] = {
     "truth": (1, "make_demo_session"),

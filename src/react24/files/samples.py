@@ -11,8 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from react24.conventions import CLIP_FRAMES
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES, StoreError
+from react24.files.contract import StoreError
 
 WIDTHS = {"emotion": 25, "coefficients": 58}
 """Dataset -> channels."""

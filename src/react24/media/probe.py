@@ -26,6 +26,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from react24.conventions import FPS
 from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.files.notices import write_notices
@@ -145,7 +146,7 @@ def probe_session(
         output, schema="media", created_by=created_by, config=config, inputs=inputs
     ) as file:
         file.attrs["session"] = session
-        file.attrs["fps"] = contract.FPS
+        file.attrs["fps"] = FPS
         file.attrs["frames"] = ticks
         file.attrs["damage"] = json.dumps([d.as_dict() for d in damage])
         for role, scan in scans.items():
@@ -243,7 +244,7 @@ def _write_choices(group: h5py.Group, scan: RoleScan, ticks: int) -> None:
     if choices.neutral is None:
         return
     begin, end = (second - float(scan.cut) for second in choices.neutral)
-    length = ticks / contract.FPS
+    length = ticks / FPS
     if end <= 0 or begin >= length:
         raise InputError(
             f"{scan.files.video} (role {scan.role}): neutral_{scan.role} says second "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from react24.conventions import ROLES
 from react24.errors import InputErrors
 from react24.files import contract
 from react24.log import progress
@@ -116,7 +117,7 @@ def read_recordings(media: Iterable[str | Path], splits: Mapping[str, str]) -> l
     for path in media:
         with contract.open_file(path, "media") as file:
             session = str(file.attrs["session"])
-            for role in (role for role in contract.ROLES if role in file):
+            for role in (role for role in ROLES if role in file):
                 group = file[role]
                 found.append(
                     Recording(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from react24.files.contract import FPS
+from react24.conventions import FPS
 from react24.files.notices import Notice
 from react24.media.meter import ChannelLevels
 from react24.media.sketch import SKETCH_RATE, find_lag

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from react24.files.contract import FPS
+from react24.conventions import FPS
 from react24.files.notices import Notice
 from react24.media.stamps import FORWARD_JUMP, Jump
 from react24.media.started import Started, compare_starts

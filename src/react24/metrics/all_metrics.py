@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from react24.conventions import METRICS
 from react24.dtw.nearest import prepare
 from react24.log import progress
 from react24.metrics.arrays import (
@@ -53,13 +54,7 @@ from react24.metrics.known import (
     known_distances,
     known_frames,
 )
-from react24.metrics.summary import (
-    METRICS,
-    choose_metrics,
-    clip_values,
-    corrected_values,
-    official_values,
-)
+from react24.metrics.summary import choose_metrics, clip_values, corrected_values, official_values
 from react24.metrics.tlcc import TLCC, check_frames, clip_offsets, summarize_tlcc
 
 

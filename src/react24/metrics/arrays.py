@@ -8,10 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
-
-CHANNELS = 25
-"""15 AUs, valence and arousal, 8 expression probabilities."""
 
 GROUP_SAMPLES = 160
 """Samples compared side by side by FRDist: ten of its vectors; 12 MB of 750 frames."""
@@ -55,9 +53,9 @@ def check_predictions(predictions: ClipArray) -> tuple[int, int, int]:
         InputError: Another shape.
     """
     shape = tuple(predictions.shape)
-    if len(shape) != 4 or shape[3] != CHANNELS or not all(shape):
+    if len(shape) != 4 or shape[3] != EMOTION_DIM or not all(shape):
         raise InputError(
-            f"predictions have shape {shape}; expected (clips, samples, frames, {CHANNELS}), "
+            f"predictions have shape {shape}; expected (clips, samples, frames, {EMOTION_DIM}), "
             "none of them 0"
         )
     return shape[:3]
@@ -75,7 +73,7 @@ def check_behaviour(values: ClipArray, clips: int, frames: int, name: str) -> No
     Raises:
         InputError: Another shape.
     """
-    expected = (clips, frames, CHANNELS)
+    expected = (clips, frames, EMOTION_DIM)
     if tuple(values.shape) != expected:
         raise InputError(
             f"{name} has shape {tuple(values.shape)}, but the predictions ask for {expected} "

@@ -12,9 +12,9 @@ from typing import Any
 
 import h5py
 
+from react24.conventions import CLIP_FRAMES
 from react24.errors import InputError
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES
 from react24.log import progress
 from react24.metrics.readers import open_ground_truth
 from react24.metrics.score_files import (

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from react24.conventions import METRICS
 from react24.errors import InputError
 from react24.log import progress
 from react24.metrics.all_metrics import evaluate
 from react24.metrics.frrea.frrea import NO_FRAMES, FRRea
 from react24.metrics.readers import GroundTruth, open_ground_truth, open_predictions
-from react24.metrics.summary import METRICS, clip_values, corrected_values, official_values
+from react24.metrics.summary import clip_values, corrected_values, official_values
 from react24.metrics.uncertainty import (
     RESAMPLES,
     Interval,

@@ -11,11 +11,12 @@ import numpy as np
 
 from react24.clips import windows
 from react24.clips.normalize import CONSTANT_BELOW
+from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.appropriate import read_appropriate
 from react24.metrics.all_metrics import Scores, evaluate
-from react24.metrics.arrays import CHANNELS, Rows
+from react24.metrics.arrays import Rows
 from react24.metrics.uncertainty import frdvs_terms
 
 logger = logging.getLogger(__name__)
@@ -163,8 +164,8 @@ class Reactions:
 
 
 def _check_stream(clips: windows.Clips) -> None:
-    if clips.native is None or len(clips.feature_names) != CHANNELS:
+    if clips.native is None or len(clips.feature_names) != EMOTION_DIM:
         raise InputError(
             f"{clips.path}: stream {clips.stream} with {len(clips.feature_names)} channels; "
-            f"reactions are scored on graphau, which has {CHANNELS} and native values"
+            f"reactions are scored on graphau, which has {EMOTION_DIM} and native values"
         )

@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from react24.conventions import METRICS
 from react24.errors import InputError
-
-METRICS = ("FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC")
-"""The official metrics in the order of the tables."""
 
 
 def choose_metrics(names: Iterable[str] | None) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from react24.contracts import model as registry
-from react24.errors import InputError, InputErrors
+from react24.conventions import SPLITS
+from react24.errors import InputError, InputErrors, nearest
 from react24.project import schema as schemas
 from react24.project.paths import MODEL_FOLDER, seek, settle_paths
 from react24.training.settings import read_loop_settings
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 DEMO_ROOT = "resources/demo"
 QUICK = "quick"
 """The preset that has a settings file of its own, beside the model's."""
-SPLITS = ("train", "val", "test")
 FACE_MODELS = ("mediapipe", "face-landmarker")
 """Values of ``faces.model`` that are no path."""
 SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
@@ -244,7 +244,7 @@ def _check_appropriate(values: Mapping, root: Path) -> list[str]:
 def _check_face_model(found: str, root: Path) -> list[str]:
     if found in FACE_MODELS or (root / found).is_file():
         return []
-    near = schemas.nearest(found, FACE_MODELS)
+    near = nearest(found, FACE_MODELS)
     return [
         f"faces.model: found {found!r}; accepted is {', '.join(FACE_MODELS)}, or the path of a "
         f"Face Landmarker bundle (.task){f' (did you mean {near}?)' if near else ''}"
@@ -264,7 +264,7 @@ def _check_weights(streams: Mapping, root: Path) -> list[str]:
         if missing:
             problems.append(f"streams.{name}.weights: {missing}")
         elif found not in names and not (root / found).exists():
-            near = schemas.nearest(found, names)
+            near = nearest(found, names)
             problems.append(
                 f"streams.{name}.weights: found {found!r}; accepted is the path of a file, or one "
                 f"of {', '.join(names)}{f' (did you mean {near}?)' if near else ''}"
@@ -391,7 +391,7 @@ def _read_model_file(where: str, path: str, root: Path, check: bool) -> dict[str
     if not (root / path).is_file():
         files = (root / MODEL_FOLDER).glob("*.yaml")
         known = sorted(p.stem for p in files if "." not in p.stem)  # presets are no models
-        near = schemas.nearest(Path(path).stem, known)
+        near = nearest(Path(path).stem, known)
         hint = f"did you mean {near}? " if near else ""
         raise InputError(
             f"{where}: no settings file {path}; {hint}Models with settings in {MODEL_FOLDER}: "
@@ -411,7 +411,7 @@ def _merge(base: Mapping, overrides: Mapping, where: str, problems: list[str]) -
     merged = copy.deepcopy(dict(base))
     for key, value in overrides.items():
         if key not in base:
-            near = schemas.nearest(str(key), base)
+            near = nearest(str(key), base)
             hint = f"did you mean {where}.{near}? " if near else ""
             problems.append(f"{where}.{key}: unknown key; {hint}Accepted: {', '.join(base)}")
         elif isinstance(base[key], Mapping):

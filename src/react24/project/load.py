@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from react24.conventions import SPLITS
 from react24.errors import InputError, InputErrors
-from react24.project.config import SPLITS, Settings, count, inspect_settings
+from react24.project.config import Settings, count, inspect_settings
 from react24.project.sheet import InspectedSheet, Session, inspect_sheet
 from react24.project.splits import assign_splits
 

@@ -7,16 +7,15 @@ Every Snakemake job reads the configuration again, so this stays cheap: PyYAML's
 from __future__ import annotations
 
 import copy
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from react24.errors import InputError
+from react24.errors import InputError, nearest
 
 SCHEMAS = Path(__file__).parents[3] / "workflow" / "schemas"
 """Where the schemas lie in a checkout."""
@@ -103,12 +102,6 @@ def load_schema(name: str) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{path}: no such schema; run react24 from a checkout of its repository")
     return read_yaml(path)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like ``word``, None if none is close."""
-    found = difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def fill_defaults(values: Any, schema: Mapping, problems: list[str]) -> dict[str, Any]:

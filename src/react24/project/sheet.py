@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from react24.errors import InputError, InputErrors
+from react24.conventions import ROLES
+from react24.errors import InputError, InputErrors, nearest
 from react24.project import schema as schemas
 from react24.project.choices import DEFAULT, ChoiceError, Choices, parse_choices
 from react24.project.config import Settings, count
@@ -21,8 +22,6 @@ from react24.project.sheet_files import (
 from react24.project.sheet_text import SEPARATORS, read_text
 from react24.project.splits import conflicts
 from react24.workflow.paths import NO_PLACEHOLDERS, PLACEHOLDER
-
-ROLES = ("a", "b")
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def _check_header(where: str, columns: list[str]) -> None:
         if columns.count(column) > 1:
             problems.append(f"{where}: column {column!r} is there {columns.count(column)} times")
         if column not in known:
-            near = schemas.nearest(column, known)
+            near = nearest(column, known)
             hint = f"did you mean {near}? " if near else ""
             problems.append(f"{where}: unknown column {column!r}; {hint}Known: {', '.join(known)}")
     for column in schema["required"]:
@@ -219,7 +218,7 @@ def _check_cells(row: _Row) -> list[str]:
                 problems.append(f"column {column}: the cell is empty; {part['description']}")
             continue
         if "enum" in part and cell not in part["enum"]:
-            near = schemas.nearest(cell, part["enum"])
+            near = nearest(cell, part["enum"])
             hint = f" (did you mean {near}?)" if near else ""
             accepted = ", ".join(part["enum"])
             problems.append(f"column {column}: found {cell!r}; accepted: {accepted}{hint}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from react24.conventions import ROLES
 from react24.project.config import Settings
 
 if TYPE_CHECKING:
@@ -249,4 +250,4 @@ def will_be_made(path: Path, settings: Settings) -> bool:
     from react24.corpora.demo.sessions import DEMO_SESSIONS
 
     root = Path(settings["corpus"]["root"])
-    return path in {root / name / f"{role}.mp4" for name in DEMO_SESSIONS for role in ("a", "b")}
+    return path in {root / name / f"{role}.mp4" for name in DEMO_SESSIONS for role in ROLES}

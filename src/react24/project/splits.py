@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+from react24.conventions import SPLITS
 from react24.errors import InputErrors
 
-SPLITS = ("train", "val", "test")
 AUTO = "auto"
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import FPS, ROLES
 from react24.errors import InputError
 from react24.faces.gaps import find_gaps
 from react24.files import contract
-from react24.files.contract import FPS
 from react24.files.notices import gather_notices
 from react24.media.sound import read_sound
 from react24.media.video import read_frames
@@ -164,7 +164,7 @@ def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> Sh
     ]
     notices = gather_notices([media, faces, *made.values()]).get(session, [])
     with contract.open_file(media, "media") as file:
-        roles = [role for role in contract.ROLES if role in file]
+        roles = [role for role in ROLES if role in file]
     people = tuple(_gather_person(role, media, faces, made, shots) for role in roles)
     told = tuple(dict.fromkeys(notice.message for notice in notices))
     return Sheet(session, people, told, tuple(missing))

@@ -16,9 +16,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from react24.conventions import FPS
 from react24.faces.gaps import find_gaps
 from react24.files import contract
-from react24.files.contract import FPS
 from react24.report.inspect import Curves, Person, Sheet, Shot, name_frames
 from react24.rig import landmarks as lm
 from react24.rig.model import load_rig

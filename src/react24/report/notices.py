@@ -14,8 +14,8 @@ from pathlib import Path
 
 from react24.clips import windows
 from react24.clips.plan import describe_dropped
+from react24.conventions import CLIP_FRAMES, FPS
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES, FPS
 from react24.files.notices import Notice, gather_notices
 
 LISTED = 12

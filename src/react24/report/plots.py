@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from react24.clips import windows
+from react24.conventions import FPS
 from react24.files import contract
-from react24.files.contract import FPS
 
 logger = logging.getLogger(__name__)
 

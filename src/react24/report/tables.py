@@ -15,17 +15,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from react24.conventions import ARROWS, FPS, METRICS
 from react24.files import contract
-from react24.files.contract import FPS, StoreError
+from react24.files.contract import StoreError
 from react24.report.margins import COMPARISONS, Value, margins, over_seeds
 
 logger = logging.getLogger(__name__)
-
-OFFICIAL = ("FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC")
-"""Official metrics in the order of the columns."""
-
-ARROWS = {"FRCorr": "↑", "FRDist": "↓", "FRDiv": "↑", "FRVar": "↑", "FRDvs": "↑", "TLCC": "↓"}
-"""Which way is better."""
 
 DECIMALS = {"FRCorr": 3, "FRDist": 2, "FRDiv": 5, "FRVar": 5, "FRDvs": 5, "TLCC": 2}
 
@@ -124,7 +119,7 @@ def _read(path: Path) -> _Scored:
             appropriate=str(attrs["appropriate_source"]),
             valid=float(attrs.get("valid", 1.0)),
             dropped=int(attrs.get("dropped", 0)),
-            official={name: float(file["official"].attrs[name]) for name in OFFICIAL},
+            official={name: float(file["official"].attrs[name]) for name in METRICS},
             corrected={name: float(value) for name, value in file["corrected"].attrs.items()},
         )
 
@@ -147,7 +142,7 @@ def collect_rows(paths: Sequence[Path]) -> list[Row]:
             Row(
                 model=model,
                 variant=runs[0].variant,
-                official={n: over_seeds({r.seed: r.official[n] for r in runs}) for n in OFFICIAL},
+                official={n: over_seeds({r.seed: r.official[n] for r in runs}) for n in METRICS},
                 corrected={
                     n: over_seeds({r.seed: r.corrected[n] for r in runs}) for n in runs[0].corrected
                 },
@@ -210,7 +205,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str, doubtful: int = 0) -
     columns = ["source", "model", "variant", "split", "space", "clips", "samples", "seeds"]
     columns += ["pretrained", "backend", "appropriate"]
     compared = [comparison.name for comparison in COMPARISONS]
-    for name in (*OFFICIAL, "TLCC_seconds", *corrected, *compared):
+    for name in (*METRICS, "TLCC_seconds", *corrected, *compared):
         columns += [name, f"{name}_std"]
     columns += ["FRRea"]  # empty, see NO_FRREA
     columns += ["valid", "dropped", "notices"]
@@ -221,7 +216,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str, doubtful: int = 0) -
         cells = ["react24", row.model, row.variant, split, space]
         cells += [row.clips, row.samples, seeds, str(row.pretrained).lower(), row.backend]
         cells += ["official" if row.appropriate == "official" else "stand-in"]
-        values = [row.official[n] for n in OFFICIAL]
+        values = [row.official[n] for n in METRICS]
         values += [row.lag_seconds, *row.corrected.values()]
         cells += [cell for value in values for cell in _tsv_cells(value)]
         for comparison in COMPARISONS:
@@ -243,7 +238,7 @@ def format_tsv(rows: Sequence[Row], split: str, space: str, doubtful: int = 0) -
             "",
             "official",
         ]
-        for name in OFFICIAL:
+        for name in METRICS:
             cells += [entry.get(name) or "", ""]
         cells += [f"{float(entry['TLCC']) / FPS:.2f}"]
         cells += [""] * (len(columns) - len(cells))
@@ -323,7 +318,7 @@ def _validity_notes(row: Row) -> list[str]:
 
 DOUBTS = "What is doubtful about the recordings"
 
-HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in OFFICIAL[:-1]), "TLCC ↓ (frames, s)", "FRRea ↓"]
+HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in METRICS[:-1]), "TLCC ↓ (frames, s)", "FRRea ↓"]
 """Columns of the tables for people."""
 
 NO_FRREA = (
@@ -341,12 +336,12 @@ def _cell(name: str, value: Value) -> str:
 
 def _official_cells(row: Row) -> list[str]:
     lag = row.official["TLCC"]
-    cells = [row.marked_name, *(_cell(n, row.official[n]) for n in OFFICIAL[:-1])]
+    cells = [row.marked_name, *(_cell(n, row.official[n]) for n in METRICS[:-1])]
     return [*cells, f"{_cell('TLCC', lag)} ({lag.mean / FPS:.2f} s)", "–"]
 
 
 def _published_cells(entry: dict[str, str]) -> list[str]:
-    cells = [entry["model"], *(entry.get(n) or "–" for n in OFFICIAL[:-1])]
+    cells = [entry["model"], *(entry.get(n) or "–" for n in METRICS[:-1])]
     return [*cells, f"{entry['TLCC']} ({float(entry['TLCC']) / FPS:.2f} s)", "–"]
 
 

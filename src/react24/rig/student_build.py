@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.log import progress
 from react24.rig.faces_drawn import People, draw_faces
@@ -102,9 +103,8 @@ def read_people(folder: Path) -> list[np.ndarray]:
 def _read_tracks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     if path.suffix == ".h5":
         from react24.faces.track import read_track
-        from react24.files import contract
 
-        for role in contract.ROLES:
+        for role in ROLES:
             track = read_track(path, role)
             yield np.asarray(track.landmarks, np.float64), track.valid
         return

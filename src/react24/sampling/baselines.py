@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from react24.clips import windows
+from react24.conventions import CLIP_FRAMES
 from react24.errors import InputError
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES
 from react24.files.samples import SamplesInfo, clip_key, create_samples
 from react24.log import progress
 from react24.seeding import stream_seed

@@ -22,6 +22,7 @@ from torch import Tensor
 from react24.contracts import model as registry
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.reactions import ReactionModel
+from react24.conventions import CLIP_FRAMES
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
@@ -158,7 +159,7 @@ def _sample_rows(
     speaker = {name: clips.take(name, rows) for name in clips.sources}
     if clips.frames is not None:
         starts = torch.zeros_like(rows)
-        speaker["frames"] = clips.frames.read(rows, starts, contract.CLIP_FRAMES)
+        speaker["frames"] = clips.frames.read(rows, starts, CLIP_FRAMES)
     target = torch.device(resolve_device(device))
     moved = {name: part.to(target) for name, part in speaker.items()}
     keys = [clip_key(clips.index[row]) for row in rows.tolist()]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from react24.conventions import ROLES
 from react24.errors import InputError
-from react24.files import contract
 from react24.files.notices import Notice
 from react24.streams.extract import write_session
 from react24.streams.judges import open_judge
@@ -50,7 +50,7 @@ def extract_from_faces(
     judge = open_judge(settings)
     neutrals = neutrals or {}
     features, notices = {}, []
-    for role in contract.ROLES:
+    for role in ROLES:
         try:
             extractor = kind(
                 focal=settings.get("focal"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.files import contract
 from react24.streams.extract import write_session
@@ -72,7 +73,7 @@ def _read_valid(media_path: Path, faces_path: Path) -> dict:
         frames, session = int(file.attrs["frames"]), str(file.attrs["session"])
     with contract.open_file(faces_path, "faces") as file:
         found = str(file.attrs["session"])
-        valid = {role: file[role]["valid"][:] for role in contract.ROLES}
+        valid = {role: file[role]["valid"][:] for role in ROLES}
     lengths = {len(part) for part in valid.values()}
     if found != session or lengths != {frames}:
         raise InputError(

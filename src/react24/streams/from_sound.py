@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import FPS, ROLES
 from react24.files import contract
-from react24.files.contract import FPS
 from react24.streams.extract import write_session
 
 SOUND_EXTRACTORS = {
@@ -77,7 +77,7 @@ def extract_from_sound(
     module, name = SOUND_EXTRACTORS[stream]
     extractor = getattr(import_module(module), name)(**chosen)
     features = {}
-    for role in contract.ROLES:
+    for role in ROLES:
         known = heard_ticks(media_path, role)
         source = SoundSource(
             samples=read_sound(media_path, role, extractor.sample_rate),

@@ -11,7 +11,8 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from react24.files.contract import FPS, Features
+from react24.conventions import FPS
+from react24.files.contract import Features
 from react24.rig.judge import Judge
 from react24.rig.model import load_rig
 from react24.rig.neutral import NEVER_QUIET, Neutral, above_rest, shape_mask

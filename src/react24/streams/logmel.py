@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from react24.files.contract import FPS, Features
+from react24.conventions import FPS
+from react24.files.contract import Features
 from react24.streams.mel import mel_triangles
 from react24.streams.sources import SoundSource, align_to_ticks
 

@@ -19,8 +19,8 @@ from functools import cached_property
 
 import numpy as np
 
+from react24.conventions import FPS
 from react24.errors import InputError
-from react24.files.contract import FPS
 from react24.streams.mel import mel_triangles
 
 CEPSTRA = 13

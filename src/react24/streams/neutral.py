@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.files import contract
 from react24.rig.judge import Judge
@@ -58,7 +59,7 @@ def _of_session(subject: str, faces_path: Path, judge: Judge) -> list[Neutral]:
     from react24.faces.track import read_track
 
     with contract.open_file(faces_path, "faces") as file:
-        roles = [role for role in contract.ROLES if str(file[role].attrs["subject"]) == subject]
+        roles = [role for role in ROLES if str(file[role].attrs["subject"]) == subject]
     neutrals = []
     for role in roles:
         track = read_track(faces_path, role)

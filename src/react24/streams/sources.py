@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from react24.conventions import FPS
 from react24.errors import InputError
-from react24.files.contract import FPS
 
 
 @dataclass(frozen=True)

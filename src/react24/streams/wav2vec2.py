@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from react24.conventions import FPS
 from react24.devices import choose_device
 from react24.errors import InputError
-from react24.files.contract import FPS, Features
+from react24.files.contract import Features
 from react24.log import progress
 from react24.streams.sources import SoundSource, TickSound, align_to_ticks
 from react24.streams.wav2vec2_network import FIELD, HOP, load_wav2vec2

@@ -5,11 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from react24.conventions import FPS
 from react24.corpora.demo.behaviour import DELAY, REACTIONS, Person, bump, perform
 from react24.corpora.demo.corpus import perform_session
 from react24.corpora.demo.sessions import DEMO_SESSIONS
 from react24.corpora.demo.speech import SPEECH_RATE, load_voice
-from react24.files.contract import FPS
 
 SECONDS = 120.0
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from react24.conventions import FPS
 from react24.corpora.demo.corpus import perform_session
-from react24.files.contract import FPS
 from react24.project.choices import parse_choices
 from react24.project.config import load_settings
 

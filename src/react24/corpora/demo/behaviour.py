@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from react24.conventions import FPS, ROLES
 from react24.corpora.demo.speech import SPEECH_RATE
 from react24.corpora.demo.visemes import mouth_from_speech
-from react24.files.contract import FPS, ROLES
 
 Channels = dict[str, np.ndarray]
 

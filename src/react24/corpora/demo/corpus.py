@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from react24.conventions import FPS
 from react24.corpora.demo.behaviour import Performance, Person, perform
 from react24.corpora.demo.encode import write_mp4
 from react24.corpora.demo.puppet import Puppet, draw_look
@@ -22,7 +23,7 @@ from react24.corpora.demo.sessions import PersonSpec, find_session
 from react24.corpora.demo.speech import load_voice, resample
 from react24.corpora.demo.staging import Motion, draw_pictures, is_covered, mix_sound, set_in_motion
 from react24.errors import InputError
-from react24.files.contract import FPS, create
+from react24.files.contract import create
 from react24.log import progress
 from react24.rig.model import load_rig
 

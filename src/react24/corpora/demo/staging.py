@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from react24.conventions import FPS
 from react24.corpora.demo.behaviour import Track
 from react24.corpora.demo.puppet import SIZE, Puppet
 from react24.corpora.demo.speech import SPEECH_RATE, resample
-from react24.files.contract import FPS
 
 ROOM_NOISE = 4e-4
 """Standard deviation of the noise under the voice; full scale is 1."""

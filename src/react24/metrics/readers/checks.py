@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from react24.conventions import CLIP_FRAMES, EMOTION_DIM
 from react24.errors import InputError
-from react24.files.contract import CLIP_FRAMES
-from react24.metrics.arrays import CHANNELS
 
 FRAMES = (CLIP_FRAMES, CLIP_FRAMES + 1)
 """Accepted lengths; the last of 751 frames is cut off, as in the official evaluation."""
@@ -16,8 +15,8 @@ FRAMES = (CLIP_FRAMES, CLIP_FRAMES + 1)
 AUS, AFFECT = 15, 17
 """Channels 0..14 are AUs, 15 and 16 valence and arousal, the others expressions."""
 
-LOW = np.where((np.arange(CHANNELS) >= AUS) & (np.arange(CHANNELS) < AFFECT), -1.0, 0.0)
-HIGH = np.ones(CHANNELS)
+LOW = np.where((np.arange(EMOTION_DIM) >= AUS) & (np.arange(EMOTION_DIM) < AFFECT), -1.0, 0.0)
+HIGH = np.ones(EMOTION_DIM)
 """Range of each channel as released: AUs and expressions 0..1, valence and arousal -1..1."""
 
 TRUTH_MARGIN = 0.1
@@ -35,10 +34,10 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
     Raises:
         InputError: Another shape.
     """
-    if len(shape) != 2 or shape[0] not in FRAMES or shape[1] != CHANNELS:
+    if len(shape) != 2 or shape[0] not in FRAMES or shape[1] != EMOTION_DIM:
         raise InputError(
             f"{where}: shape {tuple(shape)}; expected ({FRAMES[0]} or {FRAMES[1]} frames, "
-            f"{CHANNELS} channels)"
+            f"{EMOTION_DIM} channels)"
         )
 
 

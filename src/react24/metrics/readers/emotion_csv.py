@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
-from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.checks import FRAMES
 
 
@@ -37,8 +37,8 @@ def read_emotion_csv(path: Path) -> np.ndarray:
         raise InputError(f"{path}: not a table of numbers below a header line ({error})") from error
     if not values.size:
         raise InputError(f"{path}: empty; expected a header line and {FRAMES[0]} frames")
-    if values.shape[1] != CHANNELS:
-        raise InputError(f"{path}: {values.shape[1]} columns; expected exactly {CHANNELS}")
+    if values.shape[1] != EMOTION_DIM:
+        raise InputError(f"{path}: {values.shape[1]} columns; expected exactly {EMOTION_DIM}")
     if len(values) not in FRAMES:
         raise InputError(
             f"{path}: {len(values)} frames below the header line; expected {FRAMES[0]} or "

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from react24.clips.official_matrix import part_of_matrix
+from react24.conventions import CLIP_FRAMES, EMOTION_DIM
 from react24.errors import InputError, InputErrors
-from react24.files.contract import CLIP_FRAMES
 from react24.log import progress
-from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.checks import TRUTH_MARGIN, check_values
 from react24.metrics.readers.emotion_csv import read_emotion_csv
 from react24.metrics.readers.official_list import ClipPair, ClipPath, read_list
@@ -44,7 +43,7 @@ def read_official_folder(
     pairs = read_list(folder / f"{split}.csv")
     people = [pair.speaker for pair in pairs] + [pair.listener for pair in pairs]
     files = find_labels(folder, split, people)
-    speaker = np.empty((len(files), CLIP_FRAMES, CHANNELS), np.float32)
+    speaker = np.empty((len(files), CLIP_FRAMES, EMOTION_DIM), np.float32)
     margin = None if any_range else TRUTH_MARGIN
     for row, path in enumerate(progress(files, what="reading labels", unit="clip")):
         speaker[row] = check_values(read_emotion_csv(path)[None], str(path), margin)[0]

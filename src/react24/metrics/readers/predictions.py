@@ -10,10 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from react24.clips import windows
+from react24.conventions import CLIP_FRAMES, EMOTION_DIM
 from react24.errors import InputError
 from react24.files import contract
-from react24.files.contract import CLIP_FRAMES
-from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.array_files import ArchiveFile, ArrayFile
 from react24.metrics.readers.checks import FRAMES, PREDICTION_MARGIN, check_values
 from react24.metrics.readers.result_files import ResultFiles
@@ -45,7 +44,7 @@ class Predictions:
 
     def __init__(self, path: Path, source: Source, samples: int, margin: float | None):
         self.path, self._source, self._margin = path, source, margin
-        self.shape = (source.shape[0], samples, CLIP_FRAMES, CHANNELS)
+        self.shape = (source.shape[0], samples, CLIP_FRAMES, EMOTION_DIM)
 
     def __getitem__(self, row: int) -> np.ndarray:
         clip = self._source.read(row)[: self.shape[1]]
@@ -124,10 +123,10 @@ def _open(path: Path, truth: GroundTruth, samples: int | None) -> Source:
 def _check_shape(path: Path, source: Source, truth: GroundTruth, samples: int | None) -> int:
     """Refuse what does not fit the clips; returns S."""
     shape = tuple(source.shape)
-    if len(shape) != 4 or shape[2] not in FRAMES or shape[3] != CHANNELS or not shape[1]:
+    if len(shape) != 4 or shape[2] not in FRAMES or shape[3] != EMOTION_DIM or not shape[1]:
         raise InputError(
             f"{path}: shape {shape}; expected (clips, samples, {FRAMES[0]} or {FRAMES[1]} frames, "
-            f"{CHANNELS} channels)"
+            f"{EMOTION_DIM} channels)"
         )
     if source.dtype.kind not in "fiub":
         raise InputError(f"{path}: holds {source.dtype}, expected numbers")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from react24.conventions import CLIP_FRAMES, EMOTION_DIM
 from react24.errors import InputError
-from react24.files.contract import CLIP_FRAMES
-from react24.metrics.arrays import CHANNELS, to_numpy
+from react24.metrics.arrays import to_numpy
 from react24.metrics.readers.checks import check_shape
 from react24.metrics.readers.emotion_csv import read_emotion_csv
 from react24.metrics.readers.truth import GroundTruth
@@ -29,7 +29,7 @@ class ResultFiles:
         count = samples or _count(self._folders[0], kind)
         self._files = [[f / f"result-{j}{kind}" for j in range(count)] for f in self._folders]
         self._check_all(kind, samples)
-        self.shape = (len(self._files), count, CLIP_FRAMES, CHANNELS)
+        self.shape = (len(self._files), count, CLIP_FRAMES, EMOTION_DIM)
         self.dtype = np.dtype("f4")
 
     def _check_all(self, kind: str, samples: int | None) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from react24.clips import windows
+from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
 from react24.files.appropriate import read_appropriate
-from react24.metrics.arrays import CHANNELS
 from react24.metrics.readers.checks import TRUTH_MARGIN, check_values
 from react24.metrics.readers.truth import GroundTruth, read_matrix
 
@@ -34,10 +34,10 @@ def read_clips_file(
     with windows.open_clips(path) as clips:
         if clips.split != split:
             raise InputError(f"{path}: holds split {clips.split}, not {split}")
-        if clips.native is None or clips.native.shape[2] != CHANNELS:
+        if clips.native is None or clips.native.shape[2] != EMOTION_DIM:
             raise InputError(
                 f"{path}: stream {clips.stream}; reactions are scored on graphau, which has "
-                f"{CHANNELS} channels"
+                f"{EMOTION_DIM} channels"
             )
         index = clips.index
         valid = clips.valid[:]

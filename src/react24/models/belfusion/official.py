@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from react24.conventions import COEFFICIENT_DIM
 from react24.models.belfusion.denoiser import load_official_ldm
-from react24.models.belfusion.settings import COEFFICIENT_DIM, read_settings
+from react24.models.belfusion.settings import read_settings
 from react24.models.belfusion.vae import load_official_vae
 from react24.weights.official_files import OfficialFile, read_mean_face
 from react24.weights.recognise import BELFUSION_LDM, BELFUSION_VAE

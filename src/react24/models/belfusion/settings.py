@@ -13,15 +13,13 @@ from typing import Any, Literal
 
 from react24.contracts import settings as reading
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
+from react24.conventions import COEFFICIENT_DIM, EMOTION_DIM
 from react24.errors import InputError
 
 Code = Literal["state", "mean"]
 Targets = Literal["zero", "standardised"]
 WindowStart = Literal["first_window", "whole_clip"]
 SpeakerSpace = Literal["native", "zscored"]
-
-EMOTION_DIM = 25
-COEFFICIENT_DIM = 58
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
 from react24.models.learning2listen.blocks import KERNEL, Block, Expand, Squeeze
 from react24.models.learning2listen.motion import Standardiser
 from react24.models.learning2listen.settings import CodebookConfig, EmotionConfig
 from react24.training.validity import mean_error, squared_error
-
-EMOTION_DIM = 25
 
 DECODE_AT_ONCE = 64
 """Windows decoded at once in sampling: their activations stay within the processor's cache."""

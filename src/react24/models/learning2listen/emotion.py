@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from react24.files.contract import CLIP_FRAMES
+from react24.conventions import CLIP_FRAMES
 from react24.log import progress
 from react24.models.learning2listen.codebook import MotionCodebook
 from react24.models.learning2listen.motion import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from react24.files.contract import CLIP_FRAMES
+from react24.conventions import CLIP_FRAMES
 from react24.seeding import generator
 from react24.training.dataset import SplitClips, count_batches
 

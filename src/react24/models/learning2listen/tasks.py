@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from react24.contracts.task import Batch, Losses, StageContext, StageTask
+from react24.conventions import CLIP_FRAMES
 from react24.errors import InputError
-from react24.files.contract import CLIP_FRAMES
 from react24.models.learning2listen.codebook import MotionCodebook, codebook_losses
 from react24.models.learning2listen.emotion import fit_emotion
 from react24.models.learning2listen.motion import (

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from react24.contracts.reactions import Reactions, load_stage
+from react24.conventions import ACTION_UNITS
 from react24.errors import InputError
 from react24.models.regnn.graph import CognitiveProcessor, MotorProcessor
 from react24.models.regnn.perception import PerceptualProcessor
@@ -28,9 +29,6 @@ from react24.models.regnn.settings import (
     read_settings,
 )
 from react24.training.validity import mean_item
-
-ACTION_UNITS = 15
-"""The first channels of a behaviour."""
 
 NO_THRESHOLD = -1.0
 """Below every distance."""
@@ -224,7 +222,9 @@ def binarise(windows: Tensor, what: str) -> Tensor:
     if what == "none":
         return windows
     part = (
-        (..., slice(ACTION_UNITS)) if what == "units" else (..., slice(ACTION_UNITS), slice(None))
+        (..., slice(len(ACTION_UNITS)))
+        if what == "units"
+        else (..., slice(len(ACTION_UNITS)), slice(None))
     )
     windows = windows.clone()
     windows[part] = (windows[part] >= 1).to(windows)

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from react24.contracts import settings as reading
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
-
-CLIP_FRAMES = 750
+from react24.conventions import CLIP_FRAMES
 
 VISUAL_WIDTHS = {"swin": 768, "graphau": 25, "faceverse": 58}
 """Streams of the speaker's face that the network can look at, and their channels."""

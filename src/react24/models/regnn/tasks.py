@@ -9,14 +9,10 @@ import torch
 from torch import Tensor
 
 from react24.contracts.task import Batch, Losses, StageContext, StageTask
+from react24.conventions import CLIP_FRAMES
 from react24.errors import InputErrors
 from react24.models.regnn.network import RegnnNetwork, training_losses
-from react24.models.regnn.settings import (
-    CLIP_FRAMES,
-    GeneratorConfig,
-    RegnnSettings,
-    read_settings,
-)
+from react24.models.regnn.settings import GeneratorConfig, RegnnSettings, read_settings
 from react24.seeding import generator
 from react24.training.dataset import SplitClips, count_batches
 from react24.training.validity import usable

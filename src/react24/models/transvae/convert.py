@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from react24.conventions import COEFFICIENT_DIM
 from react24.models.transvae.official import load_official
-from react24.models.transvae.settings import COEFFICIENT_DIM, read_settings
+from react24.models.transvae.settings import read_settings
 from react24.weights.official_files import OfficialFile, read_mean_face
 from react24.weights.recognise import TRANSVAE_OFFLINE, TRANSVAE_ONLINE
 

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from react24.contracts.reactions import Reactions, load_stage
+from react24.conventions import SHAPE_DIM
 from react24.errors import InputError
 from react24.models.transvae.decoder import DecoderLayer, LatentEncoder, MotionWriter
 from react24.models.transvae.encoder import SpeakerEncoder
-from react24.models.transvae.settings import EXPRESSION_DIM, TransVAEConfig, read_settings
+from react24.models.transvae.settings import TransVAEConfig, read_settings
 from react24.training.validity import mean_error, squared_error
 
 SMALLEST_STD = 1e-6
@@ -244,12 +245,12 @@ def transvae_losses(
     config, face_variance = model.config, model.coefficient_variance
     apart = (output.coefficients - coefficients).square()
     emotion_loss = squared_error(output.emotion, emotion, valid)
-    parts = apart[..., :EXPRESSION_DIM], apart[..., EXPRESSION_DIM:]
+    parts = apart[..., :SHAPE_DIM], apart[..., SHAPE_DIM:]
     expression, pose = (mean_error(part, coefficients_valid) for part in parts)
     if config.error_units == "variance":
         emotion_loss = emotion_loss / model.emotion_variance.mean()
-        expression = expression / face_variance[:EXPRESSION_DIM].mean()
-        pose = pose / face_variance[EXPRESSION_DIM:].mean()
+        expression = expression / face_variance[:SHAPE_DIM].mean()
+        pose = pose / face_variance[SHAPE_DIM:].mean()
     mean, log_variance = output.mean, output.log_variance
     kld = 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).mean()
     loss = (

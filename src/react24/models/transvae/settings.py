@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from react24.contracts import settings as reading
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
+from react24.conventions import COEFFICIENT_DIM, EMOTION_DIM, SHAPE_DIM
 
 Space = Literal["native", "zscored"]
 Statistics = Literal["prefix", "running"]
@@ -20,12 +21,7 @@ Units = Literal["centred", "standardised"]
 Errors = Literal["native", "variance"]
 Diversity = Literal["clip", "spread"]
 
-EMOTION_DIM = 25
-COEFFICIENT_DIM = 58
 AUDIO_DIM = 78
-EXPRESSION_DIM = 52
-"""Expression coefficients come first, then 3 of rotation and 3 of translation, the pose."""
-
 LONGEST = 5000
 """Frames for which there are position codes."""
 
@@ -131,9 +127,9 @@ class TransVAEConfig:
             reading.require_not_negative(self, "weight_pose")
         if self.evaluation_window is not None:
             reading.require_positive(self, "evaluation_window")
-        if self.coefficient_dim <= EXPRESSION_DIM:
+        if self.coefficient_dim <= SHAPE_DIM:
             raise ValueError(
-                f"coefficient_dim must be more than the {EXPRESSION_DIM} of the expression, found "
+                f"coefficient_dim must be more than the {SHAPE_DIM} of the expression, found "
                 f"{self.coefficient_dim}"
             )
         if self.width % 8 or self.width % self.heads:

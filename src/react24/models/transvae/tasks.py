@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from react24.contracts.task import Batch, Losses, StageContext, StageTask
+from react24.conventions import CLIP_FRAMES
 from react24.errors import InputError
-from react24.files.contract import CLIP_FRAMES
 from react24.models.transvae.network import TransVAE, transvae_losses
 from react24.models.transvae.settings import read_settings
 from react24.training.dataset import (

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from react24.conventions import POSE_NAMES
 from react24.rig.shapes import NAMES
 from react24.rig.solve import Solution
 from react24.streams.landmarks import LandmarksExtractor
 
-POSE_NAMES = (
-    "rotation_x",
-    "rotation_y",
-    "rotation_z",
-    "translation_x",
-    "translation_y",
-    "translation_z",
-)
 FEATURE_NAMES: tuple[str, ...] = (*NAMES, *POSE_NAMES)
 """52 shapes in [0, 1] in alphabetical order, 3 angles in radians, 3 shifts in rig units."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from react24.conventions import ACTION_UNITS, EMOTION_NAMES, EXPRESSIONS
 from react24.rig.model import load_rig
 from react24.rig.shapes import JAW_DROP, NAMES
 from react24.rig.solve import Solution
@@ -36,15 +37,6 @@ AU_SHAPES: dict[int, tuple[str, ...]] = {
 }
 """Action unit -> shapes whose mean it is. AU5 and AU20 only serve the expressions; AU25, the
 parting of the lips, is measured on the deformed rig (`lip_parting`)."""
-
-AUS = (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26)
-EXPRESSIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
-FEATURE_NAMES: tuple[str, ...] = (
-    *(f"AU{au}" for au in AUS),
-    "valence",
-    "arousal",
-    *EXPRESSIONS,
-)
 
 PROTOTYPES: dict[str, tuple[int, ...]] = {
     "Happy": (12,),
@@ -157,13 +149,13 @@ def emotion_vector(coefficients: np.ndarray, parting: np.ndarray | None = None) 
         parting: AU25 (T,); by default the `lip_parting` of the coefficients.
 
     Returns:
-        float32 (T, 25) in the order of ``FEATURE_NAMES``.
+        float32 (T, 25) in the order of ``EMOTION_NAMES``.
     """
     units = action_units(coefficients)
     if parting is not None:
         units[25] = parting
     probabilities = expressions(coefficients, units)
-    columns = np.stack([units[au] for au in AUS], axis=1)
+    columns = np.stack([units[au] for au in ACTION_UNITS], axis=1)
     whole = [columns, affect(probabilities), probabilities]
     return np.concatenate(whole, axis=1).astype(np.float32)
 
@@ -173,7 +165,7 @@ class LandmarksGraphAU(LandmarksExtractor):
 
     name = "graphau-landmarks"
     stream = "graphau"
-    feature_names = FEATURE_NAMES
+    feature_names = EMOTION_NAMES
 
     def columns(self, solution: Solution, coefficients: np.ndarray) -> np.ndarray:
         """Action units, affect and expressions, float32 (T, 25)."""
