@@ -70,7 +70,7 @@ rule extract_vggish:
     benchmark:
         "benchmarks_out/extract_vggish/{session}.tsv"
     conda:
-        "../../envs/sound.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -96,7 +96,7 @@ rule extract_wav2vec2:
     benchmark:
         "benchmarks_out/extract_wav2vec2/{session}.tsv"
     conda:
-        "../../envs/sound.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -123,7 +123,7 @@ rule extract_swin:
     benchmark:
         "benchmarks_out/extract_swin/{session}.tsv"
     conda:
-        "../../envs/vision.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -149,7 +149,7 @@ rule extract_mfcc:
     benchmark:
         "benchmarks_out/extract_mfcc/{session}.tsv"
     conda:
-        "../../envs/media.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -174,7 +174,7 @@ rule extract_logmel:
     benchmark:
         "benchmarks_out/extract_logmel/{session}.tsv"
     conda:
-        "../../envs/media.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -23,7 +23,7 @@ rule tabulate_metrics:
     benchmark:
         "benchmarks_out/tabulate_metrics/{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -55,7 +55,7 @@ rule list_notices:
     benchmark:
         "benchmarks_out/list_notices.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -88,7 +88,7 @@ rule plot_training:
     benchmark:
         "benchmarks_out/plot_training/{model}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -125,7 +125,7 @@ rule plot_variance:
     benchmark:
         "benchmarks_out/plot_variance/{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -154,7 +154,7 @@ rule plot_clip:
     benchmark:
         "benchmarks_out/plot_clip/{model}_{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -187,7 +187,7 @@ rule inspect_session:
     benchmark:
         "benchmarks_out/inspect_session/{session}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,

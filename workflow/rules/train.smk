@@ -24,7 +24,7 @@ rule train_stage:
     wildcard_constraints:
         model=any_of(trained_models(None)),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -103,7 +103,7 @@ rule convert_checkpoint:
     wildcard_constraints:
         model=any_of(CHECKPOINTS),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
