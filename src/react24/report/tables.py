@@ -128,7 +128,7 @@ def collect_table(paths: Sequence[Path]) -> Table:
             raise StoreError(f"metrics files with different {name} in one table: {found}")
     if twice := [*runs[runs.duplicated(["model", "seed"])]["model"]]:
         raise StoreError(f"two metrics files of the same model and seed in one table: {twice}")
-    corrected = [*runs.columns[runs.columns.get_loc("TLCC_seconds") + 1 :]]
+    corrected = list(runs.loc[:, "TLCC_seconds":].columns[1:])
     for margin in MARGINS:  # seed by seed; over the mean of a baseline that lacks the seed
         baseline = runs[runs["model"] == margin.baseline].set_index("seed")[margin.metric]
         other = runs["seed"].map(baseline).fillna(baseline.mean(skipna=False))
@@ -140,14 +140,13 @@ def collect_table(paths: Sequence[Path]) -> Table:
     models["seeds"] = groups["seed"].agg(tuple)
     models["pretrained"] = groups["pretrained"].all()
     models["approximated"] = models["backend"].str.contains("|".join(STAND_INS))
-    models["marked"] = [_marked_name(name, model) for name, model in models.iterrows()]
+    models["marked"] = (
+        models.index
+        + models["variant"].map(lambda variant: f" ({variant})" if variant else "")
+        + models["pretrained"].map({True: "", False: NOT_PRETRAINED})
+        + models["approximated"].map({True: APPROXIMATED, False: ""})
+    )
     return Table(models, values.mean(skipna=False), values.std(skipna=False), corrected)
-
-
-def _marked_name(name: str, model: pd.Series) -> str:
-    variant = f" ({model['variant']})" if model["variant"] else ""
-    marks = "" if model["pretrained"] else NOT_PRETRAINED
-    return f"{name}{variant}{marks}{APPROXIMATED if model['approximated'] else ''}"
 
 
 def read_published() -> pd.DataFrame:
@@ -193,14 +192,17 @@ def tabulate_metrics(
 def format_tsv(table: Table, doubtful: int = 0) -> str:
     """Tab-separated: ours (``source`` = react24), then the published figures."""
     models = table.models
-    ours = models.reset_index()[["model", "variant", "split", "space", "clips", "samples"]]
-    ours = ours.set_index("model", drop=False)
-    ours.insert(0, "source", "react24")
-    ours["seeds"] = [",".join(map(str, seeds)) for seeds in models["seeds"]]
-    ours["pretrained"] = models["pretrained"].map({True: "true", False: "false"})
-    ours["backend"] = models["backend"]
-    ours["appropriate"] = models["appropriate"].where(
-        models["appropriate"] == "official", "stand-in"
+    official = models["appropriate"] == "official"
+    ours = pd.DataFrame(
+        {
+            "source": "react24",
+            "model": models.index,
+            **models[["variant", "split", "space", "clips", "samples"]],
+            "seeds": models["seeds"].map(lambda seeds: ",".join(map(str, seeds))),
+            "pretrained": models["pretrained"].map({True: "true", False: "false"}),
+            "backend": models["backend"],
+            "appropriate": official.map({True: "official", False: "stand-in"}),
+        }
     )
     several = models["seeds"].map(len) > 1
     for name in table.mean:
@@ -211,7 +213,7 @@ def format_tsv(table: Table, doubtful: int = 0) -> str:
         ours.loc[~asked, [margin.name, f"{margin.name}_std"]] = None
     ours["FRRea"] = None  # see NO_FRREA
     ours["valid"] = models["valid"].map("{:.6g}".format)
-    ours["dropped"], ours["notices"] = models["dropped"].astype(str), str(doubtful)
+    ours["dropped"], ours["notices"] = models["dropped"], doubtful
     published = read_published().assign(
         source="published",
         split="test",
@@ -220,8 +222,9 @@ def format_tsv(table: Table, doubtful: int = 0) -> str:
         pretrained="true",
         appropriate="official",
     )
-    whole = pd.concat([ours.astype({"clips": str, "samples": str}), published])
-    return whole.to_csv(sep="\t", index=False, lineterminator="\n")
+    return pd.concat([ours.astype(object), published]).to_csv(
+        sep="\t", index=False, lineterminator="\n"
+    )
 
 
 def _cells(table: Table, name: str, sign: str = "") -> pd.Series:
@@ -274,7 +277,7 @@ def _notes(table: Table) -> list[str]:
             f"{', '.join(stand_ins)}, an approximation of OpenGraphAU, EmoNet and FaceVerse: do "
             "not compare with published figures."
         )
-    if stuck := [name for name, lag in table.mean["TLCC"].items() if math.isclose(lag, 49.0)]:
+    if stuck := [str(name) for name, lag in table.mean["TLCC"].items() if math.isclose(lag, 49.0)]:
         notes.append(
             "TLCC = 49.00 frames is the maximal lag and what the official code returns when a "
             f"channel is constant over the clip ({', '.join(stuck)}); the corrected columns leave "
@@ -344,7 +347,7 @@ _TEX = str.maketrans(
 
 def _tabular(text: pd.DataFrame) -> str:
     text = text.map(lambda cell: cell.translate(_TEX))
-    header = [title.translate(_TEX) for title in text]
+    header = [str(title).translate(_TEX) for title in text]
     return text.to_latex(
         header=header, index=False, column_format="l" + "r" * (len(header) - 1), escape=False
     )
