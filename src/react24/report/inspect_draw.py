@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from react24.conventions import FPS
 from react24.faces.gaps import find_gaps
 from react24.files import contract
-from react24.report.inspect import Curves, Person, Sheet, Shot, name_frames
+from react24.report.inspect import ContactSheet, Curves, RoleView, Shot, name_frames
 from react24.rig import landmarks as lm
 from react24.rig.model import load_rig
 from react24.rig.pose import euler_to_matrix
@@ -32,6 +32,8 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, RED = (
 DOUBT = "#A63F00"
 """Of text; the red above is too light for letters."""
 AXES = ((RED, "to the left side of the person"), (GREEN, "down"), (BLUE, "where the nose points"))
+
+NOT_VALID = {"facecolor": "0.9", "edgecolor": "0.55", "hatch": "////", "lw": 0}
 
 WIDTH = 18.0
 MARGIN = 0.3
@@ -95,7 +97,7 @@ class Page:
         self.figure.text(x / WIDTH, 1 - y / self.height, text, va="top", **style)
 
 
-def draw_sheet(sheet: Sheet, output: str | Path) -> None:
+def draw_sheet(sheet: ContactSheet, output: str | Path) -> None:
     """Write a contact sheet.
 
     Args:
@@ -110,7 +112,7 @@ def draw_sheet(sheet: Sheet, output: str | Path) -> None:
     logger.info("contact sheet: %s", output)
 
 
-def lay_out(sheet: Sheet) -> Figure:
+def lay_out(sheet: ContactSheet) -> Figure:
     """The sheet as a figure."""
     told, missing = _told(sheet), [line for text in sheet.missing for line in wrap(f"- {text}")]
     texts = 0.45 + LINE * (len(told) + len(missing) + 1)
@@ -129,7 +131,7 @@ def lay_out(sheet: Sheet) -> Figure:
     return page.figure
 
 
-def _told(sheet: Sheet) -> list[str]:
+def _told(sheet: ContactSheet) -> list[str]:
     """Lines on what is doubtful."""
     lines = [f"! {text}" for text in sheet.notices[:TOLD]]
     if len(sheet.notices) > TOLD:
@@ -143,17 +145,17 @@ def wrap(text: str, letters: int = LETTERS) -> list[str]:
     return textwrap.wrap(text, letters, subsequent_indent="    ") or [""]
 
 
-def _facts(person: Person) -> list[str]:
+def _facts(person: RoleView) -> list[str]:
     return [part for fact in person.facts for part in wrap(fact)]
 
 
-def _block_height(person: Person) -> float:
+def _block_height(person: RoleView) -> float:
     head = 0.45 + LINE * len(_facts(person))
     frames = CROP + 8 * LINE
     return head + frames + TIMELINE + SOUND + 1.1
 
 
-def _draw_person(page: Page, person: Person) -> None:
+def _draw_person(page: Page, person: RoleView) -> None:
     page.y += 0.15
     page.write([f"Role {person.role}: {person.subject}"], fontsize=11.5, fontweight="bold")
     page.y += 0.03
@@ -174,7 +176,7 @@ def _draw_person(page: Page, person: Person) -> None:
     _draw_curves(page, person, below)
 
 
-def _draw_whole(page: Page, person: Person, top: float) -> None:
+def _draw_whole(page: Page, person: RoleView, top: float) -> None:
     """The first frame with a face, whole, with what the colours mean below."""
     shot = next((s for s in person.shots if s.found), person.shots[0])
     height, width = shot.picture.shape[:2]
@@ -260,7 +262,7 @@ def outlines() -> list[list[int]]:
     return rows + [[int(mirror[point]) for point in row] for row in rows]
 
 
-def _draw_neutral(page: Page, person: Person, top: float) -> None:
+def _draw_neutral(page: Page, person: RoleView, top: float) -> None:
     side = TIMELINE + SOUND + 0.3
     axis = page.axes(MARGIN, top + 0.1, WHOLE - 0.5, side)
     axis.set_axis_off()
@@ -276,7 +278,7 @@ def _draw_neutral(page: Page, person: Person, top: float) -> None:
     axis.invert_yaxis()
 
 
-def _draw_curves(page: Page, person: Person, top: float) -> None:
+def _draw_curves(page: Page, person: RoleView, top: float) -> None:
     x, width = MARGIN + WHOLE + 0.45, WIDTH - WHOLE - 2 * MARGIN - 0.45
     curves = person.curves
     seconds = len(curves.valid) / FPS
@@ -285,14 +287,7 @@ def _draw_curves(page: Page, person: Person, top: float) -> None:
     for axis in (affect, level):
         axis.set_xlim(0, seconds)
         for gap in find_gaps(curves.valid):
-            axis.axvspan(
-                gap.start / FPS,
-                gap.stop / FPS,
-                facecolor="0.9",
-                edgecolor="0.55",
-                hatch="////",
-                lw=0,
-            )
+            axis.axvspan(gap.start / FPS, gap.stop / FPS, **NOT_VALID)
     _draw_affect(affect, curves)
     for number, shot in enumerate(person.shots, start=1):
         affect.annotate(
@@ -303,7 +298,6 @@ def _draw_curves(page: Page, person: Person, top: float) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=7.5,
-            arrowprops=None,
         )
         affect.axvline((shot.tick + 0.5) / FPS, color="0.4", lw=0.5, ls=":")
     _draw_level(level, curves, seconds)
@@ -323,7 +317,7 @@ def _draw_affect(axis: Axes, curves: Curves) -> None:
         axis.fill_between(time, least, largest, color=colour, alpha=0.25, lw=0)
         axis.plot(time, mean, line, color=colour, lw=1.2, label=name)
     if not curves.valid.all():
-        axis.fill_between([], [], [], fc="0.9", ec="0.55", hatch="////", lw=0, label="not valid")
+        axis.fill_between([], [], [], label="not valid", **NOT_VALID)
     axis.legend(
         loc="lower right", bbox_to_anchor=(1, 1.06), ncols=3, frameon=False, borderaxespad=0
     )

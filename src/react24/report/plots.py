@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from react24.clips import windows
@@ -65,7 +66,7 @@ def plot_training(runs: Sequence[TrainingRun], output: Path, *, model: str) -> N
         _save(figure, output)
 
 
-def _draw_history(axis, run: TrainingRun, colour: str) -> None:
+def _draw_history(axis: Axes, run: TrainingRun, colour: str) -> None:
     with contract.open_file(run.history, "history") as file:
         for part, line in (("train", "-"), ("val", "--")):
             if part not in file or not len(file[part]["step"]):
