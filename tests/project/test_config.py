@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.contracts.model import StageInputs
 from react24.errors import InputError, InputErrors
 from react24.project.config import (

@@ -17,7 +17,9 @@ if SRC not in sys.path:
 from react24.workflow.codedigest import code_digest
 from react24.project.config import FACE_MODELS, LEARNED_BASELINES, read_config
 from react24.errors import InputError
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
+from react24.contracts.model import SAMPLING
 from react24.workflow.paths import share_with_jobs
 from react24.project.load import load_project
 from react24.workflow.failures import describe_failures
@@ -197,7 +199,7 @@ def trained_models(kind):
     return [
         name
         for name, found in kinds.items()
-        if (None if registry.is_file(found) else found) == kind
+        if (None if entry_points.is_file(found) else found) == kind
     ]
 
 
@@ -265,7 +267,7 @@ def stage_code(wildcards):
 def model_code(wildcards, *modules):
     """Digest of some modules, those of a user's own model among them."""
     kind = MODEL_SETTINGS[wildcards.model]["type"]
-    return code_digest(*modules, beside=registry.folder_of(kind))
+    return code_digest(*modules, beside=entry_points.folder_of(kind))
 
 
 def picture_files(splits):
@@ -289,7 +291,7 @@ def weight_files(folder, stage):
 def sampling_inputs(wildcards):
     """What sampling reads of the speaker."""
     settings = MODEL_SETTINGS[wildcards.model]
-    return model_kind(wildcards.model).stage_inputs(settings, registry.SAMPLING)
+    return model_kind(wildcards.model).stage_inputs(settings, SAMPLING)
 
 
 def sampling_files(wildcards):

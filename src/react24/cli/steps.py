@@ -249,7 +249,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from react24.contracts import model as registry
+    from react24 import models as registry
     from react24.models.convert import convert_checkpoint, find_conversion
 
     settings = _settings(options)

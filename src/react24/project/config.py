@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
+from react24.contracts.model import SAMPLING
 from react24.conventions import SPLITS
 from react24.errors import InputError, InputErrors, nearest
 from react24.project import schema as schemas
@@ -87,7 +89,7 @@ class Settings:
         kind, settings = registry.get(self.models[model]["type"], self.root), self.models[model]
         if model not in self.checkpoints:
             return kind.streams(settings)
-        sampled = kind.stage_inputs(settings, registry.SAMPLING).streams
+        sampled = kind.stage_inputs(settings, SAMPLING).streams
         return tuple(dict.fromkeys((*sampled, *self._fitted_streams(model))))
 
     @property
@@ -322,7 +324,7 @@ def resolve_model(
         raise InputErrors(where, problems)
     merged["variant"] = entry.get("variant", merged.get("variant"))
     kind = merged.setdefault("type", Path(path).stem)
-    if registry.is_file(kind):
+    if entry_points.is_file(kind):
         kind = merged["type"] = seek(kind, start)
     try:
         model = registry.get(kind, root)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from helpers.official_export import export_ldm, export_vae
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.errors import InputError
 from react24.models.belfusion import denoiser
 from react24.models.belfusion import diffusion as belfusion
@@ -326,7 +327,7 @@ class TestSampling:
             "ldm": {"hidden": 32, "layers": 3, "draws": 4},
         }
         weights = {"vae": vae.state_dict(), "ldm": ldm.state_dict()}
-        model = registry.resolve(registry.get("belfusion").load)(settings, weights)
+        model = entry_points.resolve(registry.get("belfusion").load)(settings, weights)
         found = model.to("cpu").react({"speaker": wave()}, 2, [seeded()] * len(wave()))
         expected = draw(vae, ldm, wave(), 2, seeded())
         assert torch.equal(found.emotion, expected.emotion)
@@ -334,7 +335,7 @@ class TestSampling:
         settings["vae"]["hidden"] = settings["vae"]["latent"] = 8
         settings["ldm"]["latent"] = 8
         with pytest.raises(InputError, match=r"stage vae do not fit"):
-            registry.resolve(registry.get("belfusion").load)(settings, weights)
+            entry_points.resolve(registry.get("belfusion").load)(settings, weights)
 
 
 class TestOfficialWeights:
