@@ -1,4 +1,4 @@
-"""Settings of the built-in streams, beside those that every stream has (``enabled``, ``backend``)."""
+"""Settings of the built-in streams, beside those of every stream (``enabled``, ``backend``)."""
 
 from __future__ import annotations
 
