@@ -87,6 +87,14 @@ class SettingsModel(BaseModel):
         """A mapping that reads back to the same settings (JSON-able)."""
         return self.model_dump(mode="json")
 
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values, checked again.
+
+        Raises:
+            ValidationError: They do not go together.
+        """
+        return type(self)(**{**dict(self), **changes})
+
 
 def problems_of(error: ValidationError, kind: type[SettingsModel], where: str = "") -> list[str]:
     """What pydantic found wrong, in sentences: the key, what was found, what is accepted.
