@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from react24.streams.from_sound import SOUND_EXTRACTORS
 
 from react24 import models as registry
 from react24.contracts.model import StageInputs
@@ -19,7 +20,6 @@ from react24.project.config import (
     resolve_model,
 )
 from react24.project.schema import load_schema, read_yaml, walk_keys
-from react24.streams.from_sound import SOUND_EXTRACTORS
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config" / "config.yaml"
