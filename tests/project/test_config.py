@@ -8,18 +8,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from react24.streams.from_sound import SOUND_EXTRACTORS
 
 from react24 import models as registry
 from react24.contracts.model import StageInputs
 from react24.errors import InputError, InputErrors
-from react24.project.config import (
-    SOUND_STREAMS,
-    load_settings,
-    read_config,
-    resolve_model,
-)
-from react24.project.schema import load_schema, read_yaml, walk_keys
+from react24.project.config import load_settings, read_config
+from react24.project.model_entries import resolve_model
+from react24.project.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config" / "config.yaml"
@@ -314,8 +309,6 @@ def test_an_open_stream_is_extracted_where_a_model_reads_it(monkeypatch):
 
 
 def test_sound_is_heard_where_a_stream_is_made_of_it():
-    assert set(SOUND_STREAMS) == set(SOUND_EXTRACTORS)
-
     def hears(**streams):
         return load_settings({"streams": streams, "models": {}}, REPOSITORY).hears
 
@@ -462,12 +455,12 @@ def published(project):
 def test_published_weights_take_the_place_of_training(project, published):
     settings = load_settings(with_checkpoint(published), project)
     assert settings.checkpoints == {"belfusion": published}
-    assert settings.model_streams("belfusion") == ("graphau",)  # faceverse is for training only
+    assert settings.reads["belfusion"] == ("graphau",)  # faceverse is for training only
     config = with_checkpoint(published) | {"baselines": ["GT"]}
     assert load_settings(config, project).needed_splits == ("test",)
     trained = load_settings(with_checkpoint(None), project)
     assert trained.checkpoints == {}
-    assert trained.model_streams("belfusion") == ("graphau", "faceverse")
+    assert trained.reads["belfusion"] == ("graphau", "faceverse")
     jobs = load_settings(with_checkpoint(published), project, check=False)
     assert jobs.checkpoints == settings.checkpoints
 

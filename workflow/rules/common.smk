@@ -39,6 +39,7 @@ try:
         check=workflow.is_main_process,
         source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
         start=None if CHECKOUT == Path.cwd() else CHECKOUT,
+        kept=Path(".snakemake/react24/project.json"),
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None

@@ -18,10 +18,28 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
+from react24.contracts.paths import expand, seek
 from react24.errors import InputError, InputErrors, nearest
+
+
+def _settle(path: str, info: ValidationInfo) -> str:
+    """A path that jobs can open; the context is the folder where it is sought too, if any."""
+    return seek(expand(path), info.context)
+
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_settle)]
+"""A path; ``~`` and ``$NAME`` are filled in."""
 
 
 class SettingsModel(BaseModel):

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from react24.contracts.paths import NO_PLACEHOLDERS, PLACEHOLDER
 from react24.conventions import ROLES
 from react24.errors import InputError, InputErrors, nearest
 from react24.project import schema as schemas
 from react24.project.choices import DEFAULT, ChoiceError, Choices, parse_choices
 from react24.project.config import Settings, count
 from react24.project.near_names import question_names
+from react24.project.session import Person, Session
 from react24.project.sheet_files import (
     check_files_of,
     check_repeated_files,
@@ -21,60 +23,6 @@ from react24.project.sheet_files import (
 )
 from react24.project.sheet_text import SEPARATORS, read_text
 from react24.project.splits import conflicts
-from react24.workflow.paths import NO_PLACEHOLDERS, PLACEHOLDER
-
-
-@dataclass(frozen=True)
-class Person:
-    """One person of a session.
-
-    Attributes:
-        role: ``a`` or ``b``.
-        subject: Who it is.
-        role_name: The site's own name for the role; ``a`` or ``b`` where it has none.
-        video: Path, starting with ``corpus.root``.
-        audio: Path of the file the sound is read from; equal to ``video`` where the sheet names
-            none.
-        choices: How the recording is read.
-    """
-
-    role: str
-    subject: str
-    role_name: str
-    video: Path
-    audio: Path
-    choices: Choices = DEFAULT
-
-
-@dataclass(frozen=True)
-class Session:
-    """One row of the sample sheet.
-
-    Attributes:
-        session: Name.
-        split: train, val, test, or auto where it is not decided yet.
-        a: The first person.
-        b: The second person.
-        site: Site or corpus.
-        row: Row of the sheet as a spreadsheet counts, from 1.
-    """
-
-    session: str
-    split: str
-    a: Person
-    b: Person
-    site: str
-    row: int
-
-    @property
-    def people(self) -> tuple[Person, Person]:
-        """Both persons, a first."""
-        return self.a, self.b
-
-    @property
-    def subjects(self) -> tuple[str, str]:
-        """Who the two persons are."""
-        return self.a.subject, self.b.subject
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from react24.contracts.settings import SettingsModel
+from react24.contracts.settings import PathText, SettingsModel
 
 
 class FaceSettings(SettingsModel):
     """Streams that are read off the face track."""
 
-    weights: str = Field("face-landmarker", min_length=1, examples=["weights/face_landmarker.task"])
+    weights: PathText = Field("face-landmarker", examples=["weights/face_landmarker.task"])
     """For `backend: blendshapes`: `face-landmarker`, which is fetched on first use, or the path of
     that bundle (`.task`) or of the network in it (`.tflite`)."""
 
@@ -22,9 +22,7 @@ class FaceSettings(SettingsModel):
 class NetworkSettings(SettingsModel):
     """Streams that a network makes."""
 
-    weights: str = Field(
-        "random", min_length=1, examples=["resources/weights/my_weights.safetensors"]
-    )
+    weights: PathText = Field("random", examples=["resources/weights/my_weights.safetensors"])
     """`random` (seeded; everything downstream is marked as not pretrained), the path of a weights
     file, or a name that `react24 fetch-weights` knows."""
 

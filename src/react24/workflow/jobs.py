@@ -19,7 +19,7 @@ from react24.contracts.stream import RANDOM, Backend, Stream
 from react24.conventions import SPLITS
 from react24.project.config import FACE_MODELS, LEARNED_BASELINES, Settings
 from react24.project.load import Project
-from react24.project.sheet import Session
+from react24.project.session import Session
 from react24.weights.registry import REGISTRY
 from react24.workflow.codedigest import code_digest
 
