@@ -345,20 +345,21 @@ _TEX = str.maketrans(
 )
 
 
-def _tabular(text: pd.DataFrame) -> str:
-    text = text.map(lambda cell: cell.translate(_TEX))
-    header = [str(title).translate(_TEX) for title in text]
-    return text.to_latex(
-        header=header, index=False, column_format="l" + "r" * (len(header) - 1), escape=False
-    )
+def _tabular(text: pd.DataFrame) -> list[str]:
+    # Not `to_latex`, which asks for jinja2.
+    rows = [[str(cell).translate(_TEX) for cell in row] for row in ([*text], *text.to_numpy())]
+    header, *body = [" & ".join(cells) + r" \\" for cells in rows]
+    columns = "l" + "r" * (text.shape[1] - 1)
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule", *body]
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def format_tex(table: Table, doubts: Sequence[str] = ()) -> str:
     """LaTeX: two ``tabular`` environments (``booktabs``), ours and the published figures."""
     lines = [r"% Needs \usepackage{booktabs}.", "% " + _protocol(table)]
-    lines += [_tabular(_official(table))]
+    lines += [*_tabular(_official(table)), ""]
     lines += [note.translate(_TEX) + r"\\" for note in _notes(table)]
     if doubts:
         lines += [line.translate(_TEX) + r"\\" for line in (f"{DOUBTS}:", *doubts)]
     lines += ["", "% Published REACT 2024 figures: other data and features, for orientation only."]
-    return "\n".join([*lines, _tabular(_for_people(read_published()))])
+    return "\n".join([*lines, *_tabular(_for_people(read_published())), ""])
