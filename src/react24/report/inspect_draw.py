@@ -10,6 +10,7 @@ import logging
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -33,7 +34,7 @@ DOUBT = "#A63F00"
 """Of text; the red above is too light for letters."""
 AXES = ((RED, "to the left side of the person"), (GREEN, "down"), (BLUE, "where the nose points"))
 
-NOT_VALID = {"facecolor": "0.9", "edgecolor": "0.55", "hatch": "////", "lw": 0}
+NOT_VALID: dict[str, Any] = {"facecolor": "0.9", "edgecolor": "0.55", "hatch": "////", "lw": 0}
 
 WIDTH = 18.0
 MARGIN = 0.3
@@ -55,7 +56,7 @@ ROOM = 1.25
 BINS = 1500
 """Values of a curve that are drawn; longer ones show mean, least and largest per bin."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -86,13 +87,13 @@ class Page:
         left, bottom = x / WIDTH, 1 - (y + height) / self.height
         return self.figure.add_axes((left, bottom, width / WIDTH, height / self.height))
 
-    def write(self, lines: list[str], **style: object) -> None:
+    def write(self, lines: list[str], **style: Any) -> None:
         """Lines of text across the page; the page is filled to below them."""
         for line in lines:
             self.text(MARGIN, self.y, line, **style)
             self.y += LINE * float(style.get("fontsize", STYLE["font.size"])) / STYLE["font.size"]
 
-    def text(self, x: float, y: float, text: str, **style: object) -> None:
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Text whose upper left corner is at a place in inches."""
         self.figure.text(x / WIDTH, 1 - y / self.height, text, va="top", **style)
 
@@ -212,7 +213,7 @@ def _draw_shot(axis: Axes, shot: Shot, title: str) -> None:
         for row in outlines():
             axis.plot(*shot.points[row].T, color=SKY, lw=0.6)
         if shot.rotation is not None:
-            _draw_axes(axis, shot)
+            _draw_axes(axis, shot, shot.rotation)
     centre = (shot.box[:2] + shot.box[2:]) / 2
     side = ROOM * float(max(shot.box[2:] - shot.box[:2]))
     height, width = shot.picture.shape[:2]
@@ -227,10 +228,10 @@ def _draw_shot(axis: Axes, shot: Shot, title: str) -> None:
         spine.set(visible=True, color="0.5" if shot.valid else RED, lw=0.6 if shot.valid else 2.5)
 
 
-def _draw_axes(axis: Axes, shot: Shot) -> None:
+def _draw_axes(axis: Axes, shot: Shot, rotation: np.ndarray) -> None:
     start = shot.points[1]  # the tip of the nose
     length = 0.32 * float(max(shot.box[2:] - shot.box[:2]))
-    matrix = euler_to_matrix(shot.rotation)
+    matrix = euler_to_matrix(rotation)
     directions = (matrix[:2, 0], matrix[:2, 1], -matrix[:2, 2])
     for (colour, _), direction in zip(AXES, directions, strict=True):
         end = start + length * direction
