@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.errors import InputError
 from react24.models.regnn.settings import (
     MODEL,

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts.model import SAMPLING
 from react24.errors import InputError
 from react24.models.transvae.settings import VARIANTS, read_settings
 
@@ -72,6 +73,6 @@ def test_what_it_reads():
     assert training.frames
     assert training.frame_size == 64
     assert set(training.streams) == {"mfcc", "graphau", "faceverse"}
-    sampling = kind.stage_inputs(settings, registry.SAMPLING)
+    sampling = kind.stage_inputs(settings, SAMPLING)
     assert sampling.frames
     assert sampling.streams == ("mfcc",)
