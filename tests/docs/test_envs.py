@@ -26,6 +26,7 @@ PIN = re.compile(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.+]+")
 def load_pin_script():
     spec = importlib.util.spec_from_file_location("pin", REPOSITORY / "envs" / "pin.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules["pin"] = module
     spec.loader.exec_module(module)
     return module
 
@@ -40,13 +41,22 @@ def direct_requirements():
 
 
 def packages_of(env):
-    return {canonicalize_name(text.partition("==")[0]) for text in pip_lines(env)}
+    """Names on PyPI of all that an environment holds."""
+    names = {ours: name for name, ours in pin.CHANNEL.items()}
+    from_channel = [names[line.partition("=")[0]] for line in channel_lines(env)]
+    by_pip = {canonicalize_name(text.partition("==")[0]) for text in pip_lines(env)}
+    return by_pip | set(pin.closure(tuple(from_channel)))
 
 
 def pip_lines(env):
     dependencies = yaml.safe_load(env.read_text())["dependencies"]
-    (part,) = [d["pip"] for d in dependencies if isinstance(d, dict)]
-    return part
+    return [line for d in dependencies if isinstance(d, dict) for line in d["pip"]]
+
+
+def channel_lines(env):
+    """Pins of conda-forge, without python and pip."""
+    dependencies = yaml.safe_load(env.read_text())["dependencies"]
+    return [d for d in dependencies if isinstance(d, str) and d not in ("python=3.11", "pip")]
 
 
 def rules():
@@ -177,6 +187,24 @@ def test_there_is_an_environment_per_group():
 def test_pins_are_those_of_the_lock(env):
     for line in pip_lines(env):
         assert LOCK[canonicalize_name(line.partition("==")[0])] == line
+    names = {ours: name for name, ours in pin.CHANNEL.items()}
+    for line in channel_lines(env):
+        name, _, version = line.partition("=")
+        locked = LOCK[names[name]].partition("==")[2]
+        assert locked.startswith(f"{version}.") or locked == version, line
+
+
+def test_torch_is_installed_once():
+    assert [env.stem for env in ENVS if "torch" in packages_of(env)] == ["torch"]
+
+
+def test_nothing_is_installed_twice():
+    """What conda-forge brings is not in the list of pip, too."""
+    for env in ENVS:
+        names = {ours: name for name, ours in pin.CHANNEL.items()}
+        from_channel = tuple(names[line.partition("=")[0]] for line in channel_lines(env))
+        by_pip = {canonicalize_name(text.partition("==")[0]) for text in pip_lines(env)}
+        assert by_pip & set(pin.closure(from_channel)) == set(), env.name
 
 
 @pytest.mark.parametrize("env", ENVS, ids=lambda env: env.stem)
@@ -188,7 +216,8 @@ def test_environment_is_as_the_script_writes_it(env):
 def test_channels_and_python(env):
     content = yaml.safe_load(env.read_text())
     assert content["channels"] == ["conda-forge", "nodefaults"]
-    assert content["dependencies"][:2] == ["python=3.11", "pip"]
+    assert content["dependencies"][0] == "python=3.11"
+    assert "pip" in content["dependencies"]
 
 
 NOT_REACHED = {

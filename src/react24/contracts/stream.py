@@ -61,7 +61,7 @@ class Backend:
         reads: What its extractor is given.
         extractor: Entry point of its class. Several: each makes some of the columns, and they
             stand side by side in this order (action units of one network, affect of another).
-        environment: Conda environment of the rule: ``sound`` for ``envs/sound.yaml``, or, in a
+        environment: Conda environment of the rule: ``torch`` for ``envs/torch.yaml``, or, in a
             file of your own, the path of such a file from its folder.
         title: What it does, after its name, for the text of the setting ``backend``.
         settings: The stream's settings that its extractor takes; None: all of them.
