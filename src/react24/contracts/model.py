@@ -137,14 +137,16 @@ class ModelType:
         title: As tables and pages call it.
         stages: In the order of training; sampling loads all of them.
         outputs: What its reactions have, out of ``OUTPUTS``.
-        settings: Entry point ``(mapping, where) -> settings`` with ``as_dict()``, a mapping that
-            reads back to the same settings; checks the settings file with the overrides merged
-            in, imports nothing heavy.
+        settings: Entry point of a ``ModelSettings``, or of a function ``(mapping, where) ->
+            settings`` with ``as_dict()``, a mapping that reads back to the same settings; checks
+            the settings file with the overrides merged in, imports nothing heavy.
         inputs: Entry point ``(settings mapping, part) -> StageInputs``; ``part`` is the name of
             a stage, or ``sampling``, where all arrays are those of the speaker.
         load: Entry point ``(settings mapping, {stage: tensors}) -> ReactionModel``.
         convert: How official checkpoints are converted; None where there are none.
         card: Its model card, relative to the root of the repository.
+        presets: Name -> settings that differ from the defaults of ``settings``. ``official``: how
+            its authors ran the training loop; ``quick``: for first runs.
     """
 
     name: str
@@ -156,6 +158,7 @@ class ModelType:
     load: str
     convert: Conversion | None = None
     card: str | None = None
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -195,7 +198,9 @@ class ModelType:
         Raises:
             InputError: What is wrong with ``values``, called ``where``.
         """
-        return json.loads(json.dumps(resolve(self.settings)(values, where).as_dict()))
+        found = resolve(self.settings)
+        read = found.read if isinstance(found, type) else found
+        return json.loads(json.dumps(read(values, where).as_dict()))
 
     def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
         """What a stage, or ``sampling``, reads under these settings."""

@@ -87,6 +87,14 @@ class SettingsModel(BaseModel):
         """A mapping that reads back to the same settings (JSON-able)."""
         return self.model_dump(mode="json")
 
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values, checked again.
+
+        Raises:
+            ValidationError: They do not go together.
+        """
+        return type(self)(**{**dict(self), **changes})
+
 
 def problems_of(error: ValidationError, kind: type[SettingsModel], where: str = "") -> list[str]:
     """What pydantic found wrong, in sentences: the key, what was found, what is accepted.
@@ -225,12 +233,13 @@ def _in_words(hint: Any) -> str:
             words.append("one of " + ", ".join(map(str, typing.get_args(option))))
         else:
             words.append(_WORDS.get(typing.get_origin(option) or option, "a mapping"))
-    if _admits_none(hint):
+    if admits_none(hint):
         words.append("null")
     return " or ".join(dict.fromkeys(words))
 
 
-def _admits_none(hint: Any) -> bool:
+def admits_none(hint: Any) -> bool:
+    """Whether an annotation admits ``None``."""
     return type(None) in typing.get_args(hint)
 
 
@@ -282,8 +291,6 @@ def explain_pattern(pattern: str) -> str:
         return "1 to 64 letters (A-Z, a-z), digits, '_', '-' and '.', not starting with '.'"
     if pattern.startswith("^[a-z]["):
         return "a name of lower-case letters, digits and '_', starting with a letter"
-    if pattern.startswith("^[^"):
-        return "at most 64 characters without '/', '\\' and control characters"
     return f"text that matches {pattern}"
 
 

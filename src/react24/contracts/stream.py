@@ -163,9 +163,10 @@ class Stream:
         }
 
     def settings_model(self) -> type[Any]:
-        """The settings of the stream, a ``SettingsModel``.
+        """The settings of the stream, a ``SettingsModel``: its own, and what every stream has.
 
-        Beside its own ``enabled`` where it is not ``always`` extracted, ``backend`` where there is a choice.
+        That is ``enabled`` where it is not ``always`` extracted, and ``backend`` where there is a
+        choice.
         """
         from pydantic import Field, create_model
 
