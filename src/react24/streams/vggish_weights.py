@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from react24.devices import load_torch
 from react24.errors import InputError
 from react24.streams.vggish_network import (
     EMBEDDING,
@@ -16,6 +15,7 @@ from react24.streams.vggish_network import (
 )
 from react24.weights import registry as weights_registry
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 PCA_KEYS = ("pca_eigen_vectors", "pca_means")
 RANDOM_PCA_SCALE = 1.5
