@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from react24 import models as registry
+from react24 import streams
 from react24.workflow.codedigest import follow
 
 REPOSITORY = Path(__file__).parents[2]
@@ -61,8 +62,22 @@ def channel_lines(env):
 def rules():
     """(rule, its text, the file) of every rule of the workflow."""
     for path in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk")):
+        if path.stem == "extract":
+            yield from stream_rules(path)
         for text in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             yield pytest.param(text, path, id=text.partition(":")[0])
+
+
+def stream_rules(path):
+    """The rule of every stream and backend, made from the one text of all."""
+    template = path.read_text().partition("    rule:\n")[2]
+    for stream in streams.STREAMS.values():
+        for i, (name, backend) in enumerate(stream.backends.items()):
+            rule = f"extract_{stream.name}" + (f"_{name}" if i else "")
+            text = template.replace(
+                "JOBS.stream_environment(STREAM)", f'"../../envs/{backend.environment}.yaml"'
+            ).replace("JOBS.stream_code(STREAM)", " ".join(f'"{m}"' for m in backend.modules))
+            yield pytest.param(f"{rule}:\n{text}", path, id=rule)
 
 
 def path_after(directive, text, path):
@@ -207,10 +222,17 @@ def test_channels_and_python(env):
 
 NOT_REACHED = {
     "sample_baseline": {"torch"},
-    "extract_mfcc": {"torch"},
-    "extract_logmel": {"torch"},
+    "find_neutral": {"pydantic"},
     "appropriate_reactions": {"torch"},
     "score_reactions": {"torch"},
+}
+NOT_REACHED |= {  # settings are checked before; torch is imported for networks only
+    found.id: {"pydantic"} if extractor.gpu else {"pydantic", "torch"}
+    for found, extractor in zip(
+        stream_rules(REPOSITORY / "workflow/rules/extract.smk"),
+        (backend for stream in streams.STREAMS.values() for backend in stream.backends.values()),
+        strict=True,
+    )
 }
 """Imports inside functions that a rule's script never calls; a test below holds this."""
 
