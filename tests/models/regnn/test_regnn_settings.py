@@ -17,7 +17,7 @@ from react24.models.regnn.settings import (
     read_settings,
     stage_inputs,
 )
-from react24.project.config import resolve_model
+from react24.project.model_entries import resolve_model
 
 CONFIG = Path(__file__).parents[3] / "config"
 
