@@ -14,7 +14,6 @@ from react24.contracts.model import StageInputs
 from react24.errors import InputError, InputErrors
 from react24.project.config import load_settings, read_config
 from react24.project.model_entries import resolve_model
-from react24.project.yaml_file import read_yaml
 from react24.streams.from_sound import SOUND_EXTRACTORS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -359,13 +358,12 @@ def test_one_model_under_two_names(project):
 
 
 @pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
-def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
+def test_quick_is_the_official_file_with_the_preset_over_it(model):
     official = resolve_model(model, {"preset": "official"}, REPOSITORY)
     assert official == resolve_model(model, {}, REPOSITORY)
     quick = resolve_model(model, {"preset": "quick"}, REPOSITORY)
     assert quick != official
-    written = read_yaml(REPOSITORY / f"config/models/{model}.quick.yaml")
-    for section, values in written.items():
+    for section, values in registry.get(model).presets["quick"].items():
         same = values.items() if isinstance(values, dict) else ()
         assert all(quick[section][key] == value for key, value in same)
     entry = {"preset": "quick", "overrides": {"training": {"max_steps": 7}}}
@@ -376,13 +374,15 @@ def test_presets_that_are_missing_or_wrong(project):
     (project / "config/models/belfusion.quick.yaml").write_text("vae: {epoch: 3}\n")
     with pytest.raises(InputError, match=r"belfusion\.quick\.yaml\.vae\.epoch: unknown key"):
         resolve_model("belfusion", {"preset": "quick"}, project)
-    (project / "config/models/belfusion.quick.yaml").unlink()
-    with pytest.raises(InputError, match=r"there is no config/models/belfusion\.quick\.yaml"):
-        resolve_model("belfusion", {"preset": "quick"}, project)
+    (project / "config/models/belfusion.quick.yaml").write_text("vae: {epochs: 3}\n")
+    assert resolve_model("belfusion", {"preset": "quick"}, project)["vae"]["epochs"] == 3
+    (project / "config/models/mine.yaml").write_text(f"type: {REPOSITORY / 'examples/echo.py'}\n")
+    with pytest.raises(InputError, match=r"there is no config/models/mine\.quick\.yaml"):
+        resolve_model("mine", {"preset": "quick"}, project)
     assert "one of official, quick" in only_problem(
         {"models": {"belfusion": {"preset": "fast"}}}, project
     )
-    with pytest.raises(InputError, match=r"Models with settings in config/models: belfusion$"):
+    with pytest.raises(InputError, match=r"in config/models: belfusion, mine; built in"):
         resolve_model("belfuson.quick", {}, project)
 
 

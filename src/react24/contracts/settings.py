@@ -252,6 +252,7 @@ _LIMITS = {
     "greater_than_equal": "a number from {ge:g}",
     "less_than": "a number below {lt:g}",
     "less_than_equal": "a number up to {le:g}",
+    "multiple_of": "a multiple of {multiple_of:g}",
     "finite_number": "a finite number",
     "invalid_key": "a key that is text",
 }

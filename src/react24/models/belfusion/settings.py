@@ -136,6 +136,7 @@ class BelfusionSettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["belfusion"] = "belfusion"
+    """Its name in the table of models."""
     speaker_space: Space = "native"
     """``native``: the speaker's behaviour in its own units, as the encoder saw it in stage 1;
     ``zscored``: z-scored per session and role."""

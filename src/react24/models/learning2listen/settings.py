@@ -263,6 +263,7 @@ class TranvaeSettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["tranvae"] = "tranvae"
+    """Its name in the table of models."""
     sound: Literal["vggish", "wav2vec2", "logmel"] = "vggish"
     """Stream of the speaker's sound."""
     sound_dim: PositiveInt | None = None

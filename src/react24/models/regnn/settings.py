@@ -165,6 +165,7 @@ class RegnnSettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["regnn"] = "regnn"
+    """Its name in the table of models."""
     visual: Literal["swin", "graphau", "faceverse"] = "swin"
     """Stream of the speaker's face."""
     sound: Literal["vggish", "wav2vec2"] = "vggish"

@@ -146,6 +146,7 @@ class TransVAESettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["transvae"] = "transvae"
+    """Its name in the table of models."""
     speaker_space: Space = "native"
     """``native``: the speaker's cepstra as they are; ``zscored``: z-scored per session and role."""
     transvae: TransVAEConfig = TransVAEConfig()
