@@ -233,12 +233,13 @@ def _in_words(hint: Any) -> str:
             words.append("one of " + ", ".join(map(str, typing.get_args(option))))
         else:
             words.append(_WORDS.get(typing.get_origin(option) or option, "a mapping"))
-    if _admits_none(hint):
+    if admits_none(hint):
         words.append("null")
     return " or ".join(dict.fromkeys(words))
 
 
-def _admits_none(hint: Any) -> bool:
+def admits_none(hint: Any) -> bool:
+    """Whether an annotation admits ``None``."""
     return type(None) in typing.get_args(hint)
 
 
@@ -291,8 +292,6 @@ def explain_pattern(pattern: str) -> str:
         return "1 to 64 letters (A-Z, a-z), digits, '_', '-' and '.', not starting with '.'"
     if pattern.startswith("^[a-z]["):
         return "a name of lower-case letters, digits and '_', starting with a letter"
-    if pattern.startswith("^[^"):
-        return "at most 64 characters without '/', '\\' and control characters"
     return f"text that matches {pattern}"
 
 

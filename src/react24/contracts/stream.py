@@ -22,6 +22,13 @@ Reads = Literal["faces", "pictures", "sound"]
 """What an extractor is given (``react24.streams.sources``): the face track of one person, pictures
 of the face at every frame, or the sound."""
 
+READERS = {
+    "faces": "react24.faces.track:read_track",
+    "pictures": "react24.faces.crop:face_views",
+    "sound": "react24.media.sound:read_sound",
+}
+"""What opens them; by name, so that a stream of sound does not depend on the code of faces."""
+
 RANDOM = "random"
 """Name of weights that are drawn from a seed; what is made with them is marked not pretrained."""
 
@@ -34,7 +41,8 @@ class Extractor(Protocol):
 
     Its arguments are the settings of the stream by name, and ``device`` (``auto``, ``cpu``,
     ``cuda``) where the backend has ``gpu``. A reader of sound has an attribute ``sample_rate`` (Hz,
-    a multiple of 25), a reader of pictures ``picture_size`` (pixels).
+    a multiple of 25), a reader of pictures ``picture_size`` (pixels). A method
+    ``find_doubts(features, role)`` may return notices (``react24.files.notices``) on what it found.
     """
 
     def extract(self, source: Any) -> Features:
@@ -89,8 +97,9 @@ class Backend:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Modules of the extractors, for digests of the source."""
-        return tuple(dict.fromkeys(point.partition(":")[0] for point in self.extractors))
+        """Modules of the extractors and of what they read, for digests of the source."""
+        points = (*self.extractors, READERS[self.reads])
+        return tuple(dict.fromkeys(point.partition(":")[0] for point in points))
 
 
 @dataclass(frozen=True)

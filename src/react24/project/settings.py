@@ -14,9 +14,7 @@ from react24 import streams
 from react24.contracts.paths import expand
 from react24.contracts.settings import PathText, SettingsModel, show
 from react24.contracts.stream import Stream
-
-NAME = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$"
-"""Names that become names of files."""
+from react24.project.sheet_columns import NAME
 
 
 def _refuse_repetitions(values: tuple) -> tuple:
@@ -68,7 +66,7 @@ class Corpus(SettingsModel):
     """Folder that the paths of the sample sheet start from; relative to the folder in which
     Snakemake is started, or absolute; `~` and `$NAME` are filled in."""
 
-    name: str = Field("demo", pattern=NAME, examples=["noxi"])
+    name: str = Field("demo", pattern=f"^{NAME}$", examples=["noxi"])
     """Name of the corpus, used in titles of tables and plots."""
 
 
