@@ -350,7 +350,7 @@ MODEL = ModelType(
     inputs="react24.models.learning2listen.settings:stage_inputs",
     load="react24.models.learning2listen.sampling:load",
     convert=Conversion(
-        function="react24.models.learning2listen.convert:convert",
+        function="react24.models.learning2listen.official:convert",
         files={
             "codebook": "checkpoint of stage 1, officially l2_32_smoothSS_er2er_best.pth",
             "predictor": "checkpoint of stage 2, officially delta_v6_er2er_best.pth",

@@ -30,7 +30,7 @@ class TransVAETask(StageTask):
     """
 
     stage = "transvae"
-    slow_feed = True
+    slow_batches = True
 
     def __init__(self, module: TransVAE, context: StageContext):
         """Args: the network; clips ``mfcc``, ``emotion``, ``face`` and the pictures."""
