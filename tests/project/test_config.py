@@ -361,14 +361,46 @@ def test_presets_that_are_missing_or_wrong(project):
         resolve_model("belfusion", {"preset": "quick"}, project)
     (project / "config/models/belfusion.quick.yaml").write_text("vae: {epochs: 3}\n")
     assert resolve_model("belfusion", {"preset": "quick"}, project)["vae"]["epochs"] == 3
-    (project / "config/models/mine.yaml").write_text(f"type: {REPOSITORY / 'examples/echo.py'}\n")
-    with pytest.raises(InputError, match=r"there is no config/models/mine\.quick\.yaml"):
-        resolve_model("mine", {"preset": "quick"}, project)
+    (project / "config/models/echo.yaml").write_text(f"type: {REPOSITORY}/examples/echo.py\n")
+    with pytest.raises(InputError, match=r"there is no config/models/echo\.quick\.yaml"):
+        resolve_model("echo", {"preset": "quick"}, project)
     assert "one of official, quick" in only_problem(
         {"models": {"belfusion": {"preset": "fast"}}}, project
     )
-    with pytest.raises(InputError, match=r"in config/models: belfusion, mine; built in"):
+    with pytest.raises(InputError, match=r"built in: belfusion, echo, regnn, transvae, tranvae$"):
         resolve_model("belfuson.quick", {}, project)
+
+
+@pytest.mark.parametrize("preset", ["official", "quick"])
+@pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
+def test_built_in_models_need_no_files(tmp_path, model, preset):
+    entry = {"preset": preset, "variant": "fixed", "overrides": {"training": {"ema": 0.9}}}
+    alone = resolve_model(model, entry, tmp_path)
+    assert alone["training"].pop("ema") == 0.9
+    filed = resolve_model(model, {**entry, "overrides": {}}, REPOSITORY)
+    filed["training"].pop("ema")
+    assert alone == filed
+
+
+def test_mistakes_of_a_model_are_told_together_where_they_were_written(project):
+    (project / "config/models/belfusion.yaml").write_text(
+        "vae: {hiden: 3, epochs: 2}\nldm: {layers: 1}\ntraining: {patience: -1}\n"
+    )
+    entry = {"overrides": {"vae": {"epochs": "many"}, "ldm": {"steps": 0, "stps": 1}}}
+    with pytest.raises(InputErrors) as error:
+        resolve_model("belfusion", entry, project)
+    text = "\n".join(error.value.problems)
+    file = "models.belfusion: config/models/belfusion.yaml."
+    for word in (
+        "models.belfusion.overrides.ldm.stps: unknown key; did you mean models.belfusion.overrides",
+        "models.belfusion.overrides.vae.epochs: found 'many'; accepted is a whole number",
+        "models.belfusion.overrides.ldm.steps: found 0; accepted is a number above 0",
+        f"{file}vae.hiden: unknown key; did you mean models.belfusion.vae.hidden?",
+        f"{file}ldm.layers: found 1; accepted is a number from 2",
+        f"{file}training.patience: found -1; accepted is a number above 0",
+    ):
+        assert word in text
+    assert len(error.value.problems) == 6
 
 
 @pytest.mark.parametrize(
@@ -376,7 +408,7 @@ def test_presets_that_are_missing_or_wrong(project):
     [
         ({"vae": {"epoch": 1}}, ["overrides.vae.epoch: unknown", "overrides.vae.epochs?"]),
         ({"vae": 3}, ["overrides.vae: found 3", "a mapping"]),
-        ({"vae": {"epochs": "many"}}, ["models.belfusion.vae.epochs", "'many'"]),
+        ({"vae": {"epochs": "many"}}, ["models.belfusion.overrides.vae.epochs: found 'many'", "whole number"]),
     ],
 )
 def test_bad_override_is_refused(project, overrides, words):
