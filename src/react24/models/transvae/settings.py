@@ -188,7 +188,7 @@ MODEL = ModelType(
     inputs="react24.models.transvae.settings:stage_inputs",
     load="react24.models.transvae.network:load",
     convert=Conversion(
-        function="react24.models.transvae.convert:convert",
+        function="react24.models.transvae.official:convert",
         files={"transvae": "officially best_checkpoint.pth, offline or online as the settings are"},
         optional={
             "mean_face": "the 58 mean coefficients that official coefficients are relative to"
