@@ -14,7 +14,6 @@ from react24.project import reference
 from react24.project.config import load_settings, read_config
 from react24.project.model_entries import resolve_model
 from react24.project.settings import configuration_of
-from react24.project.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config" / "config.yaml"
@@ -344,13 +343,12 @@ def test_one_model_under_two_names(project):
 
 
 @pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
-def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
+def test_quick_is_the_official_file_with_the_preset_over_it(model):
     official = resolve_model(model, {"preset": "official"}, REPOSITORY)
     assert official == resolve_model(model, {}, REPOSITORY)
     quick = resolve_model(model, {"preset": "quick"}, REPOSITORY)
     assert quick != official
-    written = read_yaml(REPOSITORY / f"config/models/{model}.quick.yaml")
-    for section, values in written.items():
+    for section, values in registry.get(model).presets["quick"].items():
         same = values.items() if isinstance(values, dict) else ()
         assert all(quick[section][key] == value for key, value in same)
     entry = {"preset": "quick", "overrides": {"training": {"max_steps": 7}}}
@@ -361,6 +359,8 @@ def test_presets_that_are_missing_or_wrong(project):
     (project / "config/models/belfusion.quick.yaml").write_text("vae: {epoch: 3}\n")
     with pytest.raises(InputError, match=r"belfusion\.quick\.yaml\.vae\.epoch: unknown key"):
         resolve_model("belfusion", {"preset": "quick"}, project)
+    (project / "config/models/belfusion.quick.yaml").write_text("vae: {epochs: 3}\n")
+    assert resolve_model("belfusion", {"preset": "quick"}, project)["vae"]["epochs"] == 3
     (project / "config/models/echo.yaml").write_text(f"type: {REPOSITORY}/examples/echo.py\n")
     with pytest.raises(InputError, match=r"there is no config/models/echo\.quick\.yaml"):
         resolve_model("echo", {"preset": "quick"}, project)

@@ -19,7 +19,7 @@ from react24.training.settings import LoopSettings, read_loop_settings
 
 MODEL_FOLDER = "config/models"
 QUICK = "quick"
-"""The preset that has a settings file of its own, beside the model's."""
+"""The preset that can have a settings file of its own, beside the model's."""
 _MISSING = object()
 
 
@@ -169,7 +169,7 @@ def _read_model_file(where: str, path: str, root: Path, *, built_in: bool) -> di
     """A settings file; nothing where a built-in model has none."""
     if (root / path).is_file():
         return read_mapping(root / path)
-    if built_in and Path(path).parent == Path(MODEL_FOLDER):
+    if path in registry.BUILT_IN or (built_in and Path(path).parent == Path(MODEL_FOLDER)):
         return {}
     files = (root / MODEL_FOLDER).glob("*.yaml")
     known = {p.stem for p in files if "." not in p.stem}  # presets are no models
