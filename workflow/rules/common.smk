@@ -77,7 +77,7 @@ def keep_or_temp(path):
 
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
-    from react24.report.notices import describe_doubts
+    from react24.report.notices import describe_doubts  # reads HDF5, which no start needs
 
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"
