@@ -1,9 +1,9 @@
 """Drawing reactions from a trained model.
 
-Officially, sampling runs over batches and draws one noise tensor per batch, so a reaction depends
-on the batch size and on the clips beside it. Here the noise of a direction comes from a generator
-keyed by (seed, session, role and clip of its speaker), samples one after the other: which numbers
-are drawn depends neither on the other clips nor on how many samples are drawn after it.
+Official samplers run over batches and draw one noise tensor per batch, so a reaction depends on the
+batch size and on the clips beside it. Here the noise of a direction comes from a generator keyed by
+the seed and the session, role and clip of its speaker, sample after sample: what is drawn depends
+neither on the other clips nor on how many samples follow.
 """
 
 from __future__ import annotations
@@ -37,15 +37,6 @@ logger = logging.getLogger(__name__)
 
 CLIPS_AT_ONCE = 8
 """Directions that a model is given together."""
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """A loaded model, its settings, and whether all streams it was trained on are pretrained."""
-
-    model: ReactionModel
-    settings: Mapping[str, Any]
-    pretrained: bool
 
 
 @dataclass(frozen=True)
@@ -168,6 +159,15 @@ def _sample_rows(
     arrays = {n: part.float().cpu().numpy() for n, part in made.items() if part is not None}
     for number, row in enumerate(rows.tolist()):
         writer.write(row, **{name: array[number] for name, array in arrays.items()})
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A loaded model, its settings, and whether all streams it was trained on are pretrained."""
+
+    model: ReactionModel
+    settings: Mapping[str, Any]
+    pretrained: bool
 
 
 def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Path]) -> _Trained:

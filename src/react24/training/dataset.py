@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import numpy as np
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from react24.clips import windows
+from react24.contracts.model import Space
 from react24.errors import InputError
 from react24.files.appropriate import read_appropriate
 
@@ -32,8 +32,6 @@ MIB = 2**20
 
 READERS = 8
 """Windows of pictures read at a time, if there are as many cores."""
-
-Space = Literal["native", "zscored"]
 
 Values = h5py.Dataset | windows.RestoredValues
 """An array of a clips file, (2L, 750, D)."""
