@@ -21,8 +21,8 @@ from unittest import mock
 import numpy as np
 from helpers.clips_factory import write_appropriate, write_streams
 
-from react24.contracts import model as registry
-from react24.project.config import resolve_model
+from react24 import models as registry
+from react24.project.model_entries import resolve_model
 from react24.training import stage as stages
 from react24.training.stage import SplitFiles, StageOutput, train_stage
 

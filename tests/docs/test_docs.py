@@ -34,7 +34,7 @@ def test_every_benchmark_is_explained():
 
 
 def test_every_published_file_that_a_model_takes_is_listed():
-    from react24.contracts import model as registry
+    from react24 import models as registry
 
     text = (ROOT / "docs/checkpoints.md").read_text(encoding="utf-8")
     expected = [

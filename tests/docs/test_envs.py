@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.workflow.codedigest import follow
 
 REPOSITORY = Path(__file__).parents[2]

@@ -38,12 +38,14 @@ def write_known(path, known):
     return path
 
 
-def window_sessions(folder, lengths, *, stream="graphau", split="test", channels=25, seed=0):
+def window_sessions(
+    folder, lengths, *, stream="graphau", split="test", channels=25, seed=0, keep_native=True
+):
     """Write the clips file of sessions s0, s1, ... of the given lengths; returns its path."""
     sessions = [
         write_session(folder, f"s{i}", n, stream=stream, channels=channels, seed=seed + i)
         for i, n in enumerate(lengths)
     ]
     path = folder / "clips" / stream / f"{split}.h5"
-    windows.window_clips(sessions, path, stream=stream, split=split)
+    windows.window_clips(sessions, path, stream=stream, split=split, keep_native=keep_native)
     return path

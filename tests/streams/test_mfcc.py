@@ -119,8 +119,9 @@ def test_a_session_from_its_videos(tmp_path):
     probe_session(media, session="s", roles=roles, tolerate_damage=False, created_by="test")
     code = (
         "import sys; sys.modules['torch'] = None; from pathlib import Path;"
-        "from react24.streams.from_sound import extract_from_sound as run;"
-        f"run('mfcc', Path({str(media)!r}), Path({str(output)!r}), settings={{}})"
+        "from react24 import streams; from react24.streams.extract import extract_session as run;"
+        f"run(streams.get('mfcc'), {{'media': Path({str(media)!r})}}, Path({str(output)!r}),"
+        "settings={})"
     )
     environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)

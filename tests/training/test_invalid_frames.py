@@ -5,7 +5,8 @@ import pytest
 import torch
 from helpers import clips_factory
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.task import StageContext
 from react24.models.learning2listen.motion import measure, measure_valid
 from react24.models.transvae.network import TransVAE, TransVAEOutput, transvae_losses
@@ -85,7 +86,7 @@ def make_task(paths, model, stage, variant="fixed", needed=None, top=(), **secti
         appropriate=paths["appropriate"] if reads.appropriate else None,
     )
     context = StageContext(stage, settings, clips, None, needed=needed or {}, seed=0)
-    return registry.resolve(kind.stage(stage).task)(context)
+    return entry_points.resolve(kind.stage(stage).task)(context)
 
 
 def needs(paths, model, stage):

@@ -161,7 +161,7 @@ def test_keep_best_needs_a_term_and_a_validation_split(tmp_path, caplog):
     assert "no validation split" in caplog.text
     with pytest.raises(ValueError, match="patience needs keep_best"):
         LoopSettings(patience=2)
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="less than 1"):
         LoopSettings(ema=1.0)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from react24.contracts import model as registry
+from react24 import models as registry
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {

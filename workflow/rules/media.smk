@@ -1,6 +1,6 @@
 rule probe_session:
     input:
-        unpack(session_media),
+        unpack(JOBS.session_media),
     output:
         media=ensure("results/media/{session}.h5", non_empty=True),
     log:
@@ -14,7 +14,7 @@ rule probe_session:
         mem_mb=1500,
         runtime=60,
     params:
-        people=session_people,
+        people=JOBS.session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
         need_sound=SETTINGS.hears,
         code=code_digest("react24.media.probe"),

@@ -6,9 +6,11 @@ rule tabulate_metrics:
             for seed in SEEDS
         ],
         clips="results/clips/graphau/{split}.h5",
-        told=lambda wc: told_files(sessions_of(wc.split), ["graphau"]),
+        told=lambda wc: JOBS.told_files(JOBS.sessions_of(wc.split), ["graphau"]),
         repeated="results/repeated.json",
-        told_train=lambda wc: told_files(other_sessions(wc.split), ["graphau"]),
+        told_train=lambda wc: JOBS.told_files(
+            JOBS.learned_sessions(wc.split), ["graphau"]
+        ),
     output:
         tsv=report(
             "results/tables/metrics_{split}.tsv",
@@ -39,7 +41,7 @@ rule tabulate_metrics:
 
 rule list_notices:
     input:
-        told=told_files(SESSIONS.values(), STREAMS),
+        told=JOBS.told_files(SESSIONS.values(), STREAMS),
         clips=CLIPS,
         repeated="results/repeated.json",
     output:
@@ -73,7 +75,7 @@ rule plot_training:
     input:
         history=lambda wc: [
             f"results/models/{wc.model}/seed{seed}/{stage}/history.h5"
-            for stage in model_stages(wc.model)
+            for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
     output:
@@ -96,7 +98,7 @@ rule plot_training:
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
-            for stage in model_stages(wc.model)
+            for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
         code=code_digest("react24.report.plots"),
@@ -170,7 +172,7 @@ rule plot_clip:
 # Asked for by name only: snakemake results/inspect/SESSION.png
 rule inspect_session:
     input:
-        unpack(session_media),
+        unpack(JOBS.session_media),
         media="results/media/{session}.h5",
         faces="results/faces/{session}.h5",
         graphau="results/features/graphau/{session}.h5",

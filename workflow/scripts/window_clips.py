@@ -20,4 +20,5 @@ window_clips(
     stream=snakemake.wildcards.stream,
     split=snakemake.wildcards.split,
     min_valid=snakemake.params.min_valid,
+    keep_native=snakemake.params.keep_native,
 )

@@ -10,7 +10,7 @@ from typing import Any
 from react24.check.looks import RoleLook, SessionLook
 from react24.check.run import Report
 from react24.project.config import count
-from react24.project.sheet import Person, Session
+from react24.project.session import Person, Session
 
 COLUMNS = (
     *("session", "row", "split", "length", "clips"),

@@ -16,7 +16,6 @@ from react24.cli import checking, scoring
 from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.project.choices import COLUMNS, ChoiceError, parse_choices
-from react24.project.config import SOUND_STREAMS
 
 if TYPE_CHECKING:
     from react24.project.config import Settings
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("config/config.yaml")
 FACE_STREAMS = ("graphau", "faceverse")
 PICTURE_STREAMS = ("swin",)
+SOUND_STREAMS = ("vggish", "wav2vec2", "mfcc", "logmel")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -249,7 +249,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from react24.contracts import model as registry
+    from react24 import models as registry
     from react24.models.convert import convert_checkpoint, find_conversion
 
     settings = _settings(options)

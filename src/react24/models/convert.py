@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import Conversion, ModelType
 from react24.errors import InputError, InputErrors
 from react24.files import contract
@@ -72,7 +73,7 @@ def convert_checkpoint(
     fitted = _choose_clips(kind, checked, clips or {}) if fits else {}
     with ExitStack() as stack:
         opened = _open_clips(stack, kind, checked, fitted) if fits else None
-        tensors = dict(registry.resolve(conversion.function)(checked, read, opened))
+        tensors = dict(entry_points.resolve(conversion.function)(checked, read, opened))
         pretrained = opened is None or bool(opened.pretrained)
     for stage, description in earlier.items():
         tensors[stage] = export.read_weights((converted or {})[stage])
@@ -175,4 +176,4 @@ def _check(
             f"{', '.join(str(file.path) for file in files)}: weights that are not finite numbers: "
             f"{', '.join(broken[:6])}"
         )
-    registry.resolve(kind.load)(settings, tensors)
+    entry_points.resolve(kind.load)(settings, tensors)

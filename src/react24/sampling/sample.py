@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.reactions import ReactionModel
 from react24.conventions import CLIP_FRAMES
@@ -190,7 +191,7 @@ def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Pa
     for stage in kind.stages:
         for name in stage.needs:
             _check_needed(stage.name, name, descriptions, weights)
-    model = registry.resolve(kind.load)(asked, tensors)
+    model = entry_points.resolve(kind.load)(asked, tensors)
     return _Trained(model, asked, all(d["pretrained"] for d in descriptions.values()))
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import ModelType, Stage, StageInputs
 from react24.contracts.task import StageContext
 from react24.devices import choose_device
@@ -113,7 +114,7 @@ def train_stage(
             seed=seed,
         )
         prepare_processor(threads)  # what a task computes beforehand must not vary either
-        task = registry.resolve(job.task)(context)
+        task = entry_points.resolve(job.task)(context)
         digests = _digests(splits, inputs)
         digests |= {name: part.description["weights_sha256"] for name, part in earlier.items()}
         result = fit(

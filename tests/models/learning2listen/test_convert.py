@@ -6,7 +6,7 @@ import torch
 from helpers import clips_factory
 from helpers.official_export import export_codebook, export_predictor
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.errors import InputError
 from react24.files.contract import open_file
 from react24.models.convert import convert_checkpoint

@@ -1,7 +1,5 @@
 """Trans-VAE reproduces the numbers of the official implementation."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -24,7 +22,7 @@ ONLINE = pytest.mark.parametrize("online", [False, True], ids=["offline", "onlin
 
 
 def official_config(online, **changes):
-    return replace(TransVAEConfig(online=online), **VARIANTS["official"], **changes)
+    return TransVAEConfig(online=online, **{**VARIANTS["official"]["transvae"], **changes})
 
 
 def state(online):
@@ -111,7 +109,7 @@ def test_pictures_of_224_pixels():
 @torch.no_grad()
 def test_windows_of_16_frames():
     case = Case(online=True)
-    case.model.config = replace(case.model.config, evaluation_window=16)
+    case.model.config = case.model.config.replace(evaluation_window=16)
     video = case.input("video16", recipes.symmetric_input, (1, 32, 3, 32, 32))
     audio = case.input("audio16", recipes.normal_input, (1, 32, 78), 3.0)
     case.check(case.run(video, audio), "out_window16_")
@@ -122,7 +120,7 @@ def test_windows_of_16_frames():
 def test_losses(online, case):
     output, reference = case.run(), case.reference
     for weight in ("0.0002", "1e-05"):
-        case.model.config = replace(case.model.config, weight_kld=float(weight))
+        case.model.config = case.model.config.replace(weight_kld=float(weight))
         found = transvae_losses(output, case.emotion, case.face, case.model)
         reconstruction = found.emotion + found.expression + 10 * found.pose
         np.testing.assert_allclose(

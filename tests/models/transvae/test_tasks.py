@@ -10,7 +10,7 @@ from helpers.media_factory import noisy, read_number
 from helpers.stages import read_history
 from safetensors.torch import load_file
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.contracts.task import StageContext
 from react24.errors import InputError
 from react24.files import contract

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -104,7 +103,7 @@ def official_codebook_config(config: CodebookConfig | None = None) -> CodebookCo
     if config.tokens not in (None, "channel_blocks"):
         raise InputError(f"official checkpoints have tokens: channel_blocks, not {config.tokens}")
     defaults = VARIANTS["official"]["codebook"]
-    return replace(config, **{k: v for k, v in defaults.items() if getattr(config, k) is None})
+    return config.replace(**{k: v for k, v in defaults.items() if getattr(config, k) is None})
 
 
 def load_official_codebook(
@@ -158,7 +157,7 @@ def official_predictor_config(config: PredictorConfig | None = None) -> Predicto
     """
     config = config or PredictorConfig()
     defaults = VARIANTS["official"]["predictor"]
-    config = replace(config, **{k: v for k, v in defaults.items() if getattr(config, k) is None})
+    config = config.replace(**{k: v for k, v in defaults.items() if getattr(config, k) is None})
     if config.past_layers != defaults["past_layers"]:
         raise InputError(
             f"official checkpoints have past_layers: {defaults['past_layers']}, not "

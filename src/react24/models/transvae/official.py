@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -68,7 +67,7 @@ def load_official(
     state = official_keys.strip_module(state)
     if config is None:
         online = any(key.startswith(f"{_DECODER}lstm.") for key in state)
-        config = replace(TransVAEConfig(online=online), **VARIANTS["official"])
+        config = TransVAEConfig(online=online, **VARIANTS["official"]["transvae"])
     model = TransVAE(config)
     ignored = (CONSTANT,) if config.online else (CONSTANT, *UNUSED_OFFLINE)
     given = {key: _without_time(value) for key, value in state.items() if key not in ignored}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from react24.files import contract
-from react24.streams.from_sound import heard_ticks
+from react24.streams.sources import heard_ticks
 
 
 @pytest.mark.parametrize(
