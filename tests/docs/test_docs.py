@@ -16,8 +16,9 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_stream_and_schema_is_in_the_data_dictionary():
-    from react24.files.contract import SCHEMAS
     from react24.project.schema import load_schema
+
+    from react24.files.contract import SCHEMAS
 
     text = (ROOT / "docs/data_dictionary.md").read_text(encoding="utf-8")
     missing = [name for name in SCHEMAS if f"schema `{name}`" not in text]

@@ -408,7 +408,10 @@ def test_mistakes_of_a_model_are_told_together_where_they_were_written(project):
     [
         ({"vae": {"epoch": 1}}, ["overrides.vae.epoch: unknown", "overrides.vae.epochs?"]),
         ({"vae": 3}, ["overrides.vae: found 3", "a mapping"]),
-        ({"vae": {"epochs": "many"}}, ["models.belfusion.overrides.vae.epochs: found 'many'", "whole number"]),
+        (
+            {"vae": {"epochs": "many"}},
+            ["models.belfusion.overrides.vae.epochs: found 'many'", "whole number"],
+        ),
     ],
 )
 def test_bad_override_is_refused(project, overrides, words):

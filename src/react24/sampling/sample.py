@@ -30,7 +30,7 @@ from react24.files.samples import SamplesInfo, SamplesWriter, clip_key, create_s
 from react24.log import progress
 from react24.seeding import generator
 from react24.training import export
-from react24.training.dataset import FaceFiles, SplitClips, name_files, stored_arrays
+from react24.training.dataset import ClipDataset, FaceFiles, name_files, stored_arrays
 from react24.training.engine import prepare_processor
 from react24.training.stage import differences, read_stage
 
@@ -141,7 +141,7 @@ def _batches(rows: int, model: str) -> Iterator[Tensor]:
 @torch.no_grad()
 def _sample_rows(
     rows: Tensor,
-    clips: SplitClips,
+    clips: ClipDataset,
     model: ReactionModel,
     task: Sampling,
     writer: SamplesWriter,
@@ -213,12 +213,12 @@ def _open(
     clips: Mapping[str, Path],
     split: str,
     sessions: Mapping[str, FaceFiles] | None,
-) -> SplitClips:
+) -> ClipDataset:
     """The speaker's arrays, read clip by clip."""
     for stream in reads.streams:
         if stream not in clips:
             raise InputError(f"split {split}: the model needs the clips of stream {stream}")
-    opened = SplitClips(
+    opened = ClipDataset(
         stored_arrays(clips, reads.clips),
         max_memory_mb=0,
         sessions=(sessions or {}) if reads.frames else None,

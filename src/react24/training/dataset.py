@@ -94,7 +94,7 @@ class Directions:
         return Directions(self.speaker[part], self.listener[part])
 
 
-class SplitClips:
+class ClipDataset:
     """Named arrays of one split, all with the same rows.
 
     Use as a context manager, or call ``close``.
@@ -266,7 +266,7 @@ class SplitClips:
         self._stack.close()
         self._tensors.clear()
 
-    def __enter__(self) -> SplitClips:
+    def __enter__(self) -> ClipDataset:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -357,7 +357,7 @@ class FrameReader:
 
 
 def valid_frames(
-    clips: SplitClips,
+    clips: ClipDataset,
     names: Mapping[str, str],
     rows: Tensor,
     starts: Tensor | None = None,

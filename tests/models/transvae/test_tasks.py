@@ -16,7 +16,7 @@ from react24.errors import InputError
 from react24.files import contract
 from react24.models.transvae import tasks
 from react24.sampling.sample import Sampling, sample_reactions
-from react24.training.dataset import FaceFiles, SplitClips, stored_arrays
+from react24.training.dataset import ClipDataset, FaceFiles, stored_arrays
 from react24.training.stage import SplitFiles
 
 TINY = {
@@ -89,7 +89,7 @@ def make_task(clips, settings):
     checked = kind.read_settings(settings, "transvae")
     reads = kind.stage_inputs(checked, "transvae")
     opened = [
-        SplitClips(
+        ClipDataset(
             stored_arrays(files.clips, reads.clips),
             sessions=files.sessions,
             frame_size=reads.frame_size,
