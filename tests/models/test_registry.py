@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,24 @@ def test_unknown_names_are_told_what_there_is():
         entry_points.resolve("json")
     with pytest.raises(InputError, match="no attribute 'lods'"):
         entry_points.resolve("json:lods")
+
+
+@dataclass
+class Plain:
+    values: dict
+
+    def as_dict(self):
+        return self.values
+
+
+def plain(values, where):
+    if "wrong" in values:
+        raise InputError(f"{where}: wrong")
+    return Plain({**values, "sizes": (1, 2)})
+
+
+def test_settings_may_come_from_a_plain_function():
+    model = toy(settings=f"{__name__}:plain")
+    assert model.read_settings({"a": 1}, "mine") == {"a": 1, "sizes": [1, 2]}
+    with pytest.raises(InputError, match="mine: wrong"):
+        model.read_settings({"wrong": 1}, "mine")

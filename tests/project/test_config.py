@@ -14,7 +14,6 @@ from react24.project import reference
 from react24.project.config import load_settings, read_config
 from react24.project.model_entries import resolve_model
 from react24.project.settings import configuration_of
-from react24.project.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config" / "config.yaml"
@@ -344,13 +343,12 @@ def test_one_model_under_two_names(project):
 
 
 @pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
-def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
+def test_quick_is_the_official_file_with_the_preset_over_it(model):
     official = resolve_model(model, {"preset": "official"}, REPOSITORY)
     assert official == resolve_model(model, {}, REPOSITORY)
     quick = resolve_model(model, {"preset": "quick"}, REPOSITORY)
     assert quick != official
-    written = read_yaml(REPOSITORY / f"config/models/{model}.quick.yaml")
-    for section, values in written.items():
+    for section, values in registry.get(model).presets["quick"].items():
         same = values.items() if isinstance(values, dict) else ()
         assert all(quick[section][key] == value for key, value in same)
     entry = {"preset": "quick", "overrides": {"training": {"max_steps": 7}}}
@@ -361,14 +359,48 @@ def test_presets_that_are_missing_or_wrong(project):
     (project / "config/models/belfusion.quick.yaml").write_text("vae: {epoch: 3}\n")
     with pytest.raises(InputError, match=r"belfusion\.quick\.yaml\.vae\.epoch: unknown key"):
         resolve_model("belfusion", {"preset": "quick"}, project)
-    (project / "config/models/belfusion.quick.yaml").unlink()
-    with pytest.raises(InputError, match=r"there is no config/models/belfusion\.quick\.yaml"):
-        resolve_model("belfusion", {"preset": "quick"}, project)
+    (project / "config/models/belfusion.quick.yaml").write_text("vae: {epochs: 3}\n")
+    assert resolve_model("belfusion", {"preset": "quick"}, project)["vae"]["epochs"] == 3
+    (project / "config/models/echo.yaml").write_text(f"type: {REPOSITORY}/examples/echo.py\n")
+    with pytest.raises(InputError, match=r"there is no config/models/echo\.quick\.yaml"):
+        resolve_model("echo", {"preset": "quick"}, project)
     assert "one of official, quick" in only_problem(
         {"models": {"belfusion": {"preset": "fast"}}}, project
     )
-    with pytest.raises(InputError, match=r"Models with settings in config/models: belfusion$"):
+    with pytest.raises(InputError, match=r"built in: belfusion, echo, regnn, transvae, tranvae$"):
         resolve_model("belfuson.quick", {}, project)
+
+
+@pytest.mark.parametrize("preset", ["official", "quick"])
+@pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
+def test_built_in_models_need_no_files(tmp_path, model, preset):
+    entry = {"preset": preset, "variant": "fixed", "overrides": {"training": {"ema": 0.9}}}
+    alone = resolve_model(model, entry, tmp_path)
+    assert alone["training"].pop("ema") == 0.9
+    filed = resolve_model(model, {**entry, "overrides": {}}, REPOSITORY)
+    filed["training"].pop("ema")
+    assert alone == filed
+
+
+def test_mistakes_of_a_model_are_told_together_where_they_were_written(project):
+    (project / "config/models/belfusion.yaml").write_text(
+        "vae: {hiden: 3, epochs: 2}\nldm: {layers: 1}\ntraining: {patience: -1}\n"
+    )
+    entry = {"overrides": {"vae": {"epochs": "many"}, "ldm": {"steps": 0, "stps": 1}}}
+    with pytest.raises(InputErrors) as error:
+        resolve_model("belfusion", entry, project)
+    text = "\n".join(error.value.problems)
+    file = "models.belfusion: config/models/belfusion.yaml."
+    for word in (
+        "models.belfusion.overrides.ldm.stps: unknown key; did you mean models.belfusion.overrides",
+        "models.belfusion.overrides.vae.epochs: found 'many'; accepted is a whole number",
+        "models.belfusion.overrides.ldm.steps: found 0; accepted is a number above 0",
+        f"{file}vae.hiden: unknown key; did you mean models.belfusion.vae.hidden?",
+        f"{file}ldm.layers: found 1; accepted is a number from 2",
+        f"{file}training.patience: found -1; accepted is a number above 0",
+    ):
+        assert word in text
+    assert len(error.value.problems) == 6
 
 
 @pytest.mark.parametrize(
@@ -376,7 +408,10 @@ def test_presets_that_are_missing_or_wrong(project):
     [
         ({"vae": {"epoch": 1}}, ["overrides.vae.epoch: unknown", "overrides.vae.epochs?"]),
         ({"vae": 3}, ["overrides.vae: found 3", "a mapping"]),
-        ({"vae": {"epochs": "many"}}, ["models.belfusion.vae.epochs", "'many'"]),
+        (
+            {"vae": {"epochs": "many"}},
+            ["models.belfusion.overrides.vae.epochs: found 'many'", "whole number"],
+        ),
     ],
 )
 def test_bad_override_is_refused(project, overrides, words):

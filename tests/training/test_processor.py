@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import resource, sys
 import torch
-from react24.training.processor import prepare_processor
+from react24.training.engine import prepare_processor
 
 if sys.argv[1] == "prepared":
     prepare_processor(1)

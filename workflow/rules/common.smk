@@ -17,7 +17,6 @@ if SRC not in sys.path:
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
-from react24.report.notices import describe_doubts
 from react24.workflow.codedigest import code_digest
 from react24.workflow.failures import describe_failures
 from react24.workflow.jobs import Jobs
@@ -78,6 +77,8 @@ def keep_or_temp(path):
 
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
+    from react24.report.notices import describe_doubts  # reads HDF5, which no start needs
+
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"
     print(describe_doubts(told, CLIPS, repeated, where=where))

@@ -16,6 +16,21 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
+def by_variant(switches: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """A table for `ModelSettings.VARIANTS` from one in which both variants stand side by side.
+
+    Args:
+        switches: Setting -> (official, fixed), or section -> a mapping of its settings to that;
+            None where a variant leaves it to `ModelSettings.follow`.
+    """
+    table: dict[str, dict[str, Any]] = {"official": {}, "fixed": {}}
+    for name, values in switches.items():
+        inner = by_variant(values) if isinstance(values, Mapping) else None
+        for variant, value in zip(table, inner.values() if inner else values, strict=True):
+            table[variant] |= {} if value is None else {name: value}
+    return table
+
+
 class ModelSettings(SettingsModel):
     """Everything that shapes a run of a model, with nothing left open.
 

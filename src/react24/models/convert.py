@@ -21,7 +21,7 @@ from react24.contracts.model import Conversion, ModelType
 from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.training import export
-from react24.training.dataset import Source, SplitClips
+from react24.training.dataset import SplitClips, stored_arrays
 from react24.training.stage import read_stage
 from react24.weights.official_files import OfficialFile, read_official
 
@@ -152,8 +152,7 @@ def _open_clips(
 ) -> SplitClips:
     """The training clips under the names of the stage that something is fitted in."""
     inputs = kind.stage_inputs(settings, kind.convert.fitted_on)
-    sources = {name: Source(clips[stream], space) for name, (stream, space) in inputs.clips.items()}
-    opened = stack.enter_context(SplitClips(sources))
+    opened = stack.enter_context(SplitClips(stored_arrays(clips, inputs.clips)))
     if opened.split != "train":
         raise InputError(f"{opened.where}: holds split {opened.split}, not train")
     return opened

@@ -34,16 +34,19 @@ class ModelEntry(SettingsModel):
     """One model."""
 
     settings: PathText | None = Field(None, examples=["config/models/belfusion.yaml"])
-    """File with the model's hyperparameters; `null` means `config/models/<name>.yaml`."""
+    """File with the model's hyperparameters, or a type (belfusion, regnn, tranvae, transvae) for
+    the official ones that it brings along; `null` means `config/models/<name>.yaml`, or, without
+    that file, the type of that name."""
 
     variant: Literal["official", "fixed"] = Field("fixed", examples=["official"])
     """`official` repeats the published code, mistakes included; `fixed` mends what the model
     card lists."""
 
     preset: Literal["official", "quick"] = Field("official", examples=["quick"])
-    """`official` trains as long as its authors did, with networks of their size; `quick` lays
-    `config/models/<name>.quick.yaml` over the settings file: smaller networks or shorter
-    training, for a first run and for computers without a GPU."""
+    """`official` trains as long as its authors did, with networks of their size; `quick` has
+    smaller networks or shorter training, for a first run and for computers without a GPU. What it
+    changes is said by the type, or by a file `NAME.quick.yaml` beside the settings file
+    `NAME.yaml`."""
 
     overrides: dict[str, Any] = Field({}, examples=[{"vae": {"epochs": 400}}])
     """Hyperparameters that differ from the settings file and the preset, in the same nesting; a

@@ -20,10 +20,10 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from react24.devices import load_torch
 from react24.errors import InputError
 from react24.weights import registry as weights_registry
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)

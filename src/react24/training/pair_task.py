@@ -31,7 +31,7 @@ class PairTask(StageTask):
         self.batch_size = batch_size
         self.steps_per_epoch = count_batches(self.train.pairs, batch_size)
         self.validation_steps = count_batches(self.val.rows, batch_size) if self.val else 0
-        self.slow_feed = not self.train.in_memory or self.train.frames is not None
+        self.slow_batches = not self.train.in_memory or self.train.frames is not None
 
     def read(self, clips: SplitClips, directions: Directions) -> Batch:
         """The named tensors of some directions, one item each."""

@@ -13,29 +13,25 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
-from react24.contracts.model_settings import ModelSettings, Space
+from react24.contracts.model_settings import ModelSettings, Space, by_variant
 from react24.contracts.settings import SettingsModel
 from react24.conventions import COEFFICIENT_DIM, EMOTION_DIM
 
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "official": {
-        "vae": {"coefficient_target": "zero", "code": "state", "mask_invalid": False},
-        "ldm": {"window_start": "first_window", "discard_draws": True, "mask_invalid": False},
-    },
-    "fixed": {
+VARIANTS = by_variant(
+    {
         "vae": {
-            "coefficient_target": "standardised",  # zeros teach the mean face
-            "code": "mean",  # the decoder was trained on draws around it, not on the state
-            "mask_invalid": True,  # held values are no targets
+            "coefficient_target": ("zero", "standardised"),  # zeros teach the mean face
+            "code": ("state", "mean"),  # the decoder was trained on draws around the mean
+            "mask_invalid": (False, True),  # held values are no targets
         },
         "ldm": {
-            "window_start": "whole_clip",  # officially 99 of 750 frames are ever seen
-            "discard_draws": False,  # these draws have no effect
-            "mask_invalid": True,
+            "window_start": ("first_window", "whole_clip"),  # officially 99 of 750 frames are seen
+            "discard_draws": (True, False),  # they have no effect
+            "mask_invalid": (False, True),
         },
-    },
-}
-"""What a variant means, switch by switch; one that is given explicitly wins over the variant."""
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
 
 class VAEConfig(SettingsModel):
@@ -136,6 +132,7 @@ class BelfusionSettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["belfusion"] = "belfusion"
+    """Its name in the table of models."""
     speaker_space: Space = "native"
     """``native``: the speaker's behaviour in its own units, as the encoder saw it in stage 1;
     ``zscored``: z-scored per session and role."""

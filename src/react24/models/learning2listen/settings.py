@@ -20,12 +20,8 @@ from pydantic import (
 )
 
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
-from react24.contracts.model_settings import ModelSettings, Share, Space
+from react24.contracts.model_settings import ModelSettings, Share, Space, by_variant
 from react24.contracts.settings import SettingsModel
-
-Statistics = Literal["sequences", "plain"]
-Sequences = Literal["fixed_batches", "anywhere"]
-Schedule = Literal["steps", "share"]
 
 SOUND_SHAPES: dict[str, tuple[int, int]] = {
     "vggish": (128, 1),
@@ -34,57 +30,68 @@ SOUND_SHAPES: dict[str, tuple[int, int]] = {
 }
 """Sound stream -> numbers in a row and rows per video frame; a frame's rows stand side by side."""
 
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "official": {
+_BOTH_STAGES = {
+    "statistics": ("sequences", "plain"),  # the official unit is no standard deviation of the data
+    "sequences": ("fixed_batches", "anywhere"),  # more windows from the same clips
+    "schedule": ("steps", "share"),  # a small corpus never sees 100,000 steps
+    "mask_invalid": (False, True),  # held values are no motion
+}
+VARIANTS = by_variant(
+    {
         "codebook": {
-            "tokens": "channel_blocks",
-            "statistics": "sequences",
-            "sequences": "fixed_batches",
-            "restart": False,
-            "schedule": "steps",
-            "mask_invalid": False,
+            "tokens": ("channel_blocks", "time_steps"),  # mends a transposed array
+            "restart": (False, True),  # a code that is never chosen is never trained
+            **_BOTH_STAGES,
         },
         "predictor": {
-            "past_layers": 1,
-            "mask": "rows",
-            "mask_draw": "batch",
-            "start": "zeros",
-            "statistics": "sequences",
-            "sequences": "fixed_batches",
-            "schedule": "steps",
-            "mask_invalid": False,
-        },
-        "sampling": {"sound_offset": "frame_number", "reencode": True},
-    },
-    "fixed": {
-        "codebook": {
-            "tokens": "time_steps",  # mends a transposed array
-            "statistics": "plain",  # the official unit is no standard deviation of the data
-            "sequences": "anywhere",  # more windows from the same clips
-            "restart": True,  # a code that is never chosen is never trained
-            "schedule": "share",  # a small corpus never sees 100,000 steps
-            "mask_invalid": True,  # held values are no motion
-        },
-        "predictor": {
-            "past_layers": 0,  # they never run
-            "mask": "keys",  # the official one hides along the wrong axis
-            "mask_draw": "item",  # mends a loop that reuses its first draw
-            "start": "hidden",  # else every reaction begins with a second of the mean face
-            "statistics": "plain",
-            "sequences": "anywhere",
-            "schedule": "share",
-            "mask_invalid": True,
+            "past_layers": (1, 0),  # they never run
+            "mask": ("rows", "keys"),  # the official one hides along the wrong axis
+            "mask_draw": ("batch", "item"),  # mends a loop that reuses its first draw
+            "start": ("zeros", "hidden"),  # else all begin with a second of the mean face
+            **_BOTH_STAGES,
         },
         "sampling": {
-            "sound_offset": "aligned",  # else four rows a frame run at a quarter of their speed
-            "reencode": False,  # codes drift from what was drawn
+            "sound_offset": ("frame_number", "aligned"),  # else four rows a frame run slowly
+            "reencode": (True, False),  # codes drift from what was drawn
         },
-    },
-}
-"""What a variant means, switch by switch; one that is given explicitly wins over the variant."""
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
 
-class CodebookConfig(SettingsModel):
+class _StageConfig(SettingsModel):
+    """What both stages have: transformers of a width, and how they are trained."""
+
+    hidden: PositiveInt
+    heads: PositiveInt
+    statistics: Literal["sequences", "plain"] | None = None
+    """Unit of a column of what is read: ``sequences``, the standard deviation over sequences of the
+    standard deviation within a sequence; ``plain``, the standard deviation."""
+    sequences: Literal["fixed_batches", "anywhere"] | None = None
+    """Where the 64-frame sequences lie that training cuts: ``fixed_batches``, one after the other
+    from frame 0, in batches that stay together; ``anywhere``."""
+    schedule: Literal["steps", "share"] | None = None
+    """``steps``: ``learning_rate * hidden**-0.5 * min(n**-0.5, n * warmup_steps**-1.5)`` at step n;
+    ``share``: the same curve with its peak ``peak_rate`` after ``warmup_share`` of all steps."""
+    warmup_steps: PositiveInt = 100_000
+    """Of ``steps``."""
+    peak_rate: PositiveFloat = 4e-4
+    """Of ``share``."""
+    warmup_share: Share = 0.1
+    """Of ``share``."""
+    epochs: PositiveInt = 100
+    """Passes over the training windows, or sequences."""
+    batch_size: PositiveInt = 32
+    """Windows, or sequences, per step."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
+        return self
+
+
+class CodebookConfig(_StageConfig):
     """Stage 1, the VQ-VAE of 32-frame windows of listener motion."""
 
     parts: tuple[PositiveInt, ...] = Field((52, 3, 3), min_length=1)
@@ -110,41 +117,20 @@ class CodebookConfig(SettingsModel):
     """``channel_blocks``: a token is a block of channels over the whole window, as in the official
     code; ``time_steps``: a token is a time step of ``2**squeeze`` frames. None follows the variant,
     as in the other settings that can be None."""
-    statistics: Statistics | None = None
-    """Unit of a column: ``sequences``, the standard deviation over sequences of the standard
-    deviation within a sequence; ``plain``, the standard deviation."""
-    sequences: Sequences | None = None
-    """Where the 64-frame sequences lie that training cuts in two: ``fixed_batches``, one after the
-    other from frame 0, in batches that stay together; ``anywhere``."""
     restart: bool | None = None
     """Place codes that an epoch did not use on encoded windows."""
-    schedule: Schedule | None = None
-    """``steps``: ``learning_rate * hidden**-0.5 * min(n**-0.5, n * warmup_steps**-1.5)`` at step n;
-    ``share``: the same curve with its peak ``peak_rate`` after ``warmup_share`` of all steps."""
     mask_invalid: bool | None = None
     """Leave frames that are invalid out of the loss and the units, and windows that are mostly so
     out of everything, the emotion head's training as well."""
     learning_rate: PositiveFloat = 2.0
     """Factor of ``steps``; not a learning rate itself."""
-    warmup_steps: PositiveInt = 100_000
-    """Of ``steps``."""
-    peak_rate: PositiveFloat = 4e-4
-    """Of ``share``."""
-    warmup_share: Share = 0.1
-    """Of ``share``."""
     weight_decay: NonNegativeFloat = 0.01
     """Of AdamW."""
-    epochs: PositiveInt = 100
-    """Passes over the training windows."""
-    batch_size: PositiveInt = 32
-    """Windows per step."""
 
     @model_validator(mode="after")
-    def _sizes_fit(self) -> Self:
+    def _tokens_fit(self) -> Self:
         if self.window % 2**self.squeeze:
             raise ValueError(f"a window of {self.window} cannot be halved {self.squeeze} times")
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
         if self.tokens == "channel_blocks" and self.hidden % self.tokens_per_window:
             raise ValueError(
                 f"tokens: channel_blocks cuts hidden {self.hidden} into {self.tokens_per_window} "
@@ -168,7 +154,7 @@ class CodebookConfig(SettingsModel):
         return self.window // self.patch
 
 
-class PredictorConfig(SettingsModel):
+class PredictorConfig(_StageConfig):
     """Stage 2, the classifier of the listener's next codes."""
 
     hidden: PositiveInt = 200
@@ -193,33 +179,11 @@ class PredictorConfig(SettingsModel):
     """What comes before the first prediction: ``zeros``: one window of the mean face, which is also
     what the reaction begins with; ``hidden``: nothing, the first prediction is for frame 0 (the
     speaker's first frame stands in for what came before it)."""
-    statistics: Statistics | None = None
-    """Units of the speaker's motion and sound; see ``CodebookConfig``."""
-    sequences: Sequences | None = None
-    """See ``CodebookConfig``."""
-    schedule: Schedule | None = None
-    """See ``CodebookConfig``."""
     mask_invalid: bool | None = None
     """Leave windows of the listener that are mostly invalid out of the loss, and invalid frames out
     of the units of the speaker's motion and sound."""
     learning_rate: PositiveFloat = 0.01
-    """Factor of ``steps``."""
-    warmup_steps: PositiveInt = 100_000
-    """Of ``steps``."""
-    peak_rate: PositiveFloat = 4e-4
-    """Of ``share``."""
-    warmup_share: Share = 0.1
-    """Of ``share``."""
-    epochs: PositiveInt = 100
-    """Passes over the training sequences."""
-    batch_size: PositiveInt = 32
-    """Sequences per step."""
-
-    @model_validator(mode="after")
-    def _sizes_fit(self) -> Self:
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
-        return self
+    """Factor of ``steps``; not a learning rate itself."""
 
 
 class EmotionConfig(SettingsModel):
@@ -263,6 +227,7 @@ class TranvaeSettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["tranvae"] = "tranvae"
+    """Its name in the table of models."""
     sound: Literal["vggish", "wav2vec2", "logmel"] = "vggish"
     """Stream of the speaker's sound."""
     sound_dim: PositiveInt | None = None
@@ -349,7 +314,7 @@ MODEL = ModelType(
     inputs="react24.models.learning2listen.settings:stage_inputs",
     load="react24.models.learning2listen.sampling:load",
     convert=Conversion(
-        function="react24.models.learning2listen.convert:convert",
+        function="react24.models.learning2listen.official:convert",
         files={
             "codebook": "checkpoint of stage 1, officially l2_32_smoothSS_er2er_best.pth",
             "predictor": "checkpoint of stage 2, officially delta_v6_er2er_best.pth",

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
-from react24.contracts.model_settings import Dropout, ModelSettings, Space
+from react24.contracts.model_settings import Dropout, ModelSettings, Space, by_variant
 from react24.contracts.settings import SettingsModel
 from react24.conventions import CLIP_FRAMES
 
@@ -30,31 +30,25 @@ VISUAL_WIDTHS = {"swin": 768, "graphau": 25, "faceverse": 58}
 SOUND_WIDTHS = {"vggish": 128, "wav2vec2": 768}
 """Streams of the speaker's voice that it can listen to, and their channels."""
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "official": {
-        "speaker_space": "native",
-        "network": {"zero_padding": True, "edge_mask": "union"},
-        "generator": {"batches_per_epoch": 101, "mask_invalid": False},
-        "sampling": {"noise_limit": "clip", "iterations": 5, "tolerance": 1e-3},
-    },
-    "fixed": {
-        "speaker_space": "zscored",  # a voice from 0 to 255 dwarfs its position code
+VARIANTS = by_variant(
+    {
+        "speaker_space": ("native", "zscored"),  # a voice from 0 to 255 dwarfs its position code
         "network": {
-            "zero_padding": False,  # no frame is padding; quantised VGGish has honest zeros
-            "edge_mask": "own",  # a loop over the wrong index lets nearly all columns survive
+            "zero_padding": (True, False),  # no frame is padding; quantised VGGish has true zeros
+            "edge_mask": ("union", "own"),  # mends a loop over the wrong index
         },
         "generator": {
-            "batches_per_epoch": 0,  # the official loop breaks off
-            "mask_invalid": True,  # held values are no reaction
+            "batches_per_epoch": (101, 0),  # the official loop breaks off
+            "mask_invalid": (False, True),  # held values are no reaction
         },
         "sampling": {
-            "noise_limit": "element",  # "clip" leaves next to no noise: reactions hardly differ
-            "iterations": 100,  # nothing guarantees five to be enough
-            "tolerance": 1e-5,
+            "noise_limit": ("clip", "element"),  # officially reactions hardly differ
+            "iterations": (5, 100),  # nothing guarantees five to be enough
+            "tolerance": (1e-3, 1e-5),
         },
-    },
-}
-"""What a variant means, switch by switch; one that is given explicitly wins over the variant."""
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
 
 class NetworkConfig(SettingsModel):
@@ -165,6 +159,7 @@ class RegnnSettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["regnn"] = "regnn"
+    """Its name in the table of models."""
     visual: Literal["swin", "graphau", "faceverse"] = "swin"
     """Stream of the speaker's face."""
     sound: Literal["vggish", "wav2vec2"] = "vggish"

@@ -91,7 +91,7 @@ class RegnnTask(StageTask):
         self.window, self.stride = settings.network.window, settings.network.stride
         self.train, self.val, self.seed = context.train, context.val, context.seed
         self.neighbours = NeighbourTable.of(self.train)
-        self.slow_feed = not self.train.in_memory
+        self.slow_batches = not self.train.in_memory
         whole = count_batches(self._windows(self.train), self.config.batch_size)
         limit = self.config.batches_per_epoch
         self.steps_per_epoch = min(whole, limit) if limit else whole

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
-from react24.contracts.model_settings import Dropout, ModelSettings, Space
+from react24.contracts.model_settings import Dropout, ModelSettings, Space, by_variant
 from react24.contracts.settings import SettingsModel
 from react24.conventions import COEFFICIENT_DIM, EMOTION_DIM, SHAPE_DIM
 
@@ -24,37 +24,23 @@ LONGEST = 5000
 SMALLEST_PICTURE = 5
 """Pixels; of a smaller picture nothing is left after the pooling."""
 
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "official": {
+VARIANTS = by_variant(
+    {
         "transvae": {
-            "evaluation_window": 8,
-            "speaker_positions": False,
-            "norm_statistics": "prefix",
-            "fill_last_window": False,
-            "coefficient_units": "centred",
-            "error_units": "native",
-            "weight_pose": 10.0,
-            "diversity": "clip",
-            "validate_diversity": False,
-            "mask_invalid": False,
+            "evaluation_window": (8, None),  # that of training
+            "speaker_positions": (False, True),  # nothing else tells the frames apart
+            "norm_statistics": ("prefix", "running"),  # work grows with the clip, not its square
+            "fill_last_window": (False, True),  # officially the last frames are zeros
+            "coefficient_units": ("centred", "standardised"),  # each counts the same
+            "error_units": ("native", "variance"),  # weights mean the same on any corpus
+            "weight_pose": (10.0, 1.0),  # in shares of the variance the pose needs no help
+            "diversity": ("clip", "spread"),  # the official term vanishes with the clip's length
+            "validate_diversity": (False, True),  # without it those are kept that vary least
+            "mask_invalid": (False, True),  # held values are no targets
         }
-    },
-    "fixed": {
-        "transvae": {
-            # evaluation_window is that of training: officially it is another one
-            "speaker_positions": True,  # nothing else tells the frames apart
-            "norm_statistics": "running",  # the work grows with the clip, not with its square
-            "fill_last_window": True,  # officially the last frames are zeros
-            "coefficient_units": "standardised",  # else one counts by how far it happens to move
-            "error_units": "variance",  # weights mean the same on any corpus
-            "weight_pose": 1.0,  # in shares of the variance the pose needs no help
-            "diversity": "spread",  # the official term vanishes with the number of frames
-            "validate_diversity": True,  # without it those weights are kept that vary least
-            "mask_invalid": True,  # held values are no targets
-        }
-    },
-}
-"""What a variant means, switch by switch; one that is given explicitly wins over the variant."""
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
 
 class TransVAEConfig(SettingsModel):
@@ -146,6 +132,7 @@ class TransVAESettings(ModelSettings):
     VARIANTS: ClassVar = VARIANTS
 
     type: Literal["transvae"] = "transvae"
+    """Its name in the table of models."""
     speaker_space: Space = "native"
     """``native``: the speaker's cepstra as they are; ``zscored``: z-scored per session and role."""
     transvae: TransVAEConfig = TransVAEConfig()
@@ -201,7 +188,7 @@ MODEL = ModelType(
     inputs="react24.models.transvae.settings:stage_inputs",
     load="react24.models.transvae.network:load",
     convert=Conversion(
-        function="react24.models.transvae.convert:convert",
+        function="react24.models.transvae.official:convert",
         files={"transvae": "officially best_checkpoint.pth, offline or online as the settings are"},
         optional={
             "mean_face": "the 58 mean coefficients that official coefficients are relative to"

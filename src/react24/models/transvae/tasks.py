@@ -30,7 +30,7 @@ class TransVAETask(StageTask):
     """
 
     stage = "transvae"
-    slow_feed = True
+    slow_batches = True
 
     def __init__(self, module: TransVAE, context: StageContext):
         """Args: the network; clips ``mfcc``, ``emotion``, ``face`` and the pictures."""
@@ -110,8 +110,7 @@ class TransVAETask(StageTask):
         targets = batch["emotion"], model.to_units(batch["coefficients"])
         masks = batch.get("valid"), batch.get("coefficients_valid")
         losses = transvae_losses(made, *targets, model, other, *masks)
-        terms = {name: getattr(losses, name) for name in losses.__dataclass_fields__}
-        return {name: value for name, value in terms.items() if value is not None}
+        return {name: value for name, value in vars(losses).items() if value is not None}
 
 
 def transvae_task(context: StageContext) -> TransVAETask:

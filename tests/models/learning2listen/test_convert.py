@@ -10,8 +10,8 @@ from react24 import models as registry
 from react24.errors import InputError
 from react24.files.contract import open_file
 from react24.models.convert import convert_checkpoint
-from react24.models.learning2listen import sampling as tranvae
 from react24.models.learning2listen.codebook import MotionCodebook
+from react24.models.learning2listen.sampling import make_predictor
 from react24.models.learning2listen.settings import read_settings
 from react24.sampling.sample import Sampling, sample_reactions
 from react24.training import export
@@ -42,7 +42,7 @@ def official(tmp_path_factory):
     settings = read_settings(SETTINGS)
     torch.manual_seed(6)
     codebook = MotionCodebook(settings.codebook, settings.emotion)
-    predictor = tranvae.make_predictor(settings)
+    predictor = make_predictor(settings)
     states = {
         "codebook": export_codebook(codebook),
         "predictor": export_predictor(predictor),

@@ -1,4 +1,4 @@
-"""TranVAE from clips to reactions: both stages, interruptions, variants."""
+"""Learning2Listen from clips to reactions: both stages, interruptions, variants."""
 
 import json
 

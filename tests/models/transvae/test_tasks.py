@@ -16,7 +16,7 @@ from react24.errors import InputError
 from react24.files import contract
 from react24.models.transvae import tasks
 from react24.sampling.sample import Sampling, sample_reactions
-from react24.training.dataset import SessionFiles, Source, SplitClips
+from react24.training.dataset import FaceFiles, SplitClips, stored_arrays
 from react24.training.stage import SplitFiles
 
 TINY = {
@@ -67,7 +67,7 @@ def restless(index):
 def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     media, faces = write_session(folder, "session00", 750, picture=restless, size=64)
-    sessions = {"session00": SessionFiles(media, faces)}
+    sessions = {"session00": FaceFiles(media, faces)}
     return (
         split_files(folder, sessions),
         split_files(folder, sessions, split="val", seed=5),
@@ -90,7 +90,7 @@ def make_task(clips, settings):
     reads = kind.stage_inputs(checked, "transvae")
     opened = [
         SplitClips(
-            {n: Source(files.clips[s], space) for n, (s, space) in reads.clips.items()},
+            stored_arrays(files.clips, reads.clips),
             sessions=files.sessions,
             frame_size=reads.frame_size,
         )
