@@ -18,7 +18,7 @@ from react24.contracts.model_settings import ModelSettings
 from react24.contracts.reactions import Reactions
 from react24.contracts.settings import SettingsModel
 from react24.contracts.task import Batch, Losses, StageContext
-from react24.training.dataset import Directions, SplitClips
+from react24.training.dataset import ClipDataset, Directions
 from react24.training.pair_task import PairTask
 
 
@@ -103,7 +103,7 @@ class EchoTask(PairTask):
         """Adam, constant learning rate."""
         return torch.optim.Adam(self.module.parameters(), lr=self.module.config.learning_rate)
 
-    def read(self, clips: SplitClips, directions: Directions) -> Batch:
+    def read(self, clips: ClipDataset, directions: Directions) -> Batch:
         """Both behaviours, (B, 750, 25) each."""
         return {
             "speaker": clips.take("speaker", directions.speaker),

@@ -11,7 +11,7 @@ from react24.contracts.task import StageContext
 from react24.models.learning2listen.motion import measure, measure_valid
 from react24.models.transvae.network import TransVAE, TransVAEOutput, transvae_losses
 from react24.models.transvae.settings import read_settings
-from react24.training.dataset import SplitClips, stored_arrays
+from react24.training.dataset import ClipDataset, stored_arrays
 from react24.training.validity import mean_error, usable, within_usable
 
 PAIRS = 2
@@ -81,7 +81,7 @@ def make_task(paths, model, stage, variant="fixed", needed=None, top=(), **secti
     values[stage] = {**values[stage], **section}
     settings = kind.read_settings(values, model)
     reads = kind.stage_inputs(settings, stage)
-    clips = SplitClips(
+    clips = ClipDataset(
         stored_arrays(paths, reads.clips),
         appropriate=paths["appropriate"] if reads.appropriate else None,
     )

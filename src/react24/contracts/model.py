@@ -76,7 +76,7 @@ class Conversion:
     """How published weights become ours; see ``docs/checkpoints.md``.
 
     Attributes:
-        function: Entry point ``(settings mapping, {name: OfficialFile}, SplitClips or None) ->
+        function: Entry point ``(settings mapping, {name: OfficialFile}, ClipDataset or None) ->
             {stage: tensors}``, for every stage, tensors as ``ModelType.load`` takes them.
         files: Name of a file that is needed -> what it is.
         optional: Name of a file that may be given -> what it is.

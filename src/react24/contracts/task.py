@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from react24.seeding import stream_seed
 
 if TYPE_CHECKING:
-    from react24.training.dataset import SplitClips
+    from react24.training.dataset import ClipDataset
 
 Batch = dict[str, Tensor]
 """Named tensors of one step, items along the first dimension of each."""
@@ -43,8 +43,8 @@ class StageContext:
 
     stage: str
     settings: Mapping[str, Any]
-    train: SplitClips
-    val: SplitClips | None
+    train: ClipDataset
+    val: ClipDataset | None
     needed: Mapping[str, Mapping[str, Tensor]]
     seed: int
 

@@ -21,7 +21,7 @@ from react24.contracts.model import Conversion, ModelType
 from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.training import export
-from react24.training.dataset import SplitClips, stored_arrays
+from react24.training.dataset import ClipDataset, stored_arrays
 from react24.training.stage import read_stage
 from react24.weights.official_files import OfficialFile, read_official
 
@@ -149,10 +149,10 @@ def _open_clips(
     kind: ModelType,
     settings: Mapping[str, Any],
     clips: Mapping[str, Path],
-) -> SplitClips:
+) -> ClipDataset:
     """The training clips under the names of the stage that something is fitted in."""
     inputs = kind.stage_inputs(settings, kind.convert.fitted_on)
-    opened = stack.enter_context(SplitClips(stored_arrays(clips, inputs.clips)))
+    opened = stack.enter_context(ClipDataset(stored_arrays(clips, inputs.clips)))
     if opened.split != "train":
         raise InputError(f"{opened.where}: holds split {opened.split}, not train")
     return opened

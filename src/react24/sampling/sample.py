@@ -1,9 +1,9 @@
 """Drawing reactions from a trained model.
 
-Officially, sampling runs over batches and draws one noise tensor per batch, so a reaction depends
-on the batch size and on the clips beside it. Here the noise of a direction comes from a generator
-keyed by (seed, session, role and clip of its speaker), samples one after the other: which numbers
-are drawn depends neither on the other clips nor on how many samples are drawn after it.
+Official samplers run over batches and draw one noise tensor per batch, so a reaction depends on the
+batch size and on the clips beside it. Here the noise of a direction comes from a generator keyed by
+the seed and the session, role and clip of its speaker, sample after sample: what is drawn depends
+neither on the other clips nor on how many samples follow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from react24.files.samples import SamplesInfo, SamplesWriter, clip_key, create_s
 from react24.log import progress
 from react24.seeding import generator
 from react24.training import export
-from react24.training.dataset import FaceFiles, SplitClips, name_files, stored_arrays
+from react24.training.dataset import ClipDataset, FaceFiles, name_files, stored_arrays
 from react24.training.engine import prepare_processor
 from react24.training.stage import differences, read_stage
 
@@ -38,15 +38,6 @@ logger = logging.getLogger(__name__)
 
 CLIPS_AT_ONCE = 8
 """Directions that a model is given together."""
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """A loaded model, its settings, and whether all streams it was trained on are pretrained."""
-
-    model: ReactionModel
-    settings: Mapping[str, Any]
-    pretrained: bool
 
 
 @dataclass(frozen=True)
@@ -150,7 +141,7 @@ def _batches(rows: int, model: str) -> Iterator[Tensor]:
 @torch.no_grad()
 def _sample_rows(
     rows: Tensor,
-    clips: SplitClips,
+    clips: ClipDataset,
     model: ReactionModel,
     task: Sampling,
     writer: SamplesWriter,
@@ -169,6 +160,15 @@ def _sample_rows(
     arrays = {n: part.float().cpu().numpy() for n, part in made.items() if part is not None}
     for number, row in enumerate(rows.tolist()):
         writer.write(row, **{name: array[number] for name, array in arrays.items()})
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A loaded model, its settings, and whether all streams it was trained on are pretrained."""
+
+    model: ReactionModel
+    settings: Mapping[str, Any]
+    pretrained: bool
 
 
 def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Path]) -> _Trained:
@@ -213,12 +213,12 @@ def _open(
     clips: Mapping[str, Path],
     split: str,
     sessions: Mapping[str, FaceFiles] | None,
-) -> SplitClips:
+) -> ClipDataset:
     """The speaker's arrays, read clip by clip."""
     for stream in reads.streams:
         if stream not in clips:
             raise InputError(f"split {split}: the model needs the clips of stream {stream}")
-    opened = SplitClips(
+    opened = ClipDataset(
         stored_arrays(clips, reads.clips),
         max_memory_mb=0,
         sessions=(sessions or {}) if reads.frames else None,

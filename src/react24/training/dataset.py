@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import numpy as np
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from react24.clips import windows
+from react24.contracts.model import Space
 from react24.errors import InputError
 from react24.files.appropriate import read_appropriate
 
@@ -32,8 +32,6 @@ MIB = 2**20
 
 READERS = 8
 """Windows of pictures read at a time, if there are as many cores."""
-
-Space = Literal["native", "zscored"]
 
 Values = h5py.Dataset | windows.RestoredValues
 """An array of a clips file, (2L, 750, D)."""
@@ -96,7 +94,7 @@ class Directions:
         return Directions(self.speaker[part], self.listener[part])
 
 
-class SplitClips:
+class ClipDataset:
     """Named arrays of one split, all with the same rows.
 
     Use as a context manager, or call ``close``.
@@ -268,7 +266,7 @@ class SplitClips:
         self._stack.close()
         self._tensors.clear()
 
-    def __enter__(self) -> SplitClips:
+    def __enter__(self) -> ClipDataset:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -359,7 +357,7 @@ class FrameReader:
 
 
 def valid_frames(
-    clips: SplitClips,
+    clips: ClipDataset,
     names: Mapping[str, str],
     rows: Tensor,
     starts: Tensor | None = None,

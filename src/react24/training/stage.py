@@ -23,7 +23,7 @@ from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.training import export
-from react24.training.dataset import FaceFiles, SplitClips, name_files, stored_arrays
+from react24.training.dataset import ClipDataset, FaceFiles, name_files, stored_arrays
 from react24.training.engine import prepare_processor, usable_devices
 from react24.training.loop import fit
 from react24.training.settings import LoopSettings, read_loop_settings
@@ -226,14 +226,14 @@ def _loop_settings(settings: Mapping[str, Any], stage: Stage) -> LoopSettings:
 @contextmanager
 def _open(
     splits: Mapping[str, SplitFiles], inputs: StageInputs, loop: LoopSettings, device: str
-) -> Iterator[dict[str, SplitClips]]:
+) -> Iterator[dict[str, ClipDataset]]:
     """The clips of every split, open together."""
     pin = choose_device(device).type == "cuda"
     with ExitStack() as stack:
         opened = {}
         for split, files in splits.items():
             _check_streams(split, files, inputs)
-            clips = SplitClips(
+            clips = ClipDataset(
                 stored_arrays(files.clips, inputs.clips),
                 max_memory_mb=loop.max_memory_mb,
                 pin=pin,

@@ -117,8 +117,8 @@ def test_an_interrupted_stage_ends_with_the_same_bytes(
 
 def test_the_codebook_learns_motion_and_the_predictor_its_codes(clips, tmp_path):
     settings = merged(
-        codebook={"epochs": 40, "layers": 1},
-        predictor={"epochs": 60},
+        codebook={"epochs": 24},
+        predictor={"epochs": 40, "peak_rate": 5e-3},
         training={"validate_every": 40, "checkpoint_steps": None, "keep_best": None},
     )
     folders = train_both(tmp_path, clips, settings)

@@ -16,7 +16,7 @@ from react24.errors import InputError
 from react24.files import contract
 from react24.models.transvae import tasks
 from react24.sampling.sample import Sampling, sample_reactions
-from react24.training.dataset import FaceFiles, SplitClips, stored_arrays
+from react24.training.dataset import ClipDataset, FaceFiles, stored_arrays
 from react24.training.stage import SplitFiles
 
 TINY = {
@@ -89,7 +89,7 @@ def make_task(clips, settings):
     checked = kind.read_settings(settings, "transvae")
     reads = kind.stage_inputs(checked, "transvae")
     opened = [
-        SplitClips(
+        ClipDataset(
             stored_arrays(files.clips, reads.clips),
             sessions=files.sessions,
             frame_size=reads.frame_size,
@@ -226,7 +226,7 @@ def test_it_learns_a_batch(clips, online):
     task, opened = make_task(clips, settings)
     batch = task.make_batch(0, 0, torch.Generator().manual_seed(0))
     optimizer, found = task.configure_optimizer(), []
-    for step in range(120):
+    for step in range(60):
         terms = task.loss(batch, torch.Generator().manual_seed(step))
         optimizer.zero_grad()
         terms["loss"].backward()
@@ -241,7 +241,7 @@ def test_it_learns_a_batch(clips, online):
 def test_the_diversity_term_keeps_reactions_apart(clips, tmp_path):
     found = {}
     for weight in (0.0, 10.0):
-        settings = changed(epochs=30, learning_rate=5e-3, weight_diversity=weight, frame_size=16)
+        settings = changed(epochs=15, learning_rate=5e-3, weight_diversity=weight, frame_size=16)
         history = read_history(train_into(tmp_path / str(weight), clips, settings) / "history.h5")
         found[weight] = np.mean(history.train["diversity"][-5:])
     assert found[10.0] < 0.8 * found[0.0]

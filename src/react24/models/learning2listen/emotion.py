@@ -19,7 +19,7 @@ from react24.models.learning2listen.motion import (
 from react24.models.learning2listen.sequences import all_sequences, all_valid
 from react24.models.learning2listen.settings import EmotionConfig
 from react24.seeding import generator, stream_seed
-from react24.training.dataset import SplitClips, valid_frames
+from react24.training.dataset import ClipDataset, valid_frames
 from react24.training.validity import both, squared_error
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ STAGE = "codebook"
 
 def fit_emotion(
     codebook: MotionCodebook,
-    clips: SplitClips,
+    clips: ClipDataset,
     config: EmotionConfig,
     *,
     smooth: bool,
@@ -87,7 +87,7 @@ def fit_emotion(
     logger.info("emotion head: squared error of the last batch %.3f of the variance", loss.item())
 
 
-def _units(clips: SplitClips, mask_invalid: bool) -> MotionStatistics:
+def _units(clips: ClipDataset, mask_invalid: bool) -> MotionStatistics:
     """Mean and standard deviation of the behaviour."""
     values = all_sequences(clips, "emotion", CLIP_FRAMES)
     valid = all_valid(clips, "emotion", CLIP_FRAMES) if mask_invalid else None

@@ -19,14 +19,14 @@ from react24.models.learning2listen.settings import (
     PredictorConfig,
     read_settings,
 )
-from react24.training.dataset import SplitClips
+from react24.training.dataset import ClipDataset
 from react24.weights import names as official_keys
 from react24.weights.official_files import OfficialFile
 from react24.weights.recognise import L2L_CODEBOOK, L2L_PREDICTOR
 
 
 def convert(
-    settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: SplitClips | None
+    settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: ClipDataset | None
 ) -> dict[str, dict[str, Tensor]]:
     """Weights of both stages.
 

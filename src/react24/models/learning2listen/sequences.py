@@ -17,7 +17,7 @@ from torch import Tensor
 from react24.conventions import CLIP_FRAMES
 from react24.errors import InputError
 from react24.seeding import generator
-from react24.training.dataset import SplitClips, count_batches
+from react24.training.dataset import ClipDataset, count_batches
 
 CLIPS_AT_ONCE = 64
 """Clips looked at together where all are."""
@@ -66,8 +66,8 @@ class PieceBatches:
 
     def __init__(
         self,
-        train: SplitClips,
-        val: SplitClips | None,
+        train: ClipDataset,
+        val: ClipDataset | None,
         *,
         length: int,
         batch_size: int,
@@ -121,7 +121,7 @@ class PieceBatches:
 
 
 def take_sequences(
-    clips: SplitClips, name: str, rows: Tensor, starts: Tensor, length: int
+    clips: ClipDataset, name: str, rows: Tensor, starts: Tensor, length: int
 ) -> Tensor:
     """Frames of some clips, (n, length, D); frames before 0 are frame 0."""
     inside = starts.clamp(min=0)
@@ -133,14 +133,14 @@ def take_sequences(
     return taken[torch.arange(len(rows)).unsqueeze(1), frames]
 
 
-def all_sequences(clips: SplitClips, name: str, length: int) -> Iterator[Tensor]:
+def all_sequences(clips: ClipDataset, name: str, length: int) -> Iterator[Tensor]:
     """All sequences of a stream end to end, in batches (n, length, D)."""
     for rows in torch.arange(clips.rows).split(CLIPS_AT_ONCE):
         values = clips.take(name, rows)[:, : CLIP_FRAMES // length * length]
         yield values.reshape(-1, length, values.shape[-1])
 
 
-def all_valid(clips: SplitClips, name: str, length: int) -> Iterator[Tensor] | None:
+def all_valid(clips: ClipDataset, name: str, length: int) -> Iterator[Tensor] | None:
     """Which frames of ``all_sequences`` are valid, bool (n, length); None where all are."""
     valid = clips.take_valid(name, torch.arange(clips.rows))
     if valid is None:
@@ -149,7 +149,7 @@ def all_valid(clips: SplitClips, name: str, length: int) -> Iterator[Tensor] | N
     return (part.flatten(0, 1) for part in cut.split(CLIPS_AT_ONCE))
 
 
-def check_columns(clips: SplitClips, name: str, expected: int) -> None:
+def check_columns(clips: ClipDataset, name: str, expected: int) -> None:
     """Refuse clips of another width than the settings say.
 
     Raises:

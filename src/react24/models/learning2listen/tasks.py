@@ -35,7 +35,7 @@ from react24.models.learning2listen.settings import (
     read_settings,
 )
 from react24.seeding import generator
-from react24.training.dataset import SplitClips, valid_frames
+from react24.training.dataset import ClipDataset, valid_frames
 from react24.training.validity import mean_item, usable, within_usable
 
 BETAS, EPSILON = (0.9, 0.98), 1e-9
@@ -158,7 +158,7 @@ class CodebookTask(_SequenceTask):
         """All windows end to end, first halves first."""
         return self._read(self.val, self.pieces.validation(step))
 
-    def _read(self, clips: SplitClips, pieces: Pieces) -> Batch:
+    def _read(self, clips: ClipDataset, pieces: Pieces) -> Batch:
         chosen = pieces.listeners, pieces.starts, self.length
         batch = {"motion": clips.take_windows("motion", *chosen), "half": pieces.halves}
         if self.config.mask_invalid:
@@ -257,7 +257,7 @@ class PredictorTask(_SequenceTask):
         if not self.pieces.anywhere:
             self.train_codes = self._encode_all(self.train, device)
 
-    def _encode_all(self, clips: SplitClips, device: torch.device) -> Tensor:
+    def _encode_all(self, clips: ClipDataset, device: torch.device) -> Tensor:
         """Codes of all sequences end to end, int64 (rows, sequences of a clip, 2, 4)."""
         sequences = map(self.smooth, all_sequences(clips, "motion", self.length))
         found = [self._encode(part.to(device)).cpu() for part in sequences]
@@ -297,7 +297,7 @@ class PredictorTask(_SequenceTask):
         return drawn[step, :count]
 
     def _read(
-        self, clips: SplitClips, codes: Tensor | None, pieces: Pieces, visible: Tensor
+        self, clips: ClipDataset, codes: Tensor | None, pieces: Pieces, visible: Tensor
     ) -> Batch:
         """A batch; the listener's codes where they are known, his motion where they are not."""
         listeners, starts = pieces.listeners, pieces.starts

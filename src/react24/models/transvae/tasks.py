@@ -10,8 +10,8 @@ from react24.errors import InputError
 from react24.models.transvae.network import TransVAE, transvae_losses
 from react24.models.transvae.settings import read_settings
 from react24.training.dataset import (
+    ClipDataset,
     Directions,
-    SplitClips,
     channel_statistics,
     count_batches,
     every_direction,
@@ -75,7 +75,7 @@ class TransVAETask(StageTask):
         return torch.randint(last + 1, (count,), generator=order)
 
     def _read(
-        self, clips: SplitClips, directions: Directions, starts: torch.Tensor, step: int
+        self, clips: ClipDataset, directions: Directions, starts: torch.Tensor, step: int
     ) -> Batch:
         size, length = self.config.batch_size, self.config.clip_length
         starts = starts[step * size : (step + 1) * size]
