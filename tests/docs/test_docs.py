@@ -16,16 +16,15 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_stream_and_schema_is_in_the_data_dictionary():
-    from react24.project.schema import load_schema
-
+    from react24 import streams
     from react24.files.contract import SCHEMAS
 
     text = (ROOT / "docs/data_dictionary.md").read_text(encoding="utf-8")
     missing = [name for name in SCHEMAS if f"schema `{name}`" not in text]
     assert not missing
-    streams = list(load_schema("config")["properties"]["streams"]["properties"])
-    assert len(streams) > 4
-    assert not [name for name in streams if f"| `{name}` |" not in text]
+    assert len(streams.names()) > 4
+    rows = [f"| `{name}` | {stream.width} |" for name, stream in streams.STREAMS.items()]
+    assert not [row for row in rows if row not in text]
 
 
 def test_every_benchmark_is_explained():

@@ -71,7 +71,7 @@ rule appropriate_reactions:
     benchmark:
         "benchmarks_out/appropriate_reactions/{split}.tsv"
     conda:
-        "../../envs/metrics.yaml"
+        "../../envs/core.yaml"
     threads: 2
     resources:
         mem_mb=2000,

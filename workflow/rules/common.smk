@@ -77,6 +77,7 @@ def keep_or_temp(path):
 
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
+    # Reads HDF5, which no start of a job needs.
     from react24.report.notices import describe_doubts
 
     told = JOBS.told_files(SESSIONS.values(), STREAMS)

@@ -8,7 +8,7 @@ rule probe_session:
     benchmark:
         "benchmarks_out/probe_session/{session}.tsv"
     conda:
-        "../../envs/media.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -34,7 +34,7 @@ rule compare_recordings:
     benchmark:
         "benchmarks_out/compare_recordings.tsv"
     conda:
-        "../../envs/media.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -25,7 +25,7 @@ rule tabulate_metrics:
     benchmark:
         "benchmarks_out/tabulate_metrics/{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -57,7 +57,7 @@ rule list_notices:
     benchmark:
         "benchmarks_out/list_notices.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -90,7 +90,7 @@ rule plot_training:
     benchmark:
         "benchmarks_out/plot_training/{model}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -127,7 +127,7 @@ rule plot_variance:
     benchmark:
         "benchmarks_out/plot_variance/{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -156,7 +156,7 @@ rule plot_clip:
     benchmark:
         "benchmarks_out/plot_clip/{model}_{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -189,7 +189,7 @@ rule inspect_session:
     benchmark:
         "benchmarks_out/inspect_session/{session}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,

@@ -10,7 +10,7 @@ rule sample_reactions:
     wildcard_constraints:
         model=any_of(MODELS),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=lambda wc: 6000 if JOBS.sampling_inputs(wc).frames else 3000,

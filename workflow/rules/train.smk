@@ -24,7 +24,7 @@ rule train_stage:
     wildcard_constraints:
         model=any_of(JOBS.trained_of(None)),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -103,7 +103,7 @@ rule convert_checkpoint:
     wildcard_constraints:
         model=any_of(SETTINGS.checkpoints),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,

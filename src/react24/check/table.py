@@ -23,7 +23,7 @@ FEWER_COLUMNS = ("session", "row", "split", "subject a", "subject b", "video a",
 
 def format_report(report: Report) -> str:
     """A table of all sessions, two lines each, then warnings and errors, then a line in short."""
-    rows = [COLUMNS] if report.looks else [FEWER_COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS] if report.looks else [FEWER_COLUMNS]
     for session in report.project.sessions:
         look = report.looks.get(session.session)
         rows += _rows(session, look) if look else [_only_named(session)]

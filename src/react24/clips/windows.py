@@ -19,7 +19,7 @@ import numpy as np
 
 from react24.clips.plan import (
     DROPPED_DTYPE,
-    SessionFiles,
+    StreamFiles,
     cut_session,
     describe_dropped,
     tell_dropped,
@@ -99,7 +99,7 @@ def listener_rows(rows: int) -> np.ndarray:
 
 
 def window_clips(
-    sessions: Sequence[SessionFiles],
+    sessions: Sequence[StreamFiles],
     output: Path,
     *,
     stream: str,
@@ -195,7 +195,7 @@ class _Summary:
 
 def _write_role(
     file: h5py.File,
-    files: SessionFiles,
+    files: StreamFiles,
     clips: list[tuple[int, int]],
     role: str,
     row: int,

@@ -15,7 +15,6 @@ from react24.contracts.entry_points import resolve
 from react24.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from react24.contracts.settings import SettingsModel
     from react24.files.contract import Features
 
 Reads = Literal["faces", "pictures", "sound"]
@@ -62,7 +61,7 @@ class Backend:
         reads: What its extractor is given.
         extractor: Entry point of its class. Several: each makes some of the columns, and they
             stand side by side in this order (action units of one network, affect of another).
-        environment: Conda environment of the rule: ``sound`` for ``envs/sound.yaml``, or, in a
+        environment: Conda environment of the rule: ``torch`` for ``envs/torch.yaml``, or, in a
             file of your own, the path of such a file from its folder.
         title: What it does, after its name, for the text of the setting ``backend``.
         settings: The stream's settings that its extractor takes; None: all of them.
@@ -163,14 +162,13 @@ class Stream:
             if (key not in OUR_SETTINGS if taken is None else key in taken)
         }
 
-    def settings_model(self) -> type[SettingsModel]:
-        """The settings of the stream: its own, with those of ``OUR_SETTINGS`` that it has.
+    def settings_model(self) -> type[Any]:
+        """The settings of the stream, a ``SettingsModel``: its own, and what every stream has.
 
-        ``enabled`` where it is not ``always`` extracted, ``backend`` where there is a choice.
+        That is ``enabled`` where it is not ``always`` extracted, and ``backend`` where there is a
+        choice.
         """
         from pydantic import Field, create_model
-
-        from react24.contracts.settings import SettingsModel
 
         fields: dict[str, Any] = {}
         if not self.always:
@@ -185,7 +183,8 @@ class Stream:
                 Literal[names],
                 Field(names[0], description=f"{about}.", examples=[names[-1]]),
             )
-        base = resolve(self.settings) if self.settings else SettingsModel
+        # By name: what a stream is made of does not depend on how its settings are checked.
+        base = resolve(self.settings or "react24.contracts.settings:SettingsModel")
         return create_model(
             f"{self.name.title()}Stream",
             __base__=base,

@@ -6,7 +6,6 @@ file is locked (`open_hdf5`): locks would protect nothing, and some file systems
 none. Every file says at its root what
 it is (``schema``), who made it (``created_by``, ``react24_version``), with which settings
 (``config``, JSON) and from what (``inputs``, JSON: name -> sha256).
-
 """
 
 from __future__ import annotations

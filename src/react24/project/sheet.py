@@ -70,7 +70,8 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
         InputError: Not even the header can be understood.
     """
     path, sheet = Path(path), InspectedSheet()
-    problems, warnings = [], []
+    problems: list[str] = []
+    warnings: list[str] = []
     rows = _read_rows(path, problems, warnings)
     for row in rows:
         found = _check_cells(row)

@@ -77,7 +77,7 @@ STREAMS = {
                 "vggish": Backend(
                     "sound",
                     f"{_HERE}.vggish:VGGish",
-                    "sound",
+                    "torch",
                     weights=(RANDOM, "vggish"),
                     gpu=True,
                     mem_mb=2500,
@@ -94,7 +94,7 @@ STREAMS = {
                 "wav2vec2": Backend(
                     "sound",
                     f"{_HERE}.wav2vec2:Wav2Vec2",
-                    "sound",
+                    "torch",
                     weights=(RANDOM, "wav2vec2-base", "wav2vec2-base-960h"),
                     gpu=True,
                     mem_mb=3000,
@@ -112,7 +112,7 @@ STREAMS = {
                 "swin": Backend(
                     "pictures",
                     f"{_HERE}.swin:Swin",
-                    "vision",
+                    "torch",
                     weights=(RANDOM, "swin_fer"),
                     gpu=True,
                     mem_mb=2500,
@@ -125,13 +125,13 @@ STREAMS = {
         Stream(
             "mfcc",
             78,
-            {"kaldi": Backend("sound", f"{_HERE}.mfcc:MFCC", "media", mem_mb=1000, runtime=30)},
+            {"kaldi": Backend("sound", f"{_HERE}.mfcc:MFCC", "torch", mem_mb=1000, runtime=30)},
             "13 cepstra of two windows per 40 ms of sound, with deltas; needs no weights",
         ),
         Stream(
             "logmel",
             512,
-            {"hann": Backend("sound", f"{_HERE}.logmel:LogMel", "media", mem_mb=1000, runtime=30)},
+            {"hann": Backend("sound", f"{_HERE}.logmel:LogMel", "torch", mem_mb=1000, runtime=30)},
             "128 mel bands, four times per 40 ms of sound; needs no weights",
             rows=4,
         ),

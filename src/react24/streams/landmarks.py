@@ -7,7 +7,7 @@ general; the rig, which knows this person's neutral face; and the lids, measured
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,10 +19,7 @@ from react24.rig.model import load_rig
 from react24.rig.neutral import NEVER_QUIET, Neutral, above_rest, shape_mask
 from react24.rig.solve import Solution, SolveSettings, solve_track
 from react24.streams.neutral import read_neutral, rest_mask
-from react24.streams.sources import FaceSource
-
-if TYPE_CHECKING:
-    from react24.faces.track import FaceTrack
+from react24.streams.sources import FaceSource, Track
 
 FACE_MESH = "MediaPipe face mesh (478 landmarks)"
 """What found a face whose track does not say it in an attribute ``weights``."""
@@ -70,7 +67,7 @@ class LandmarksExtractor(ABC):
 
     def solve(
         self,
-        track: FaceTrack,
+        track: Track,
         neutral: Neutral | None = None,
         at_rest: tuple[float, float] | None = None,
     ) -> Solution:

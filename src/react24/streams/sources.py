@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,8 +20,14 @@ from react24.errors import InputError
 from react24.files import contract
 from react24.log import progress
 
-if TYPE_CHECKING:
-    from react24.faces.track import FaceTrack
+
+class Track(Protocol):
+    """What is read of ``react24.faces.track.FaceTrack``, which sound does not depend on."""
+
+    landmarks: np.ndarray
+    valid: np.ndarray
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class FaceSource:
             sheet says so.
     """
 
-    track: FaceTrack
+    track: Track
     name: str = "faces"
     neutral: Path | None = None
     at_rest: tuple[float, float] | None = None

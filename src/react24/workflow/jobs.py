@@ -15,12 +15,11 @@ from typing import Any
 from react24 import models, streams
 from react24.contracts.entry_points import folder_of, is_file
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
-from react24.contracts.stream import RANDOM, Backend, Stream
+from react24.contracts.stream import Backend, Stream
 from react24.conventions import SPLITS
 from react24.project.config import FACE_MODELS, LEARNED_BASELINES, Settings
 from react24.project.load import Project
 from react24.project.session import Session
-from react24.weights.registry import REGISTRY
 from react24.workflow.codedigest import code_digest
 
 ENVIRONMENTS = "../../envs"
@@ -170,8 +169,8 @@ class Jobs:
 
     def own_weights(self, stream: str) -> dict[str, list[str]]:
         """The weights files of a stream, where they are the user's own."""
-        chosen = self.section(stream).get("weights")
-        if self.backend(stream).weights is None or chosen in (None, RANDOM, *REGISTRY):
+        chosen, known = self.section(stream).get("weights"), self.backend(stream).weights
+        if chosen is None or known is None or chosen in known:
             return {}
         path = self.settings.root / chosen
         parts = sorted(path.iterdir()) if path.is_dir() else [path]
