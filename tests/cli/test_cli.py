@@ -117,7 +117,7 @@ def test_a_stream_of_pictures_takes_two_files(project, called, capsys):
 
 
 def test_fetch_weights(project, called, capsys):
-    calls = called("react24.weights.registry.fetch")
+    calls = called("react24.weights.fetch.fetch")
     assert steps.main(["fetch-weights", "vggish", "--folder", "w"]) == 0
     assert calls == [(("vggish", Path("w")), {})]
     assert steps.main(["fetch-weights"]) == 0

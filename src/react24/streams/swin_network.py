@@ -17,7 +17,7 @@ from transformers import SwinConfig, SwinModel
 
 from react24.devices import load_torch
 from react24.errors import InputError
-from react24.weights import registry as weights_registry
+from react24.weights import fetch
 from react24.weights.random import RandomWeights
 
 WIDTH = 768
@@ -91,12 +91,12 @@ def load_swin(weights: str, seed: int, folder: Path) -> tuple[SwinNetwork, str, 
     Raises:
         InputError: Weights that cannot be had, or that are not of this network.
     """
-    resolved = weights_registry.resolve(weights, folder)
+    resolved = fetch.resolve(weights, folder)
     model = make_model()
     if resolved.path is None:
         state, text = draw_random_state(model, seed)
     else:
-        file = weights_registry.find_weights_file(resolved.path)
+        file = fetch.find_weights_file(resolved.path)
         state, text = map_keys(load_torch(file), model, file), resolved.describe()
     model.load_state_dict(state)
     network = SwinNetwork(model).requires_grad_(False).eval()

@@ -14,7 +14,7 @@ from react24.streams.vggish_network import (
     VGGishNetwork,
     build_network,
 )
-from react24.weights import registry as weights_registry
+from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
 
 PCA_KEYS = ("pca_eigen_vectors", "pca_means")
@@ -58,7 +58,7 @@ def load_vggish(
         InputError: Weights that cannot be had or are not VGGish's, or PCA parameters that are
             asked for and not given.
     """
-    resolved = weights_registry.resolve(weights, folder)
+    resolved = fetch.resolve(weights, folder)
     if resolved.path is None:
         state, quantizer, text = draw_random_state(seed)
         return build_network(state), quantizer if postprocess else None, text, False
@@ -73,14 +73,14 @@ def load_vggish(
     inside = [f"pproc.{key}" for key in PCA_KEYS]
     if pca is None and all(key in state for key in inside):
         return network, PCAQuantizer(*(state[key] for key in inside)), text, True
-    if pca is None and weights in weights_registry.REGISTRY:
+    if pca is None and weights in registry.REGISTRY:
         pca = "vggish_pca"
     if pca is None:
         raise InputError(
             f"{resolved.path}: no PCA parameters in this file; name their file as `pca`, or set "
             "`postprocess: false` to use the network's own embeddings"
         )
-    found = weights_registry.resolve(pca, folder)
+    found = fetch.resolve(pca, folder)
     if found.path is None:
         raise InputError("vggish: `pca: random` goes with `weights: random` only")
     return network, read_pca(found.path), f"{text}; {found.describe()}", True

@@ -22,7 +22,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from react24.devices import load_torch
 from react24.errors import InputError
-from react24.weights import registry as weights_registry
+from react24.weights import fetch
 from react24.weights.random import RandomWeights
 
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
@@ -109,7 +109,7 @@ def load_wav2vec2(
     Raises:
         InputError: Weights that cannot be had, or that are not of this kind of model.
     """
-    resolved = weights_registry.resolve(weights, folder)
+    resolved = fetch.resolve(weights, folder)
     config = _read_config(resolved.path)
     if layers is not None and not 1 <= layers <= config.num_hidden_layers:
         raise InputError(
@@ -120,7 +120,7 @@ def load_wav2vec2(
     if resolved.path is None:
         state, text = draw_random_state(model, seed)
     else:
-        file = weights_registry.find_weights_file(resolved.path)
+        file = fetch.find_weights_file(resolved.path)
         state, text = map_keys(_read_state(file), model, file), resolved.describe()
     model.load_state_dict(state, assign=True)
     parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
