@@ -1,4 +1,4 @@
-"""BeLFusion's two recurrences: a GRU that reads a window, and one that writes it frame by frame.
+"""BeLFusion, the GRUs of stage 1: one that reads a window, one that writes it frame by frame.
 
 Both run in the precision of their weights whatever autocast says: at 50 small steps its casts cost
 more than half precision saves. (cuDNN's reading GRU, one kernel for all steps, follows autocast.)
@@ -60,7 +60,7 @@ def write_window(
 
 
 def gru_step(from_input: Tensor, from_state: Tensor, state: Tensor) -> Tensor:
-    """The new state (N, H) of ``torch.nn.GRUCell``, given both shares (N, 3H) of r, z and n."""
+    """The new state (N, H) of ``torch.nn.GRUCell``; both terms are (N, 3H), of r, z and n."""
     reset_in, keep_in, new_in = from_input.chunk(3, dim=1)
     reset_state, keep_state, new_state = from_state.chunk(3, dim=1)
     reset = torch.sigmoid(reset_in + reset_state)

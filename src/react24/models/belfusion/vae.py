@@ -197,7 +197,7 @@ class BehaviourVAE(nn.Module):
             InputError: Fewer than two windows in all.
         """
         windows = (cut_windows(batch, self.config.window) for batch in batches)
-        codes = [self.encode(part).flatten(0, -2).double() for part in windows]
+        codes = [self.encode(batch).flatten(0, -2).double() for batch in windows]
         every = torch.cat(codes) if codes else torch.empty(0, self.config.latent)
         if len(every) < 2:
             raise InputError("statistics of the codes need at least two windows of behaviour")
