@@ -4,8 +4,8 @@
 
 Synthetic behaviour, official sizes, ``variant: fixed``. Side by side in the same run: batches by
 index arrays against a ``torch.utils.data.DataLoader`` that reads clip by clip, the decoder that
-computes what the code adds once against one that repeats it at every frame, and the start of one CPU
-without and with Fabric.
+computes what the code adds once against one that repeats it at every frame, and the start of one
+CPU without and with Fabric.
 """
 
 from __future__ import annotations
