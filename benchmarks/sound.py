@@ -8,10 +8,11 @@ smallest of the repeats, without the time to import and to build the network, an
 of the process with both. Weights are random. "difference" is the largest difference between the
 two results relative to the largest value.
 
-Plain VGGish: all frames in one float64 matrix, all examples in one batch, ``nn.Conv2d``. Plain
-wav2vec2: ``transformers.Wav2Vec2Model`` as it comes, the whole sound at once. Plain cepstra: a
-call of ``torchaudio.compliance.kaldi.mfcc`` per video frame, as in the published data set;
-torchaudio is no dependency of this project, and without it that line is left out. Plain Swin-T:
+Plain VGGish: all frames in one float64 matrix, all examples in one batch, ``nn.Conv2d``.
+``winograd`` is VGGish again, beside the same extractor with torch's own convolutions in their
+fastest arrangement (``convolution="direct"``): what ``vggish_fast.py`` is worth. Plain wav2vec2:
+``transformers.Wav2Vec2Model`` as it comes, the whole sound at once. Plain cepstra: a call of
+``torchaudio.compliance.kaldi.mfcc`` per video frame, as in the published data set. Plain Swin-T:
 ``transformers.SwinModel`` as it comes, all pictures in one batch, as the published code does with
 the 751 of a clip.
 """
@@ -24,12 +25,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-PAIRS = {name: f"{name}-plain" for name in ("vggish", "wav2vec2", "mfcc", "swin")}
+PAIRS = {name: f"{name}-plain" for name in ("vggish", "winograd", "wav2vec2", "mfcc", "swin")}
 PICTURES = 64
 
 
@@ -47,46 +47,51 @@ def make_pictures() -> np.ndarray:
 
 def run_ours(name: str, frames: int):
     if name == "swin":
-        from react24.streams.picture_source import PictureSource
+        from react24.streams.sources import PictureSource
         from react24.streams.swin import Swin
 
         swin, pictures = Swin(device="cpu"), make_pictures()
         return lambda: swin.extract(PictureSource(pictures, np.ones(PICTURES, bool))).values
-    from react24.streams.sources import SoundSource
-
-    if name == "vggish":
-        from react24.streams.vggish import VGGish
-
-        extractor = VGGish(device="cpu", postprocess=False)
-    elif name == "wav2vec2":
+    if name in ("vggish", "winograd"):
+        return run_vggish(frames, "winograd")
+    if name == "wav2vec2":
         from react24.streams.wav2vec2 import Wav2Vec2
 
-        extractor = Wav2Vec2(device="cpu", window=frames / 25)
-    else:
-        from react24.streams.mfcc import MFCC
+        return run_extractor(Wav2Vec2(device="cpu", window=frames / 25), frames)
+    from react24.streams.mfcc import MFCC
 
-        extractor = MFCC()
+    return run_extractor(MFCC(), frames)
+
+
+def run_extractor(extractor, frames: int):
+    from react24.streams.sources import SoundSource
+
     source = SoundSource(make_sound(frames, extractor.sample_rate), frames)
     return lambda: extractor.extract(source).values
+
+
+def run_vggish(frames: int, convolution: str):
+    from react24.streams.vggish import VGGish
+
+    extractor = VGGish(device="cpu", postprocess=False, convolution=convolution)
+    return run_extractor(extractor, frames)
 
 
 def run_plain_vggish(frames: int):
     import torch
 
-    from react24.streams.vggish_frontend import REGNN, make_mel_matrix
-    from react24.streams.vggish_network import build_network
-    from react24.streams.vggish_weights import draw_random_state
+    from react24.streams.vggish import VARIANTS, draw_random
 
-    network = build_network(draw_random_state(0)[0])
-    sound = make_sound(frames, REGNN.sample_rate).astype(np.float64)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(REGNN.window) / REGNN.window)
+    network, settings = draw_random(0).network, VARIANTS["regnn"]
+    sound = make_sound(frames, settings.sample_rate).astype(np.float64)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(settings.window) / settings.window)
 
     def run():
-        framed = np.lib.stride_tricks.sliding_window_view(sound, REGNN.window)[:: REGNN.hop]
-        magnitude = np.abs(np.fft.rfft(framed * window, REGNN.fft))
-        log_mel = np.log(magnitude @ make_mel_matrix(REGNN) + REGNN.offset)
-        count = len(log_mel) // REGNN.example_frames
-        examples = log_mel[: count * REGNN.example_frames].reshape(count, -1, REGNN.bands)
+        framed = np.lib.stride_tricks.sliding_window_view(sound, settings.window)[:: settings.hop]
+        magnitude = np.abs(np.fft.rfft(framed * window, settings.fft))
+        log_mel = np.log(magnitude @ settings.make_mel_matrix() + settings.offset)
+        count = len(log_mel) // settings.example_frames
+        examples = log_mel[: count * settings.example_frames].reshape(count, -1, settings.bands)
         with torch.no_grad():
             rows = network(torch.from_numpy(examples.astype(np.float32))).numpy()
         return np.concatenate([rows, rows[-1:]])
@@ -153,6 +158,7 @@ def run_plain_swin(frames: int):
 PLAIN = {
     "swin-plain": run_plain_swin,
     "vggish-plain": run_plain_vggish,
+    "winograd-plain": lambda frames: run_vggish(frames, "direct"),
     "wav2vec2-plain": run_plain_wav2vec2,
     "mfcc-plain": run_plain_mfcc,
 }
@@ -189,9 +195,6 @@ def compare(names: list[str], frames: int, repeats: int, threads: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for ours in names:
             plain = PAIRS[ours]
-            if ours == "mfcc" and find_spec("torchaudio") is None:
-                print("mfcc       not compared: torchaudio is not installed")
-                continue
             runs: dict[str, list] = {ours: [], plain: []}
             for _ in range(repeats):
                 for part in (ours, plain):

@@ -1,11 +1,11 @@
-"""What training costs: CPU seconds of a step of both BeLFusion stages, batches, checkpoint, import.
+"""What training costs: a step of both BeLFusion stages, batches, a checkpoint, the start.
 
     PYTHONPATH=src python benchmarks/train_step.py [--clips 3 6 32] [--steps 10] [--threads 1]
 
 Synthetic behaviour, official sizes, ``variant: fixed``. Side by side in the same run: batches by
 index arrays against a ``torch.utils.data.DataLoader`` that reads clip by clip, the decoder that
-computes what the code adds once against one that repeats it at every frame, and the start of one
-CPU without and with Fabric.
+computes the code's part once against one that repeats it at every frame, and the start of one CPU
+without and with Fabric.
 """
 
 from __future__ import annotations
@@ -119,16 +119,16 @@ class PerClip(torch.utils.data.Dataset):
         return self.clips[speaker], self.clips[(speaker + self.pairs) % len(self.clips)]
 
 
-def epochs_of_batches() -> tuple[Callable[[], None], Callable[[], None]]:
+def epochs() -> tuple[Callable[[], None], Callable[[], None]]:
     """One epoch by index arrays, and one by a DataLoader."""
     clips = torch.rand(2 * EPOCH_CLIPS, 750, 25)
     loader = torch.utils.data.DataLoader(PerClip(clips), batch_size=BATCH, shuffle=True)
 
     def ours() -> None:
         for step in range(EPOCH_CLIPS // BATCH):
-            pairs = epoch_order(EPOCH_CLIPS, generator(0, "order")).batch(step, BATCH)
-            clips.index_select(0, pairs.speaker)
-            clips.index_select(0, pairs.listener)
+            part = epoch_order(EPOCH_CLIPS, generator(0, "order")).batch(step, BATCH)
+            clips.index_select(0, part.speaker)
+            clips.index_select(0, part.listener)
 
     def per_clip() -> None:
         for _ in loader:
@@ -177,8 +177,8 @@ def main() -> None:
     start = start_seconds("import react24.training.loop, torch.utils.tensorboard") * 1e3
     fabric = start_seconds("import react24.training.loop, lightning.fabric") * 1e3
     pairs = {
-        "batches, an epoch of 512 pairs (index arrays / DataLoader)": [
-            cpu_ms(work, 3) for work in epochs_of_batches()
+        "batches of an epoch of 512 pairs (index arrays / DataLoader)": [
+            cpu_ms(work, 3) for work in epochs()
         ],
         "decoder, 3 clips, with gradients (code once / at every frame)": [
             cpu_ms(work, options.steps) for work in decoders(3)

@@ -10,7 +10,8 @@ from helpers import clips_factory, stages
 from helpers.small_project import Project
 from helpers.stages import read_history
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.sampling.sample import Sampling, sample_reactions
@@ -44,7 +45,7 @@ def test_it_learns_samples_and_has_noise_of_the_size_of_what_it_misses(tmp_path)
 def test_a_model_is_found_by_the_path_of_its_file():
     kind = registry.get("examples/echo.py", ROOT)
     assert kind.name == "echo"
-    assert registry.folder_of("examples/echo.py", ROOT) == ROOT / "examples"
+    assert entry_points.folder_of("examples/echo.py", ROOT) == ROOT / "examples"
     assert kind.streams(SETTINGS) == ("graphau",)
 
 

@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from react24.streams import vggish_fast
-from react24.streams.vggish_network import build_network
-from react24.streams.vggish_weights import draw_random_state
+from react24.streams.vggish import draw_random
 
 
 @pytest.fixture(scope="module")
 def network():
-    return build_network(draw_random_state(seed=3)[0])
+    return draw_random(seed=3).network
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +47,19 @@ def test_layer_equals_direct_convolution(pooled):
 
 
 def test_network_equals_direct_network(network, examples):
+    winograd = vggish_fast.WinogradConvolutions(network.features)
     with torch.inference_mode():
         direct = network(examples)
-        fast = torch.cat(list(vggish_fast.FastVGGish(network).embed([examples])))
+        fast = network.embeddings(winograd(examples))
     assert direct.abs().max() > 0.1
     assert (fast - direct).abs().max() < 2e-5 * direct.max()
 
 
 def test_batches_do_not_mix_examples(network, examples):
-    fast = vggish_fast.FastVGGish(network, convolve_batch=4, linear_batch=6)
+    """Of several sizes in turn, each result kept while the buffers are used again."""
+    winograd = vggish_fast.WinogradConvolutions(network.features)
     with torch.inference_mode():
-        together = torch.cat(list(fast.embed(iter(examples.split(3)))))
-        alone = torch.cat([torch.cat(list(fast.embed([e[None]]))) for e in examples])
-    assert together.shape == (11, 128)
+        together = torch.cat([winograd(block) for block in examples.split([3, 4, 3, 1])])
+        alone = torch.cat([winograd(example[None]) for example in examples])
+    assert together.shape == (11, 12288)
     assert (together - alone).abs().max() < 1e-5 * alone.max()
-
-
-def test_rebatch_keeps_order():
-    blocks = torch.arange(11).split([1, 5, 2, 3])
-    found = list(vggish_fast.rebatch(blocks, 4))
-    assert [len(b) for b in found] == [4, 4, 3]
-    assert torch.cat(found).tolist() == list(range(11))

@@ -224,9 +224,9 @@ def test_bf16_trains(tmp_path):
 def test_devices_and_settings_that_do_not_exist_are_named():
     with pytest.raises(InputError, match="device 'tpu'; accepted: auto, cpu, cuda"):
         open_engine("tpu")
-    with pytest.raises(InputError, match="unknown key 'presicion'; did you mean 'precision'"):
+    with pytest.raises(InputError, match="presicion: unknown key; did you mean training"):
         read_loop_settings({"presicion": "32-true"}, epochs=1)
-    with pytest.raises(InputError, match="validate_every must be positive"):
+    with pytest.raises(InputError, match="validate_every: found 0; accepted is a number above 0"):
         read_loop_settings({"validate_every": 0}, epochs=1)
     assert read_loop_settings(None, epochs=3) == LoopSettings(epochs=3)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
+import librosa  # loads its parts when they are used
 import numpy as np
 
 from react24.conventions import FPS
@@ -26,6 +25,9 @@ LOW = 20.0
 FLOOR = 1e-10
 """Under the power before the logarithm, -100 dB."""
 
+FULL_SCALE = 8.0 / WINDOW**2
+"""Factor to the square of a spectrum by which a full-scale sine has power 1/2."""
+
 BLOCK = 64
 """Frames computed at a time: 4 MB of windows."""
 
@@ -45,16 +47,6 @@ class LogMel:
     def __init__(self):
         self.feature_names = tuple(f"mel_{j}_{k:03d}" for j in range(ROWS) for k in range(BANDS))
 
-    @cached_property
-    def _mel(self) -> np.ndarray:
-        return mel_triangles(RATE, WINDOW, BANDS, LOW, RATE / 2)  # (1025, 128)
-
-    @cached_property
-    def _taper(self) -> np.ndarray:
-        """A Hann window under which a full-scale sine has power 1/2."""
-        hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)
-        return hann * np.sqrt(2.0) / hann.sum()
-
     def extract(self, source: SoundSource) -> Features:
         """Spectra of the sound of one role.
 
@@ -71,11 +63,14 @@ class LogMel:
         sound = align_to_ticks(source, RATE)
         reach = (WINDOW - HOP) // 2
         padded = np.pad(sound.samples, (reach, WINDOW - HOP - reach))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]  # (4 T, 2048)
-        values = np.empty((len(windows), BANDS), np.float32)
-        for start in range(0, len(windows), ROWS * BLOCK):
-            part = slice(start, start + ROWS * BLOCK)
-            values[part] = self._compute(windows[part])
+        mel = mel_triangles(RATE, WINDOW, BANDS, LOW, RATE / 2).T  # (128, 1025)
+        values = np.empty((ROWS * source.frames, BANDS), np.float32)
+        for first in range(0, len(values), ROWS * BLOCK):
+            rows = min(ROWS * BLOCK, len(values) - first)
+            piece = padded[first * HOP : (first + rows - 1) * HOP + WINDOW].astype(np.float64)
+            spectra = librosa.stft(piece, n_fft=WINDOW, hop_length=HOP, center=False)
+            power = mel @ (FULL_SCALE * np.abs(spectra) ** 2)  # (128, rows)
+            values[first : first + rows] = librosa.power_to_db(power, amin=FLOOR, top_db=None).T
         known = np.pad(sound.known, 1)
         return Features(
             values=values.reshape(-1, ROWS * BANDS),
@@ -85,9 +80,3 @@ class LogMel:
             backend=self.backend,
             pretrained=True,
         )
-
-    def _compute(self, windows: np.ndarray) -> np.ndarray:
-        """Decibels of some windows, (n, 2048) -> (n, 128)."""
-        spectra = np.fft.rfft(windows * self._taper)
-        power = np.square(spectra.real) + np.square(spectra.imag)
-        return 10.0 * np.log10(np.maximum(power @ self._mel, FLOOR))

@@ -11,7 +11,7 @@ from react24.devices import choose_device
 from react24.errors import InputError
 from react24.faces.crop import VIEW_SIZE
 from react24.files.contract import Features
-from react24.streams.picture_source import PictureSource, batches
+from react24.streams.sources import PictureSource, batches
 from react24.streams.swin_network import WIDTH, load_swin
 from react24.weights import registry as weights_registry
 

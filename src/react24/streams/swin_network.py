@@ -15,10 +15,10 @@ import torch
 from torch import nn
 from transformers import SwinConfig, SwinModel
 
-from react24.devices import load_torch
 from react24.errors import InputError
 from react24.weights import fetch
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 WIDTH = 768
 """Values per picture."""

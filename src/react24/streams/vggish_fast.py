@@ -1,28 +1,32 @@
-"""VGGish on a processor, in about half the time: the same sums in another order.
+"""VGGish's convolutions on a processor in half the time: the same sums in another order.
+
+Why it is here: a processor is what most extraction runs on, VGGish is the slowest of the sound
+streams there, and its convolutions are most of its time. Against the best plain arrangement of
+torch's own layers (``VGGishNetwork`` in channels-last order, linear layers in large batches, which
+both sides have) it is SPEEDUP times as fast; ``python benchmarks/sound.py winograd`` measures that.
+Nothing else of the project needs this file: ``convolution: direct`` and every GPU go through
+``VGGishNetwork``, and tests/streams/test_vggish_fast.py holds this to it.
 
 Nine tenths of the multiplications are in five 3x3 convolutions. Each is computed in tiles of 4x4
 outputs by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, CVPR 2016), which needs 36
 multiplications per tile and pair of channels instead of 144. The 48x32, 24x16 and 12x8 maps of
 VGGish divide into such tiles without a remainder. It is exact algebra; in float32 the result
 differs from the direct sum by about 3e-6 of the map's maximum, against 1e-6 for the direct sum
-itself (tests/streams/test_vggish_fast.py holds it to 2e-5).
+itself (the tests allow 2e-5).
 
 All steps are large matrix products on channels-last maps, written into buffers that are kept, so
-that no time goes into asking the system for memory. The linear layers read 0.27 GB of weights
-per call and are therefore run on larger batches than the convolutions, which want to stay in the
-processor's cache.
+that no time goes into asking the system for memory.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
-
-from react24.streams.vggish_network import CONVOLUTIONS, VGGishNetwork
 
 TILE = 4
 PATCH = TILE + 2
@@ -138,68 +142,43 @@ def _float(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
 
 
-class FastVGGish:
-    """Runs a ``VGGishNetwork`` on a processor.
+class WinogradConvolutions:
+    """The convolutional part of ``VGGishNetwork``: (N, 96, 64) to its last map (N, 12288).
 
     Not safe to use from several threads at once: the buffers are shared.
 
     Args:
-        network: Its weights are used, not changed.
-        convolve_batch: Examples per pass through the convolutions.
-        linear_batch: Examples per pass through the linear layers.
+        features: The network's convolutions, each followed by a ReLU and perhaps a 2x2 max pool.
+            Their weights are used, not changed.
     """
 
-    def __init__(self, network: VGGishNetwork, convolve_batch: int = 8, linear_batch: int = 160):
-        layers = [(network.features[index], pooled) for index, _, _, pooled in CONVOLUTIONS]
-        first, *rest = layers
-        self.convolve_batch = convolve_batch
-        self.linear_batch = linear_batch
-        self._first = _FirstLayer(first[0].weight, first[0].bias)
-        self._rest = [_WinogradLayer(conv.weight, conv.bias, pooled) for conv, pooled in rest]
-        self._linear = network.embeddings
+    def __init__(self, features: nn.Sequential):
+        modules = [module for module in features if not isinstance(module, nn.ReLU)]
+        layers = [
+            (module.weight, module.bias, isinstance(after, nn.MaxPool2d))
+            for module, after in itertools.pairwise([*modules, None])
+            if isinstance(module, nn.Conv2d)
+        ]
+        self._first = _FirstLayer(*layers[0][:2])
+        self._rest = [_WinogradLayer(*layer) for layer in layers[1:]]
+        self._sizes = [(len(bias), pooled) for _, bias, pooled in layers]
         self._space = _Workspace()
         self._maps: dict[int, list[torch.Tensor]] = {}
 
-    def convolve(self, examples: torch.Tensor) -> torch.Tensor:
-        """(N, 96, 64) to (N, 6, 4, 512): time, mel, channel. A view that the next call rewrites."""
+    def __call__(self, examples: torch.Tensor) -> torch.Tensor:
+        """As ``VGGishNetwork.convolve``."""
         maps = self._framed_maps(len(examples))
         self._first.run(examples, maps[0], self._space)
         for layer, before, after in zip(self._rest, maps[:-1], maps[1:], strict=True):
             layer.run(before, after, self._space)
-        return maps[-1][:, 1:-1, 1:-1]
-
-    def embed(self, blocks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Blocks of examples (n, 96, 64), any n, to blocks of embeddings (m, 128), same order."""
-        waiting: list[torch.Tensor] = []
-        for block in rebatch(blocks, self.convolve_batch):
-            waiting.append(self.convolve(block).reshape(len(block), -1))
-            if sum(len(maps) for maps in waiting) >= self.linear_batch:
-                yield self._linear(torch.cat(waiting))
-                waiting = []
-        if waiting:
-            yield self._linear(torch.cat(waiting))
+        return maps[-1][:, 1:-1, 1:-1].flatten(1)  # a copy: the next call rewrites the maps
 
     def _framed_maps(self, batch: int) -> list[torch.Tensor]:
         """Zero maps with a border of one, made once per batch size: only interiors are written."""
         if batch not in self._maps:
             maps, height, width = [], 96, 64
-            for _, _, channels, pooled in CONVOLUTIONS:
+            for channels, pooled in self._sizes:
                 height, width = (height // 2, width // 2) if pooled else (height, width)
                 maps.append(torch.zeros(batch, height + 2, width + 2, channels))
             self._maps[batch] = maps
         return self._maps[batch]
-
-
-def rebatch(blocks: Iterable[torch.Tensor], size: int) -> Iterator[torch.Tensor]:
-    """Blocks of any length to blocks of ``size`` (the last may be shorter), same order."""
-    held: list[torch.Tensor] = []
-    count = 0
-    for block in blocks:
-        held.append(block)
-        count += len(block)
-        while count >= size:
-            joined = torch.cat(held)
-            yield joined[:size]
-            held, count = [joined[size:]], count - size
-    if count:
-        yield torch.cat(held)

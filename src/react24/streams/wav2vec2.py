@@ -1,28 +1,48 @@
-"""wav2vec2 hidden states of the speaker's sound, one per video frame."""
+"""wav2vec2 hidden states of the speaker's sound, one per video frame: the stream ``wav2vec2``.
+
+The network is transformers' ``Wav2Vec2Model``. From the top: the windows that a sound is cut into,
+the extractor, the network's weights. Reference: Baevski et al., "wav2vec 2.0", NeurIPS 2020.
+"""
 
 from __future__ import annotations
 
 import itertools
+import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from react24.conventions import FPS
-from react24.devices import choose_device
+from react24.devices import choose_device, load_torch
 from react24.errors import InputError
 from react24.files.contract import Features
 from react24.log import progress
 from react24.streams.sources import SoundSource, TickSound, align_to_ticks
-from react24.streams.wav2vec2_network import FIELD, HOP, load_wav2vec2
+from react24.weights import fetch
 from react24.weights import registry as weights_registry
+from react24.weights.random import RandomWeights
 
 SAMPLE_RATE = 16000
 TICK = SAMPLE_RATE // int(FPS)
+KERNELS = (10, 3, 3, 3, 3, 2, 2)
+STRIDES = (5, 2, 2, 2, 2, 2, 2)
+FIELD = 400
+"""Samples that a frame of the network's convolutions hears."""
+
+HOP = math.prod(STRIDES)
+GPU_BATCH = 4
+"""Windows at once; of four of 30 s the first convolution makes a map of 0.8 GB."""
+
 BORDER = (FIELD - HOP) // 2
 """Samples added on both sides, so that frame j is centred on its own 20 ms, at 320 j + 160."""
 VARIANCE_FLOOR = 1e-7
+
+UNUSED = ("masked_spec_embed", "quantizer.", "project_q.", "project_hid.", "lm_head.")
+"""Keys of pre-training and recognition checkpoints that hidden states do not depend on."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +99,7 @@ class Wav2Vec2:
         layer: ``last``, or the number of the transformer layer (1 to 12) whose output is taken.
         window: Seconds per window.
         overlap: Seconds shared by neighbouring windows, at least.
-        batch: Windows per pass; None for 1 on a processor and 8 on a GPU.
+        batch: Windows per pass; None for 1 on a processor and 4 on a GPU.
         weights_folder: Where published weights are kept.
 
     Raises:
@@ -111,13 +131,13 @@ class Wav2Vec2:
         if layer != "last" and not isinstance(layer, int):
             raise InputError(f"wav2vec2 layer {layer!r}; accepted: last, or a number from 1 on")
         self.device = choose_device(device)
-        self.batch = batch or (1 if self.device.type == "cpu" else 8)
+        self.batch = batch or (1 if self.device.type == "cpu" else GPU_BATCH)
         loaded = load_wav2vec2(
             weights, seed, None if layer == "last" else layer, Path(weights_folder)
         )
-        network, config, self.weights, self.pretrained = loaded
+        network, self.weights, self.pretrained = loaded
         self._network = network.to(self.device)
-        self.feature_names = tuple(f"wav2vec2_{i:03d}" for i in range(config.hidden_size))
+        self.feature_names = tuple(f"wav2vec2_{i:03d}" for i in range(network.config.hidden_size))
 
     def extract(self, source: SoundSource) -> Features:
         """Hidden states for the sound of one role.
@@ -167,9 +187,10 @@ class Wav2Vec2:
         length = self.window * TICK + 2 * BORDER
         pieces = [wave[w.start * TICK : w.start * TICK + length] for w in windows]
         with torch.inference_mode():
-            hidden = self._network(torch.stack(pieces).to(self.device))  # (B, 2 window, hidden)
-            pairs = hidden.unflatten(1, (self.window, 2)).mean(dim=2)
-        return pairs.cpu().numpy()
+            output = self._network(torch.stack(pieces).to(self.device))
+            pairs = output.last_hidden_state.unflatten(1, (self.window, 2))
+            rows = pairs.mean(dim=2)  # (B, window, hidden)
+        return rows.cpu().numpy()
 
 
 def _in_ticks(name: str, seconds: float) -> int:
@@ -177,3 +198,130 @@ def _in_ticks(name: str, seconds: float) -> int:
     if abs(ticks - round(ticks)) > 1e-6:
         raise InputError(f"wav2vec2 {name} of {seconds} s is not a whole number of 40 ms frames")
     return round(ticks)
+
+
+def load_wav2vec2(
+    weights: str, seed: int, layers: int | None, folder: Path
+) -> tuple[Wav2Vec2Model, str, bool]:
+    """Network, name and digest of its weights, pretrained or not.
+
+    Args:
+        weights: ``random``, a registry name, a folder (config.json and weights) or a weights file
+            of wav2vec2-base.
+        seed: For random weights.
+        layers: Transformer layers that are kept (1 to 12); None for all.
+        folder: Where published weights are kept.
+
+    Raises:
+        InputError: Weights that cannot be had, or that are not of this kind of model.
+    """
+    resolved = fetch.resolve(weights, folder)
+    config = _read_config(resolved.path)
+    if layers is not None and not 1 <= layers <= config.num_hidden_layers:
+        raise InputError(
+            f"wav2vec2 layer {layers}; accepted: last, or 1 to {config.num_hidden_layers}"
+        )
+    with torch.device("meta"):  # no time and memory for values that are replaced anyway
+        model = Wav2Vec2Model(config)
+    if resolved.path is None:
+        state, text = draw_random_state(model, seed)
+    else:
+        file = fetch.find_weights_file(resolved.path)
+        state, text = map_keys(_read_state(file), model, file), resolved.describe()
+    model.load_state_dict(state, assign=True)
+    model.encoder.layers = model.encoder.layers[:layers]
+    return model.requires_grad_(False).eval(), text, resolved.pretrained
+
+
+def _read_config(path: Path | None) -> Wav2Vec2Config:
+    settings: dict = {}
+    if path is not None and path.is_dir():
+        file = path / "config.json"
+        try:
+            settings = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{file}: cannot be read ({error}); it comes with the model"
+            ) from error
+    config = Wav2Vec2Config.from_dict(settings)
+    found = (tuple(config.conv_kernel), tuple(config.conv_stride), config.feat_extract_norm)
+    wanted = (KERNELS, STRIDES, "group")
+    if found != wanted or config.do_stable_layer_norm or config.conv_bias:
+        raise InputError(
+            f"{path}: only models built like wav2vec2-base can be used (kernels, strides and norm "
+            f"{wanted}, norm after each layer, convolutions without bias); found {found}, "
+            f"do_stable_layer_norm {config.do_stable_layer_norm}, conv_bias {config.conv_bias}"
+        )
+    config._attn_implementation = "sdpa"  # scores are not stored: memory linear in length
+    return config
+
+
+def _read_state(file: Path) -> dict[str, torch.Tensor]:
+    if file.suffix != ".safetensors":
+        return load_torch(file)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise InputError(f"{file}: not a readable safetensors file ({error})") from error
+
+
+def map_keys(
+    state: dict[str, torch.Tensor], model: Wav2Vec2Model, file: Path
+) -> dict[str, torch.Tensor]:
+    """Bring a checkpoint's keys to those of ``Wav2Vec2Model``.
+
+    Strips the ``wav2vec2.`` prefix of pre-training and recognition checkpoints, leaves out what
+    hidden states do not depend on, and renames the weight norm of older files (``weight_g``,
+    ``weight_v``).
+
+    Raises:
+        InputError: Tensors missing, unknown or of another shape (names the first).
+    """
+    norm = "pos_conv_embed.conv."
+    renamed = {}
+    for key, value in state.items():
+        key = key.removeprefix("wav2vec2.")
+        key = key.replace(f"{norm}weight_g", f"{norm}parametrizations.weight.original0")
+        key = key.replace(f"{norm}weight_v", f"{norm}parametrizations.weight.original1")
+        if not key.startswith(UNUSED):
+            renamed[key] = value.to(torch.float32)
+    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    mask = wanted.pop("masked_spec_embed", None)
+    found = {key: tuple(value.shape) for key, value in renamed.items()}
+    differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+    if differing:
+        key = differing[0]
+        raise InputError(
+            f"{file}: not the weights of this model: {len(differing)} tensors differ, e.g. {key}: "
+            f"expected {wanted.get(key, 'no such key')}, found {found.get(key, 'none')}"
+        )
+    if mask is not None:  # used in training only
+        renamed["masked_spec_embed"] = torch.zeros(mask)
+    return renamed
+
+
+def draw_random_state(model: Wav2Vec2Model, seed: int) -> tuple[dict[str, torch.Tensor], str]:
+    """Weights for runs without the published ones, and their name and digest.
+
+    Convolutions of the front by He's scale, all other weights N(0, 0.02²) (the model's own
+    ``initializer_range``), norms 1, biases 0. At that scale the residual path stays visible
+    behind twelve layers, so that rows differ with the sound.
+    """
+    draw = RandomWeights("wav2vec2", seed)
+    config, std = model.config, model.config.initializer_range
+    state = {}
+    for key, value in model.state_dict().items():
+        shape = tuple(value.shape)
+        if key.endswith("weight.original0"):  # norms of the positional filters' slices
+            slice_size = config.hidden_size**2 // config.num_conv_pos_embedding_groups
+            state[key] = draw.constant(key, shape, std * math.sqrt(slice_size))
+        elif len(shape) == 1:
+            state[key] = draw.constant(key, shape, float("norm.weight" in key))
+        elif "conv_layers" in key:
+            state[key] = draw.he(key, shape)
+        else:
+            state[key] = draw.normal(key, shape, std)
+    return state, draw.describe()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from react24.errors import InputError
-from react24.files.contract import atomic_path, sha256_file
+from react24.files.atomic import atomic_path, sha256_file
 from react24.log import progress
 from react24.weights.registry import (
     DEFAULT_FOLDER,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -328,10 +328,10 @@ def load_official_vae(
     Raises:
         InputError: Tensors or statistics are missing, unexpected or of another shape.
     """
-    config = replace(config or VAEConfig(), coefficient_target="zero")
+    config = (config or VAEConfig()).replace(coefficient_target="zero")
     if config.code not in (None, "state"):
         raise InputError(f"official checkpoints work on code: state, found code: {config.code}")
-    vae = BehaviourVAE(replace(config, code="state"))
+    vae = BehaviourVAE(config.replace(code="state"))
     official_keys.load(vae, state, OFFICIAL_VAE, what="stage 1 of BeLFusion (its VAE)")
     if statistics is not None:
         wanted = {k: v for k, v in statistics.items() if k != "var"}  # std says the same
