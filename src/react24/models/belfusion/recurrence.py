@@ -1,7 +1,8 @@
 """BeLFusion, the GRUs of stage 1: one that reads a window, one that writes it frame by frame.
 
-Both run in the precision of their weights whatever autocast says: at 50 small steps its casts cost
-more than half precision saves. (cuDNN's reading GRU, one kernel for all steps, follows autocast.)
+Their numbers are those of ``torch.nn.GRU`` and ``GRUCell``. Whatever autocast says, they run in the
+precision of their weights, because its casts at every step cost more than half precision saves;
+cuDNN's reading GRU, one kernel for all steps, follows autocast.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 def read_window(gru: nn.GRU, windows: Tensor) -> Tensor:
@@ -41,29 +41,47 @@ def write_window(
         (N, T, D).
     """
     given = given.to(cell.weight_hh.dtype)
-    sizes = [given.shape[1], cell.input_size - given.shape[1]]
     state = given.new_zeros(len(given), cell.hidden_size)
-    frame, frames = given.new_zeros(len(given), sizes[1]), []
+    frame = given.new_zeros(len(given), cell.input_size - given.shape[1])
+    frames = []
     with torch.autocast(given.device.type, enabled=False):
-        of_given, of_frame = cell.weight_ih.split(sizes, dim=1)
-        constant = functional.linear(given, of_given, cell.bias_ih)  # (N, 3H), computed once
+        step = _fused_step(cell, given) if given.is_cuda else _step(cell, given)
         for _ in range(steps):
-            if given.is_cuda:  # torch's fused kernel saves more than the constant does
-                state = cell(torch.cat([given, frame], dim=1), state)
-            else:
-                from_input = torch.addmm(constant, frame, of_frame.T)
-                from_state = functional.linear(state, cell.weight_hh, cell.bias_hh)
-                state = gru_step(from_input, from_state, state)
+            state = step(state, frame)
             frame = read_frame(state)
             frames.append(frame)
     return torch.stack(frames, dim=1)
 
 
-def gru_step(from_input: Tensor, from_state: Tensor, state: Tensor) -> Tensor:
-    """The new state (N, H) of ``torch.nn.GRUCell``; both terms are (N, 3H), of r, z and n."""
-    reset_in, keep_in, new_in = from_input.chunk(3, dim=1)
-    reset_state, keep_state, new_state = from_state.chunk(3, dim=1)
-    reset = torch.sigmoid(reset_in + reset_state)
-    keep = torch.sigmoid(keep_in + keep_state)
-    new = torch.tanh(new_in + reset * new_state)
-    return new + keep * (state - new)
+Step = Callable[[Tensor, Tensor], Tensor]
+"""State (N, H) and last frame (N, D) to the next state (N, H)."""
+
+
+def _fused_step(cell: nn.GRUCell, given: Tensor) -> Step:
+    """Torch's own step, of which all but two matrix products is one kernel on CUDA."""
+    return lambda state, frame: cell(torch.cat([given, frame], dim=1), state)
+
+
+def _step(cell: nn.GRUCell, given: Tensor) -> Step:
+    """The step of ``nn.GRUCell``, with what is given added to the gates once for all steps.
+
+    Tensors lie in memory as (features, N), so that each gate is one contiguous block.
+    """
+    rows = [2 * cell.hidden_size, cell.hidden_size]  # both gates, new state
+    of_given, of_frame = cell.weight_ih.split([given.shape[1], cell.input_size - given.shape[1]], 1)
+    constant = torch.addmm(cell.bias_ih.unsqueeze(1), of_given, given.T)  # (3H, N)
+    gates_constant, new_constant = constant.split(rows)
+    gates_bias, new_bias = cell.bias_hh.unsqueeze(1).split(rows)
+    gates_state, new_state = cell.weight_hh.split(rows)
+    gates_frame, new_frame = of_frame.split(rows)
+    gates_constant, gates = gates_constant + gates_bias, torch.cat([gates_state, gates_frame], 1)
+
+    def step(state: Tensor, frame: Tensor) -> Tensor:
+        state, frame = state.T, frame.T
+        both = torch.cat([state, frame])  # (H + D, N)
+        reset, keep = torch.addmm(gates_constant, gates, both).sigmoid_().chunk(2)
+        recurrent = torch.addmm(new_bias, new_state, state)
+        new = torch.addmm(new_constant, new_frame, frame).addcmul_(reset, recurrent).tanh_()
+        return torch.lerp(new, state, keep).T
+
+    return step
