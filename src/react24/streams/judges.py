@@ -34,6 +34,6 @@ def load_network(weights: str | Path = PUBLISHED) -> Judge:
         InputError: It cannot be had, or is another file.
     """
     from react24.streams.blendshape_network import BlendshapeNetwork
-    from react24.weights.registry import resolve
+    from react24.weights.fetch import resolve
 
     return BlendshapeNetwork(resolve(str(weights)).path)

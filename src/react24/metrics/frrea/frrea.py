@@ -88,7 +88,7 @@ def frrea(
     Raises:
         InputError: No pictures, unreadable ones, weights that cannot be had or are others.
     """
-    from react24.weights import registry
+    from react24.weights import fetch, registry
     from react24.weights.reading import load_torch
 
     folders = {"real": real, "made": made}
@@ -97,7 +97,7 @@ def frrea(
         raise InputError(
             f"FRRea with random weights measures nothing; use {WEIGHTS} or a path of that file"
         )
-    resolved = registry.resolve(weights, weights_folder or registry.DEFAULT_FOLDER)
+    resolved = fetch.resolve(weights, weights_folder or registry.DEFAULT_FOLDER)
     content = load_torch(registry.find_weights_file(resolved.path))
     value = frechet_distance(
         pictures["real"], pictures["made"], content, batch_size=batch_size, device=device
