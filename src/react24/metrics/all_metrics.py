@@ -184,13 +184,14 @@ class _Scorer:
     ):
         self._neighbours, self._metrics = neighbours, metrics
         self._against_truth: dict[str, BestConcordance | SmallestDistance] = {}
-        kinds = {"FRCorr": BestConcordance, "FRDist": SmallestDistance}
-        chosen = {name: kind for name, kind in kinds.items() if name in metrics}
-        if chosen:
-            held = hold_clips(truth, "ground truth")
-            known = known_frames(held, truth_valid)
-            for name, kind in chosen.items():
-                self._against_truth[name] = kind(held, known, device)
+        if not {"FRCorr", "FRDist"} & set(metrics):
+            return
+        held = hold_clips(truth, "ground truth")
+        known = known_frames(held, truth_valid)
+        if "FRCorr" in metrics:
+            self._against_truth["FRCorr"] = BestConcordance(held, known, device)
+        if "FRDist" in metrics:
+            self._against_truth["FRDist"] = SmallestDistance(held, known, device)
 
     def __call__(self, tasks: list[_Task]) -> dict[str, list[Any]]:
         """Official name -> what ``SUMMARIES`` takes of each clip; all but FRDvs."""
