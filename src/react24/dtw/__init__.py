@@ -7,10 +7,11 @@ confirmed), ``kernels`` (the loops over the matrix of costs), ``vectors`` (sixte
 value) and ``jit`` (how kernels are compiled).
 
 Why by hand: FRDist asks for the nearest of many reactions by three alignments of 750 x 750 cells
-each, most of the time of the whole table, and no library that we know searches for a nearest sequence by a sum of exact, unbounded alignments. Computing all
-distances in full by ``plain``, which is compiled, too, takes 5.4 (reactions unrelated to the truth)
-to 8.5 times as long as the search on the data of ``benchmarks/metrics.py``, which prints the ratio;
-the official code takes 27 to 53 times as long.
+each, most of the time of the whole table, and no library that we know searches for the nearest
+sequence by a sum of exact, unbounded alignments. Computing all distances in full by ``plain``,
+which is compiled, too, takes 5.4 (reactions unrelated to the truth) to 8.5 times as long as the
+search on the data of ``benchmarks/metrics.py``, which prints the ratio; the official code takes 27
+to 53 times as long.
 """
 
 from react24.dtw.jit import compiled
