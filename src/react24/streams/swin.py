@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from transformers import SwinConfig, SwinModel
 
-from react24.devices import choose_device, load_torch
+from react24.devices import choose_device
 from react24.errors import InputError
 from react24.faces.crop import VIEW_SIZE
 from react24.files.contract import Features
 from react24.streams.sources import PictureSource, batches
 from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 CPU_BATCH = 4
 """More pictures at once are slower on a processor: their maps leave its cache."""
