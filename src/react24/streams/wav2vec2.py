@@ -17,13 +17,14 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from react24.conventions import FPS
-from react24.devices import choose_device, load_torch
+from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files.contract import Features
 from react24.log import progress
 from react24.streams.sources import SoundSource, TickSound, align_to_ticks
 from react24.weights import registry as weights_registry
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 SAMPLE_RATE = 16000
 TICK = SAMPLE_RATE // int(FPS)
