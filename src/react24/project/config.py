@@ -146,7 +146,9 @@ def _read_values(
     from react24.contracts.settings import problems_of
     from react24.project.settings import configuration_of
 
-    left, problems, wrong = copy.deepcopy(dict(config)), [], set()
+    problems: list[str] = []
+    wrong: set[str] = set()
+    left = copy.deepcopy(dict(config))
     while True:
         own = _own_streams(left, root, start, problems)
         kind = configuration_of(own)
@@ -187,8 +189,11 @@ def _own_streams(
     """Streams of the user's own; sections of those that cannot be used are taken out."""
     from react24 import streams
 
-    own, sections = [], config.get("streams")
-    for name, section in list(sections.items()) if isinstance(sections, dict) else ():
+    own: list[Stream] = []
+    sections = config.get("streams")
+    if not isinstance(sections, dict):
+        return ()
+    for name, section in list(sections.items()):
         kind = section.get("type") if isinstance(section, dict) else None
         if not isinstance(kind, str) or name in streams.STREAMS:
             continue  # refused by name
