@@ -166,20 +166,20 @@ def _read_values(
 
 def _take_out(config: dict[str, Any], error: ValidationError) -> set[str]:
     """Delete the keys that are wrong; returns the sections where a known one was."""
-    wrong = set()
+    wrong, places = set(), []
     for found in error.errors(include_url=False):
-        steps: list[tuple[dict, Any]] = []
         holder: Any = config
+        place: tuple[dict, Any] | None = None
         for part in found["loc"]:
             if not isinstance(holder, dict) or part not in holder:
                 break
-            steps.append((holder, part))
+            place = holder, part
             holder = holder[part]
-        if steps:
-            holder, key = steps[-1]
-            del holder[key]
+        places += [place] if place else []
         if found["type"] != "extra_forbidden":
             wrong.add(str(found["loc"][0]))
+    for holder, key in places:  # only now: two mistakes may share a place
+        holder.pop(key, None)
     return wrong
 
 
