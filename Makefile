@@ -1,5 +1,5 @@
 # make demo   from nothing to the table of metrics of the demo corpus
-# make test   from nothing through the tests
+# make test   from nothing through the tests, on all cores, with coverage
 # Both set up .venv from requirements.lock first; nothing is installed outside this folder.
 
 SHELL := /bin/bash
@@ -11,12 +11,13 @@ PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3 python; do 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo $$p; done))
 
-.PHONY: demo test setup lint clean help
+.PHONY: demo test setup lint reference clean help
 
 help:
 	@echo "make demo   run the demo corpus to results/tables/metrics_test.tsv and results/report.html"
 	@echo "make test   run the tests"
-	@echo "make lint   ruff, snakefmt, snakemake --lint"
+	@echo "make lint   ruff, snakefmt, mypy, snakemake --lint"
+	@echo "make reference   write the tables of config/README.md and the schema for editors, after a change of settings"
 	@echo "make clean  remove results, logs and the demo corpus (not .venv)"
 
 setup: $(VENV)/.installed
@@ -41,14 +42,18 @@ demo: setup
 	@cat results/tables/metrics_test.md
 
 test: setup
-	@echo "== Running the tests"
-	$(BIN)/python -m pytest
+	@echo "== Running the tests on $(CORES) cores"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup --cov --cov-report=term
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+
+reference: setup
+	$(BIN)/python -m react24.project.reference
 
 clean:
 	rm -rf results logs benchmarks_out resources/demo

@@ -24,8 +24,9 @@ from react24.rig.pose import euler_to_matrix
 from react24.rig.shapes import NAMES
 from react24.rig.solve import solve_track
 from react24.streams.faceverse.landmarks import LandmarksFaceVerse
-from react24.streams.landmarks import combine, rest_mask
-from react24.streams.neutral import stated_rest
+from react24.streams.landmarks import combine
+from react24.streams.neutral import rest_mask
+from react24.streams.sources import stated_rest
 
 SHAPES = (
     "jawOpen",

@@ -46,7 +46,7 @@ def make_pictures() -> np.ndarray:
 
 def run_ours(name: str, frames: int):
     if name == "swin":
-        from react24.streams.picture_source import PictureSource
+        from react24.streams.sources import PictureSource
         from react24.streams.swin import Swin
 
         swin, pictures = Swin(device="cpu"), make_pictures()

@@ -1,8 +1,8 @@
-"""What training costs: CPU seconds of a step of both BeLFusion stages, feed, checkpoint, import.
+"""What training costs: a step of both BeLFusion stages, batches, a checkpoint, the start.
 
     PYTHONPATH=src python benchmarks/train_step.py [--clips 3 6 32] [--steps 10] [--threads 1]
 
-Synthetic behaviour, official sizes, ``variant: fixed``. Side by side in the same run: the feed by
+Synthetic behaviour, official sizes, ``variant: fixed``. Side by side in the same run: batches by
 index arrays against a ``torch.utils.data.DataLoader`` that reads clip by clip, the decoder that
 computes the code's part once against one that repeats it at every frame, and the start of one CPU
 without and with Fabric.
@@ -29,7 +29,7 @@ from react24.training.checkpoint import CheckpointFolder
 from react24.training.dataset import epoch_order
 
 SETTINGS = read_settings({"type": "belfusion", "variant": "fixed"})
-FEED_CLIPS, FEED_BATCH = 512, 32
+EPOCH_CLIPS, BATCH = 512, 32
 
 
 def cpu_ms(work: Callable[[], object], steps: int) -> float:
@@ -119,14 +119,14 @@ class PerClip(torch.utils.data.Dataset):
         return self.clips[speaker], self.clips[(speaker + self.pairs) % len(self.clips)]
 
 
-def feeds() -> tuple[Callable[[], None], Callable[[], None]]:
+def epochs() -> tuple[Callable[[], None], Callable[[], None]]:
     """One epoch by index arrays, and one by a DataLoader."""
-    clips = torch.rand(2 * FEED_CLIPS, 750, 25)
-    loader = torch.utils.data.DataLoader(PerClip(clips), batch_size=FEED_BATCH, shuffle=True)
+    clips = torch.rand(2 * EPOCH_CLIPS, 750, 25)
+    loader = torch.utils.data.DataLoader(PerClip(clips), batch_size=BATCH, shuffle=True)
 
     def ours() -> None:
-        for step in range(FEED_CLIPS // FEED_BATCH):
-            part = epoch_order(FEED_CLIPS, generator(0, "order")).batch(step, FEED_BATCH)
+        for step in range(EPOCH_CLIPS // BATCH):
+            part = epoch_order(EPOCH_CLIPS, generator(0, "order")).batch(step, BATCH)
             clips.index_select(0, part.speaker)
             clips.index_select(0, part.listener)
 
@@ -177,8 +177,8 @@ def main() -> None:
     start = start_seconds("import react24.training.loop, torch.utils.tensorboard") * 1e3
     fabric = start_seconds("import react24.training.loop, lightning.fabric") * 1e3
     pairs = {
-        "feed, an epoch of 512 pairs (index arrays / DataLoader)": [
-            cpu_ms(work, 3) for work in feeds()
+        "batches of an epoch of 512 pairs (index arrays / DataLoader)": [
+            cpu_ms(work, 3) for work in epochs()
         ],
         "decoder, 3 clips, with gradients (code once / at every frame)": [
             cpu_ms(work, options.steps) for work in decoders(3)

@@ -21,10 +21,10 @@ from unittest import mock
 import numpy as np
 from helpers.clips_factory import write_appropriate, write_streams
 
-from react24.contracts import model as registry
-from react24.project.config import resolve_model
+from react24 import models as registry
+from react24.project.model_entries import resolve_model
 from react24.training import stage as stages
-from react24.training.stage import Place, SplitFiles, train_stage
+from react24.training.stage import SplitFiles, StageOutput, train_stage
 
 MODELS = ("belfusion", "tranvae", "regnn")
 WARM_UP = 2
@@ -59,9 +59,9 @@ def measure(model: str, preset: str, split: SplitFiles, folder: Path, steps: int
             task.finish = finished
             return fit(task, replace(loop, max_steps=WARM_UP + steps + 1), **options)
 
-        place = Place(folder / stage, folder / f"{stage}_points", "benchmark")
+        output = StageOutput(folder / stage, folder / f"{stage}_points", "benchmark")
         with mock.patch.object(stages, "fit", timed):
-            train_stage(stage, settings, split, None, place, seed=0, needed=needed, device="cpu")
+            train_stage(stage, settings, split, None, output, seed=0, needed=needed, device="cpu")
         needed[stage] = folder / stage
         marks = seen["marks"][WARM_UP:]
         seconds = (marks[-1] - marks[0]) / (len(marks) - 1)

@@ -1,9 +1,10 @@
-"""Write envs/*.yaml: for each group of rules its packages, and all that they need, as locked.
+"""Write envs/*.yaml: for each group of rules its packages, pinned as in the lock.
 
     python envs/pin.py
 
-Run it in an environment that holds requirements.lock, after the lock or ``GROUPS`` changed. The
-environments are for Linux, like the lock.
+What a rule imports and conda-forge keeps comes from there; the rest, and whatever it needs beyond
+that, comes from pip. Run it in an environment that holds requirements.lock, after the lock or
+``GROUPS`` changed. The environments are for Linux, like the lock.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -18,49 +20,65 @@ from packaging.utils import canonicalize_name
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
-CORE = ("numpy", "h5py", "tqdm", "PyYAML", "jsonschema")
-"""Whatever imports react24.files.contract, react24.log or the settings."""
 
-GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "core": ("z-scoring, windows and baselines", ()),
-    "media": ("reading video and sound", ("av", "scipy")),
-    "faces": (
-        "the face track and the streams made from it",
-        (
-            "av",
-            "ai-edge-litert",
-            "mediapipe",
-            "opencv-contrib-python",
-            "scipy",
-            "numba",
-            "scikit-image",
-        ),
-    ),
-    "sound": ("VGGish and wav2vec2", ("av", "scipy", "torch", "transformers", "safetensors")),
-    "vision": (
-        "the face embedding",
-        ("av", "opencv-contrib-python", "torch", "transformers", "safetensors"),
-    ),
-    "models": (
-        "training and sampling",
-        ("torch", "lightning", "safetensors", "tensorboard", "av", "opencv-contrib-python"),
-    ),
-    "metrics": ("appropriateness and scoring", ("numba", "scipy")),
-    "report": ("tables, plots and contact sheets", ("matplotlib", "av", "scipy")),
-    "demo": (
-        "the demo corpus",
-        (
-            "av",
-            "mediapipe",
-            "numba",
-            "opencv-contrib-python",
-            "scipy",
-            "scikit-image",
-            "soundfile",
-        ),
-    ),
+CHANNEL = {
+    "av": "av",
+    "h5py": "h5py",
+    "librosa": "librosa",
+    "matplotlib": "matplotlib-base",
+    "numba": "numba",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "pydantic": "pydantic",
+    "pyyaml": "pyyaml",
+    "safetensors": "safetensors",
+    "scikit-image": "scikit-image",
+    "scipy": "scipy",
+    "soundfile": "pysoundfile",
+    "tensorboard": "tensorboard",
+    "tqdm": "tqdm",
 }
-"""Environment -> (what for, its direct packages beside ``CORE``)."""
+"""Name on PyPI -> name on conda-forge, of what is taken from there. Not taken: torch and what has
+to match its wheels, and mediapipe with the OpenCV it asks for."""
+
+CORE = ("numpy", "h5py", "tqdm", "PyYAML", "pydantic", "pandas")
+"""Whatever reads settings and writes HDF5."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One environment.
+
+    Attributes:
+        purpose: What for, a sentence without its point.
+        packages: Direct packages beside ``CORE``, names on PyPI.
+    """
+
+    purpose: str
+    packages: tuple[str, ...]
+
+
+GROUPS: dict[str, Group] = {
+    "core": Group(
+        "Reading recordings, clips, metrics, tables and plots: all that needs no network",
+        ("av", "scipy", "numba", "matplotlib"),
+    ),
+    "faces": Group(
+        "The face track, the streams made from it, and the demo corpus",
+        (
+            "av", "scipy", "numba", "scikit-image", "soundfile",
+            "opencv-contrib-python", "mediapipe", "ai-edge-litert",
+        ),
+    ),
+    "torch": Group(
+        "Streams made by torch, training and sampling",
+        (
+            "av", "scipy", "librosa", "safetensors", "tensorboard",
+            "torch", "torchaudio", "transformers", "lightning", "opencv-contrib-python",
+        ),
+    ),
+}  # fmt: skip
+"""Environment -> what is in it."""
 
 HEADER = """\
 # {purpose}. Written by envs/pin.py from requirements.lock.
@@ -70,8 +88,6 @@ channels:
   - nodefaults
 dependencies:
   - python=3.11
-  - pip
-  - pip:
 """
 
 
@@ -102,17 +118,26 @@ def closure(packages: tuple[str, ...]) -> list[str]:
     return sorted(found)
 
 
+def channel_pin(pin: str) -> str:
+    """``numpy==2.4.6`` as conda-forge's ``numpy=2.4``: it does not keep every last digit."""
+    name, _, version = pin.partition("==")
+    return f"{CHANNEL[canonicalize_name(name)]}={'.'.join(version.split('.')[:2])}"
+
+
 def environment(group: str) -> str:
     """Text of ``envs/<group>.yaml``."""
-    purpose, packages = GROUPS[group]
-    lock = read_lock()
-    pins = [lock[name] for name in closure(CORE + packages)]
-    header = HEADER.format(purpose=purpose[0].upper() + purpose[1:])
-    return header + "".join(f"      - {pin}\n" for pin in pins)
+    chosen, lock = GROUPS[group], read_lock()
+    direct = {canonicalize_name(name) for name in CORE + chosen.packages}
+    kept = tuple(sorted(direct & set(CHANNEL)))
+    by_pip = set(closure(tuple(sorted(direct - set(kept))))) - set(closure(kept))
+    lines = [f"  - {channel_pin(lock[name])}" for name in kept] + ["  - pip"]
+    if by_pip:
+        lines += ["  - pip:", *(f"      - {lock[name]}" for name in sorted(by_pip))]
+    return HEADER.format(purpose=chosen.purpose) + "\n".join(lines) + "\n"
 
 
 def read_pins(path: Path) -> list[str]:
-    """The ``Name==version`` lines of an environment."""
+    """The ``Name==version`` lines of an environment, those for pip."""
     return re.findall(r"^ +- (\S+==\S+)$", path.read_text(), flags=re.MULTILINE)
 
 
@@ -122,7 +147,7 @@ def main() -> None:
     for group in GROUPS:
         path = ROOT / "envs" / f"{group}.yaml"
         path.write_text(environment(group))
-        logger.info("%s: %d packages", path.relative_to(ROOT), len(read_pins(path)))
+        logger.info("%s: %d packages by pip", path.relative_to(ROOT), len(read_pins(path)))
 
 
 if __name__ == "__main__":

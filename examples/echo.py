@@ -7,67 +7,48 @@ has: settings, what it reads, the network, its loss, drawing reactions, and ``MO
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from react24.contracts import settings as reading
 from react24.contracts.model import SAMPLING, ModelType, Stage, StageInputs
+from react24.contracts.model_settings import ModelSettings
 from react24.contracts.reactions import Reactions
+from react24.contracts.settings import SettingsModel
 from react24.contracts.task import Batch, Losses, StageContext
-from react24.training.dataset import Directions, SplitClips
+from react24.training.dataset import ClipDataset, Directions
 from react24.training.pair_task import PairTask
 
 
-@dataclass(frozen=True)
-class FilterConfig:
-    """Stage ``filter``, the only one.
+class FilterConfig(SettingsModel):
+    """Stage ``filter``, the only one."""
 
-    Attributes:
-        taps: Frames that the filter spans, odd.
-        smoothing: Frames over which the noise is smoothed.
-        epochs: Passes over the training pairs.
-        batch_size: Pairs per step.
-        learning_rate: Of Adam.
-    """
+    taps: PositiveInt = 51
+    """Frames that the filter spans, odd."""
+    smoothing: PositiveInt = 25
+    """Frames over which the noise is smoothed."""
+    epochs: PositiveInt = 50
+    """Passes over the training pairs."""
+    batch_size: PositiveInt = 16
+    """Pairs per step."""
+    learning_rate: PositiveFloat = 1e-3
+    """Of Adam."""
 
-    taps: int = 51
-    smoothing: int = 25
-    epochs: int = 50
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.taps < 1 or self.taps % 2 == 0:
-            raise ValueError(f"taps must be odd and positive, found {self.taps}")
+    @model_validator(mode="after")
+    def _has_a_middle(self) -> Self:
+        if self.taps % 2 == 0:
+            raise ValueError(f"taps must be odd, found {self.taps}")
+        return self
 
 
-@dataclass(frozen=True)
-class EchoSettings:
-    """Everything that shapes a run."""
+class EchoSettings(ModelSettings):
+    """Everything that shapes a run: the YAML file with the overrides merged in."""
 
-    type: str
-    filter: FilterConfig
-    variant: str | None = None
-    training: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """A mapping that ``read_settings`` turns back into the same settings."""
-        return asdict(self)
-
-
-def read_settings(values: Mapping[str, Any], where: str = "echo") -> EchoSettings:
-    """Settings from the YAML file with the overrides merged in; wrong keys are refused by name."""
-    reading.check_keys(values, ("type", "variant", "filter", "training"), where)
-    config = reading.build(FilterConfig, values.get("filter") or {}, f"{where}.filter")
-    return EchoSettings(
-        type=values.get("type", "examples/echo.py"),
-        filter=config,
-        variant=values.get("variant"),
-        training=dict(values.get("training") or {}),
-    )
+    type: str = "examples/echo.py"
+    filter: FilterConfig = FilterConfig()
+    training: dict[str, Any] = Field(default_factory=dict)
 
 
 def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
@@ -122,7 +103,7 @@ class EchoTask(PairTask):
         """Adam, constant learning rate."""
         return torch.optim.Adam(self.module.parameters(), lr=self.module.config.learning_rate)
 
-    def read(self, clips: SplitClips, directions: Directions) -> Batch:
+    def read(self, clips: ClipDataset, directions: Directions) -> Batch:
         """Both behaviours, (B, 750, 25) each."""
         return {
             "speaker": clips.take("speaker", directions.speaker),
@@ -149,13 +130,13 @@ class EchoTask(PairTask):
 
 def make_task(context: StageContext) -> EchoTask:
     """The task of stage ``filter``."""
-    config = read_settings(context.settings).filter
+    config = EchoSettings.read(context.settings).filter
     return EchoTask(context.initialise(lambda: Echo(config)), context)
 
 
 def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]) -> Echo:
     """The trained model, ready to sample."""
-    model = Echo(read_settings(settings).filter)
+    model = Echo(EchoSettings.read(settings).filter)
     model.load_state_dict(dict(weights["filter"]))
     return model.eval()
 
@@ -165,7 +146,7 @@ MODEL = ModelType(
     title="Echo (example)",
     stages=(Stage(name="filter", title="linear filter", task="echo:make_task"),),
     outputs=("emotion",),
-    settings="echo:read_settings",
+    settings="echo:EchoSettings",
     inputs="echo:stage_inputs",
     load="echo:load",
 )

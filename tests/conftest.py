@@ -9,3 +9,10 @@ def finished(tmp_path_factory):
     shrink(project)
     project.snakemake()
     return project
+
+
+def pytest_collection_modifyitems(items):
+    """Tests on the finished project run in one process, so that it is run once."""
+    for item in items:
+        if "finished" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("finished"))

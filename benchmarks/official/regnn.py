@@ -24,7 +24,7 @@ from react24.models.regnn.network import sample, training_losses
 from react24.models.regnn.official import load_official
 from react24.models.regnn.settings import read_settings
 from react24.models.regnn.tasks import generator_task
-from react24.training.dataset import Source, SplitClips
+from react24.training.dataset import ClipDataset, StoredArray
 
 PAIRS, FRAMES, WINDOW, STRIDE, BATCH = 12, 750, 50, 25, 128
 NEIGHBOURS = 10
@@ -242,8 +242,8 @@ def our_task(corpus: Corpus, root: Path) -> Any:
     sources = {}
     for name, (stream, values) in arrays.items():
         path = write_clips(root / f"{stream}.h5", stream, values.numpy())
-        sources[name] = Source(path, "native")
-    clips = SplitClips(sources)
+        sources[name] = StoredArray(path, "native")
+    clips = ClipDataset(sources)
     clips.appropriate = torch.from_numpy(corpus.appropriate)
     settings = read_settings({"type": "regnn", "variant": "official"}).as_dict()
     return generator_task(StageContext("generator", settings, clips, None, {}, 0))

@@ -1,13 +1,10 @@
-"""What the extractors share about torch: choosing a device, reading files that are not trusted."""
+"""Choosing the device that torch runs on."""
 
 from __future__ import annotations
 
 import torch
 
 from react24.errors import InputError
-from react24.weights.reading import load_torch
-
-__all__ = ["choose_device", "load_torch"]
 
 
 def choose_device(device: str) -> torch.device:

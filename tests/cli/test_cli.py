@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from react24 import streams
 from react24.cli import steps
 from react24.errors import InputError
 from react24.files import contract
@@ -89,35 +90,36 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
 
 
 @pytest.mark.parametrize(
-    ("stream", "target"),
-    [
-        ("graphau", "react24.streams.from_faces.extract_from_faces"),
-        ("wav2vec2", "react24.streams.from_sound.extract_from_sound"),
-        ("mfcc", "react24.streams.from_sound.extract_from_sound"),
-        ("logmel", "react24.streams.from_sound.extract_from_sound"),
-    ],
+    ("stream", "kind"), [("graphau", "faces"), ("wav2vec2", "media"), ("mfcc", "media")]
 )
-def test_extract_chooses_by_stream(project, called, stream, target):
-    calls = called(target)
+def test_extract_chooses_by_stream(project, called, stream, kind):
+    calls = called("react24.streams.extract.extract_session")
     assert steps.main(["extract", stream, "in.h5", "-o", "out.h5", "--config", "mine.yaml"]) == 0
     (places, options) = calls[0]
-    assert places == (stream, Path("in.h5"), Path("out.h5"))
+    assert places == (streams.get(stream), {kind: Path("in.h5")}, Path("out.h5"))
     assert options["settings"] == load_settings({}, REPOSITORY)["streams"][stream]
 
 
 def test_a_stream_of_pictures_takes_two_files(project, called, capsys):
-    calls = called("react24.streams.from_pictures.extract_from_pictures")
+    calls = called("react24.streams.extract.extract_session")
     words = ["extract", "swin", "faces.h5", "-o", "out.h5", "--config", "mine.yaml"]
     assert steps.main(words) == 1
     assert "give --media too" in capsys.readouterr().err
     assert steps.main([*words, "--media", "media.h5"]) == 0
     ((places, options),) = calls
-    assert places == ("swin", Path("media.h5"), Path("faces.h5"), Path("out.h5"))
+    files = {"media": Path("media.h5"), "faces": Path("faces.h5")}
+    assert places == (streams.get("swin"), files, Path("out.h5"))
     assert options["settings"] == {"enabled": None, "weights": "random", "seed": 0}
 
 
+def test_an_unknown_stream_is_refused_with_the_nearest(project, capsys):
+    words = ["extract", "grapau", "in.h5", "-o", "out.h5", "--config", "mine.yaml"]
+    assert steps.main(words) == 1
+    assert "no stream 'grapau'; did you mean graphau?" in capsys.readouterr().err
+
+
 def test_fetch_weights(project, called, capsys):
-    calls = called("react24.weights.registry.fetch")
+    calls = called("react24.weights.fetch.fetch")
     assert steps.main(["fetch-weights", "vggish", "--folder", "w"]) == 0
     assert calls == [(("vggish", Path("w")), {})]
     assert steps.main(["fetch-weights"]) == 0

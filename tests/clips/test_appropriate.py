@@ -86,6 +86,17 @@ def test_clips_that_are_not_in_the_index_are_named(official):
     assert "clip 9 of session GROUP-1 (RECOLA)" in caught.value.problems[1]
 
 
+def test_clips_that_are_twice_in_the_index_are_named(official):
+    folder, _, sites, _ = official
+    index = folder / "data_indices.csv"
+    lines = index.read_text().splitlines()
+    repeated = next(line for line in lines if line.upper().startswith("RECOLA,GROUP-1,2"))
+    index.write_text("\r\n".join([*lines, repeated.lower()]))
+    with pytest.raises(InputError) as caught:
+        official_matrix(make_index([("group-1", 2)]), folder / "matrix.npy", index, sites)
+    assert caught.value.problems == ["clip 2 of session GROUP-1 (RECOLA) is in the index 2 times"]
+
+
 def test_site_is_needed_and_ignores_case(official):
     folder, _, _, _ = official
     paths = folder / "matrix.npy", folder / "data_indices.csv"
@@ -105,6 +116,9 @@ def test_matrix_and_index_must_belong_together(official):
     (folder / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="expected site, chat_index, clip_index"):
         official_matrix(index, folder / "matrix.npy", folder / "other.csv", sites)
+    (folder / "broken.csv").write_text('site,chat_index,clip_index\nNoXI,"s,1\n')
+    with pytest.raises(InputError, match=r"broken\.csv: not a table of site"):
+        official_matrix(index, folder / "matrix.npy", folder / "broken.csv", sites)
     np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(InputError, match="not a plain NumPy array"):
         official_matrix(index, folder / "pickled.npy", folder / "data_indices.csv", sites)

@@ -16,15 +16,15 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_stream_and_schema_is_in_the_data_dictionary():
+    from react24 import streams
     from react24.files.contract import SCHEMAS
-    from react24.project.schema import load_schema
 
     text = (ROOT / "docs/data_dictionary.md").read_text(encoding="utf-8")
     missing = [name for name in SCHEMAS if f"schema `{name}`" not in text]
     assert not missing
-    streams = list(load_schema("config")["properties"]["streams"]["properties"])
-    assert len(streams) > 4
-    assert not [name for name in streams if f"| `{name}` |" not in text]
+    assert len(streams.names()) > 4
+    rows = [f"| `{name}` | {stream.width} |" for name, stream in streams.STREAMS.items()]
+    assert not [row for row in rows if row not in text]
 
 
 def test_every_benchmark_is_explained():
@@ -34,7 +34,7 @@ def test_every_benchmark_is_explained():
 
 
 def test_every_published_file_that_a_model_takes_is_listed():
-    from react24.contracts import model as registry
+    from react24 import models as registry
 
     text = (ROOT / "docs/checkpoints.md").read_text(encoding="utf-8")
     expected = [

@@ -14,7 +14,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24 import streams
 from react24.workflow.codedigest import follow
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ PIN = re.compile(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.+]+")
 def load_pin_script():
     spec = importlib.util.spec_from_file_location("pin", REPOSITORY / "envs" / "pin.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules["pin"] = module
     spec.loader.exec_module(module)
     return module
 
@@ -39,20 +41,43 @@ def direct_requirements():
 
 
 def packages_of(env):
-    return {canonicalize_name(text.partition("==")[0]) for text in pip_lines(env)}
+    """Names on PyPI of all that an environment holds."""
+    names = {ours: name for name, ours in pin.CHANNEL.items()}
+    from_channel = [names[line.partition("=")[0]] for line in channel_lines(env)]
+    by_pip = {canonicalize_name(text.partition("==")[0]) for text in pip_lines(env)}
+    return by_pip | set(pin.closure(tuple(from_channel)))
 
 
 def pip_lines(env):
     dependencies = yaml.safe_load(env.read_text())["dependencies"]
-    (part,) = [d["pip"] for d in dependencies if isinstance(d, dict)]
-    return part
+    return [line for d in dependencies if isinstance(d, dict) for line in d["pip"]]
+
+
+def channel_lines(env):
+    """Pins of conda-forge, without python and pip."""
+    dependencies = yaml.safe_load(env.read_text())["dependencies"]
+    return [d for d in dependencies if isinstance(d, str) and d not in ("python=3.11", "pip")]
 
 
 def rules():
     """(rule, its text, the file) of every rule of the workflow."""
     for path in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk")):
+        if path.stem == "extract":
+            yield from stream_rules(path)
         for text in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             yield pytest.param(text, path, id=text.partition(":")[0])
+
+
+def stream_rules(path):
+    """The rule of every stream and backend, made from the one text of all."""
+    template = path.read_text().partition("    rule:\n")[2]
+    for stream in streams.STREAMS.values():
+        for i, (name, backend) in enumerate(stream.backends.items()):
+            rule = f"extract_{stream.name}" + (f"_{name}" if i else "")
+            text = template.replace(
+                "JOBS.stream_environment(STREAM)", f'"../../envs/{backend.environment}.yaml"'
+            ).replace("JOBS.stream_code(STREAM)", " ".join(f'"{m}"' for m in backend.modules))
+            yield pytest.param(f"{rule}:\n{text}", path, id=rule)
 
 
 def path_after(directive, text, path):
@@ -162,6 +187,24 @@ def test_there_is_an_environment_per_group():
 def test_pins_are_those_of_the_lock(env):
     for line in pip_lines(env):
         assert LOCK[canonicalize_name(line.partition("==")[0])] == line
+    names = {ours: name for name, ours in pin.CHANNEL.items()}
+    for line in channel_lines(env):
+        name, _, version = line.partition("=")
+        locked = LOCK[names[name]].partition("==")[2]
+        assert locked.startswith(f"{version}.") or locked == version, line
+
+
+def test_torch_is_installed_once():
+    assert [env.stem for env in ENVS if "torch" in packages_of(env)] == ["torch"]
+
+
+def test_nothing_is_installed_twice():
+    """What conda-forge brings is not in the list of pip, too."""
+    for env in ENVS:
+        names = {ours: name for name, ours in pin.CHANNEL.items()}
+        from_channel = tuple(names[line.partition("=")[0]] for line in channel_lines(env))
+        by_pip = {canonicalize_name(text.partition("==")[0]) for text in pip_lines(env)}
+        assert by_pip & set(pin.closure(from_channel)) == set(), env.name
 
 
 @pytest.mark.parametrize("env", ENVS, ids=lambda env: env.stem)
@@ -173,15 +216,23 @@ def test_environment_is_as_the_script_writes_it(env):
 def test_channels_and_python(env):
     content = yaml.safe_load(env.read_text())
     assert content["channels"] == ["conda-forge", "nodefaults"]
-    assert content["dependencies"][:2] == ["python=3.11", "pip"]
+    assert content["dependencies"][0] == "python=3.11"
+    assert "pip" in content["dependencies"]
 
 
 NOT_REACHED = {
     "sample_baseline": {"torch"},
-    "extract_mfcc": {"torch"},
-    "extract_logmel": {"torch"},
+    "find_neutral": {"pydantic"},
     "appropriate_reactions": {"torch"},
     "score_reactions": {"torch"},
+}
+NOT_REACHED |= {  # settings are checked before; torch is imported for networks only
+    found.id: {"pydantic"} if extractor.gpu else {"pydantic", "torch"}
+    for found, extractor in zip(
+        stream_rules(REPOSITORY / "workflow/rules/extract.smk"),
+        (backend for stream in streams.STREAMS.values() for backend in stream.backends.values()),
+        strict=True,
+    )
 }
 """Imports inside functions that a rule's script never calls; a test below holds this."""
 

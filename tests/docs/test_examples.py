@@ -10,7 +10,8 @@ from helpers import clips_factory, stages
 from helpers.small_project import Project
 from helpers.stages import read_history
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.sampling.sample import Sampling, sample_reactions
@@ -44,7 +45,7 @@ def test_it_learns_samples_and_has_noise_of_the_size_of_what_it_misses(tmp_path)
 def test_a_model_is_found_by_the_path_of_its_file():
     kind = registry.get("examples/echo.py", ROOT)
     assert kind.name == "echo"
-    assert registry.folder_of("examples/echo.py", ROOT) == ROOT / "examples"
+    assert entry_points.folder_of("examples/echo.py", ROOT) == ROOT / "examples"
     assert kind.streams(SETTINGS) == ("graphau",)
 
 
@@ -79,10 +80,10 @@ def test_wrong_settings_are_named():
     from react24.project.config import load_settings
 
     model = {"settings": "examples/echo.yaml", "overrides": {"filter": {"taps": 4}}}
-    with pytest.raises(InputErrors, match=r"models\.echo\.filter: taps must be odd"):
+    with pytest.raises(InputErrors, match=r"models\.echo\.overrides\.filter: taps must be odd"):
         load_settings({"models": {"echo": model}}, ROOT)
     model = {"settings": "examples/echo.yaml", "overrides": {"training": {"precision": "b16"}}}
-    with pytest.raises(InputErrors, match=r"training\.precision: unknown key"):
+    with pytest.raises(InputErrors, match=r"overrides\.training\.precision: found .b16."):
         load_settings({"models": {"echo": model}}, ROOT)
 
 

@@ -8,7 +8,7 @@ from react24.files import contract
 
 
 def write_session(folder, session, frames, *, stream="graphau", channels=25, seed=0, **changes):
-    """Write the feature and normalized file of one session; returns its SessionFiles."""
+    """Write the feature and normalized file of one session; returns its StreamFiles."""
     parts = {}
     for number, role in enumerate(ROLES):
         rng = np.random.default_rng([seed, number])
@@ -26,7 +26,7 @@ def write_session(folder, session, frames, *, stream="graphau", channels=25, see
     subjects = {role: f"{session}-{role}" for role in ROLES}
     contract.write_features(features, parts, subjects=subjects, created_by=f"extract_{stream}")
     normalize.zscore_session(features, normalized)
-    return plan.SessionFiles(session, features, normalized)
+    return plan.StreamFiles(session, features, normalized)
 
 
 def write_known(path, known):
@@ -38,12 +38,14 @@ def write_known(path, known):
     return path
 
 
-def window_sessions(folder, lengths, *, stream="graphau", split="test", channels=25, seed=0):
+def window_sessions(
+    folder, lengths, *, stream="graphau", split="test", channels=25, seed=0, keep_native=True
+):
     """Write the clips file of sessions s0, s1, ... of the given lengths; returns its path."""
     sessions = [
         write_session(folder, f"s{i}", n, stream=stream, channels=channels, seed=seed + i)
         for i, n in enumerate(lengths)
     ]
     path = folder / "clips" / stream / f"{split}.h5"
-    windows.window_clips(sessions, path, stream=stream, split=split)
+    windows.window_clips(sessions, path, stream=stream, split=split, keep_native=keep_native)
     return path

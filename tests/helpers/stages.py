@@ -6,7 +6,7 @@ from pathlib import Path
 
 from react24.files import contract
 from react24.training.record import PARTS, History
-from react24.training.stage import Place, SplitFiles, train_stage
+from react24.training.stage import SplitFiles, StageOutput, train_stage
 
 
 def train(folder, stage, settings, train, val=None, *, needed=(), seed=0, **keywords):
@@ -17,7 +17,7 @@ def train(folder, stage, settings, train, val=None, *, needed=(), seed=0, **keyw
         stage: Name of the stage.
         settings: Of the model, ``type`` among them.
         train: Stream -> clips file, or a ``SplitFiles``.
-        val: Likewise, or None.
+        val: The same for validation, or None.
         needed: Earlier stages: a mapping of folders, or names of stages in ``folder``.
         seed: Training seed.
         keywords: Of ``train_stage``.
@@ -32,7 +32,7 @@ def train(folder, stage, settings, train, val=None, *, needed=(), seed=0, **keyw
         settings,
         _files(train),
         _files(val) if val is not None else None,
-        Place(folder / stage, folder / f"{stage}_points", "test"),
+        StageOutput(folder / stage, folder / f"{stage}_points", "test"),
         seed=seed,
         needed=folders,
         device="cpu",

@@ -129,6 +129,21 @@ def test_matrix_of_the_reference_tree(tmp_path):
     assert pairs[11].speaker.session == "UDIVA/188189"
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["0,NoXI/s/P1/1,NoXI/s/P2/1", "", "1,NoXI/s/P1/2"], "line 4: 2 columns"),
+        (["0,NoXI/s/P1/1,NoXI/../P2/1"], r"line 2: 'NoXI/\.\./P2/1' is no path"),
+        (["", "  "], "no clips below"),
+    ],
+)
+def test_a_bad_list_is_told_by_line(tmp_path, lines, message):
+    path = tmp_path / "val.csv"
+    path.write_text("\ufeff,speaker_path,listener_path\n" + "\n".join(lines))
+    with pytest.raises(InputError, match=message):
+        read_list(path)
+
+
 def test_missing_labels_are_named_together(own_data):
     gone = own_data / "val/Emotion/NoXI/001_2016-03-17_Paris/P2/2.csv"
     gone.unlink()

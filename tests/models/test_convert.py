@@ -13,7 +13,7 @@ from helpers.official_export import export_ldm, export_regnn, export_vae
 from safetensors.torch import save_file
 from torch import nn
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.errors import InputError
 from react24.files.contract import open_file, sha256_file
 from react24.files.samples import clip_key

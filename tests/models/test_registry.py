@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import SAMPLING, ModelType, Stage
 from react24.errors import InputError
 
@@ -38,7 +40,7 @@ def test_a_stage_depends_on_its_own_sections_only():
 def test_every_entry_point_exists(name):
     model = registry.get(name)
     points = [model.settings, model.inputs, model.load, *(s.task for s in model.stages)]
-    assert all(callable(registry.resolve(point)) for point in points)
+    assert all(callable(entry_points.resolve(point)) for point in points)
     settings = model.read_settings({}, name)
     assert model.read_settings(settings, name) == settings
     for stage in model.stages:
@@ -50,7 +52,7 @@ def test_every_entry_point_exists(name):
 
 def test_asking_imports_nothing_heavy():
     code = (
-        "import sys; from react24.contracts import model; m = model.get('belfusion');"
+        "import sys; from react24 import models; m = models.get('belfusion');"
         "m.streams(m.read_settings({}, 'belfusion'));"
         "sys.exit('torch' in sys.modules)"
     )
@@ -92,6 +94,27 @@ def test_unknown_names_are_told_what_there_is():
     with pytest.raises(InputError, match="has no stage 'codebook'; it has vae, ldm"):
         registry.get("belfusion").stage("codebook")
     with pytest.raises(InputError, match=r"expected package\.module:function"):
-        registry.resolve("json")
+        entry_points.resolve("json")
     with pytest.raises(InputError, match="no attribute 'lods'"):
-        registry.resolve("json:lods")
+        entry_points.resolve("json:lods")
+
+
+@dataclass
+class Plain:
+    values: dict
+
+    def as_dict(self):
+        return self.values
+
+
+def plain(values, where):
+    if "wrong" in values:
+        raise InputError(f"{where}: wrong")
+    return Plain({**values, "sizes": (1, 2)})
+
+
+def test_settings_may_come_from_a_plain_function():
+    model = toy(settings=f"{__name__}:plain")
+    assert model.read_settings({"a": 1}, "mine") == {"a": 1, "sizes": [1, 2]}
+    with pytest.raises(InputError, match="mine: wrong"):
+        model.read_settings({"wrong": 1}, "mine")

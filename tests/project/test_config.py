@@ -1,29 +1,23 @@
 import json
-import os
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from react24.contracts import model as registry
+from react24 import models as registry
 from react24.contracts.model import StageInputs
+from react24.contracts.settings import section_of, walk_fields
 from react24.errors import InputError, InputErrors
-from react24.project.config import (
-    SOUND_STREAMS,
-    load_settings,
-    read_config,
-    resolve_model,
-)
-from react24.project.schema import load_schema, read_yaml, walk_keys
-from react24.streams.from_sound import SOUND_EXTRACTORS
+from react24.project import reference
+from react24.project.config import inspect_settings, load_settings, read_config
+from react24.project.model_entries import resolve_model
+from react24.project.settings import configuration_of
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config" / "config.yaml"
-KEYS = dict(walk_keys(load_schema("config")))
+KEYS = dict(walk_fields(configuration_of()))
 
 
 def problems_of(config, root=REPOSITORY):
@@ -48,28 +42,23 @@ def project(tmp_path):
     return tmp_path
 
 
-# The schemas themselves
+# The keys themselves
 
 
-@pytest.mark.parametrize("name", ["config", "sessions", "model"])
-def test_schemas_are_valid(name):
-    jsonschema.Draft202012Validator.check_schema(load_schema(name))
-
-
-def test_every_key_is_described_and_typed_and_has_a_default():
-    for path, part in KEYS.items():
-        assert part["description"], path
-        assert "type" in part, path
-        assert "default" in part or path == "models.<name>", path
-
-
-def test_defaults_and_examples_keep_to_the_schema():
-    for path, part in KEYS.items():
-        if part["type"] == "object":
+def test_every_key_is_described_and_has_a_default_and_an_example_that_keep_to_it():
+    assert len(KEYS) > 25
+    for path, info in KEYS.items():
+        if section_of(info.annotation):
+            assert section_of(info.annotation).__doc__, path
             continue
-        for value in (part["default"], *part["examples"]):
-            jsonschema.validate(value, part)
-            assert path  # a failure above names the value; this names the key
+        assert info.description, path
+        (example,) = info.examples
+        section, _, key = path.replace("<name>", "belfusion").rpartition(".")
+        for value in (json.loads(json.dumps(info.get_default(), default=dict)), example):
+            values = {key: value}
+            for name in reversed(section.split(".") if section else []):
+                values = {name: values}
+            configuration_of().read(values, path)
 
 
 def test_defaults_are_those_of_the_working_configuration():
@@ -92,42 +81,37 @@ def test_defaults_are_those_of_the_working_configuration():
     }
 
 
-TYPES = {"integer": "whole number", "array": "list", "boolean": "true/false"}
-TYPES |= {"string": "text", "object": "mapping"}
+def test_tables_of_the_readme_are_current():
+    text = (REPOSITORY / reference.README).read_text("utf-8")
+    assert reference.update_readme(text) == text, "run python -m react24.project.reference"
+    for row in (*reference.key_rows(), *reference.column_rows()):
+        assert f"\n{row}\n" in text
+    stale = text.replace("| `seed` | whole number | `0` |", "| `seed` | text | `0` |")
+    assert stale != text
+    assert reference.update_readme(stale) == text
+    with pytest.raises(InputError, match="no table with the header"):
+        reference.update_readme("nothing")
 
 
-def yaml_text(value):
-    return json.dumps(value).replace('"', "")
+def test_schema_for_editors_is_current():
+    written = (REPOSITORY / reference.SCHEMA).read_text("utf-8")
+    assert written == reference.editor_schema(), "run python -m react24.project.reference"
+    first = CONFIG.read_text("utf-8").splitlines()[0]
+    assert first.endswith(f"$schema={reference.SCHEMA.name}")
 
 
-def table_row(path, part):
-    """A line of the table in config/README.md."""
-    kinds = [part["type"]] if isinstance(part["type"], str) else part["type"]
-    kind = " or ".join(TYPES.get(kind, kind) for kind in kinds)
-    choices = part.get("enum") or part.get("items", {}).get("enum")
-    if choices:
-        kind += ": " + ", ".join(choices)
-    default = yaml_text(part["default"])
-    example = yaml_text(part["examples"][0])
-    return f"| `{path}` | {kind} | `{default}` | {part['description']} | `{example}` |"
+def test_schema_for_editors_says_what_is_accepted():
+    schema = json.loads(reference.editor_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
 
+    def is_good(config):
+        return jsonschema.Draft202012Validator(schema).is_valid(config)
 
-def test_every_key_is_in_the_readme_as_the_schema_has_it():
-    text = (REPOSITORY / "config" / "README.md").read_text()
-    rows = [table_row(p, part) for p, part in KEYS.items() if "examples" in part]
-    assert len(rows) > 25
-    missing = [row for row in rows if row not in text]
-    assert not missing, "put into config/README.md:\n" + "\n".join(missing)
-    table = text.partition("## Keys of")[2].splitlines()
-    assert [line for line in table if line.startswith("| `")] == rows
-
-
-def test_every_column_of_the_sheet_is_in_the_readme():
-    text = (REPOSITORY / "config" / "README.md").read_text()
-    schema = load_schema("sessions")
-    for name, part in schema["properties"].items():
-        needed = "yes" if name in schema["required"] else "no"
-        assert f"| `{name}` | {needed} | {part['description']} |" in text
+    assert is_good(read_config(CONFIG))
+    assert is_good({"faces": None, "streams": {"pitch": {"type": "pitch.py"}}})
+    assert not is_good({"faces": {"max_gpa": 1}})
+    assert not is_good({"models": {"Bad": {}}, "sampling": {"seeds": [-1]}})
+    assert not is_good({"streams": {"vgish": {}}})
 
 
 # What is accepted
@@ -168,10 +152,9 @@ def test_settings_are_jsonable_and_independent_of_the_input():
     assert load_settings({}, REPOSITORY)["sampling"]["seeds"] == [0, 1, 2]
 
 
-def test_jobs_get_the_same_settings_without_checks():
-    config = read_config(CONFIG)
-    checked = load_settings(config, REPOSITORY)
-    assert load_settings(config, REPOSITORY, check=False) == checked
+def test_numbers_that_yaml_takes_for_text_are_numbers():
+    found = load_settings({"faces": {"max_missing": "1e-3"}}, REPOSITORY)
+    assert found["faces"]["max_missing"] == 1e-3
 
 
 def test_splits_that_a_run_needs():
@@ -196,8 +179,7 @@ def test_splits_that_a_run_needs():
         ({"faces": {"max_gap": "3"}}, ["faces.max_gap: found '3'", "a whole number"]),
         ({"faces": {"max_gap": True}}, ["faces.max_gap: found true", "a whole number"]),
         ({"faces": {"max_gap": -1}}, ["faces.max_gap: found -1", "a number from 0"]),
-        ({"faces": {"max_missing": "1e-3"}}, ["found '1e-3'", "write 1.0e-3"]),
-        ({"faces": {"max_missing": 2}}, ["faces.max_missing: found 2.0", "up to 1"]),
+        ({"faces": {"max_missing": 2}}, ["faces.max_missing: found 2;", "up to 1"]),
         ({"faces": {"model": "face-landmaker"}}, ["faces.model", "did you mean face-landmarker?"]),
         ({"faces": {"model": "gone.task"}}, ["faces.model: found 'gone.task'", "the path of a"]),
         ({"faces": [1]}, ["faces: found [1]", "a mapping"]),
@@ -226,6 +208,22 @@ def test_splits_that_a_run_needs():
         (
             {"streams": {"faceverse": {"focal": 0}}},
             ["streams.faceverse.focal: found 0", "from 1"],
+        ),
+        (
+            {"streams": {"wav2vec2": {"window": 5, "overlap": 5}}},
+            ["streams.wav2vec2: found overlap 5 with window 5"],
+        ),
+        ({"streams": {"vgish": {}}}, ["streams.vgish: unknown key", "mean streams.vggish?"]),
+        ({"streams": {"pitch": {"type": 3}}}, ["streams.pitch: unknown key"]),
+        ({"streams": {"pitch": {"type": "gone.py"}}}, ["streams.pitch.type: ", "no such file"]),
+        ({"streams": {"swin": {"type": "x.py"}}}, ["streams.swin.type: unknown key"]),
+        (
+            {"streams": {"pitch": {"type": "examples/pitch.py", "low": "x", "lo": 3}}},
+            ["streams.pitch.low: found 'x'", "streams.pitch.lo: unknown key", "streams.pitch.low?"],
+        ),
+        (
+            {"streams": {"tone": {"type": "examples/pitch.py"}}},
+            ["streams.tone.type: found 'examples/pitch.py'", "called 'pitch'"],
         ),
         ({"models": {"belfuson": {}}}, ["models.belfuson: no settings file", "mean belfusion?"]),
         ({"models": {"belfusion": {"variant": "new"}}}, ["models.belfusion.variant"]),
@@ -285,6 +283,20 @@ def test_all_problems_are_reported_together():
         assert path in text
 
 
+def test_what_is_right_is_read_and_checked_beside_what_is_wrong():
+    model = {"variant": "new", "checkpoint": 3, "overrides": {"vae": {"epoch": 1}}}
+    config = {"models": {"belfusion": model}, "sampling": {"seeds": ["a", "b"], "samples": 7}}
+    settings, problems, wrong = inspect_settings(config | {"faces": {"max_gap": 3, "x": 1}})
+    assert settings["sampling"] == {"samples": 7, "seeds": [0, 1, 2], "split": ["test"]}
+    assert settings["faces"]["max_gap"] == 3
+    assert wrong == {"models", "sampling"}
+    paths = ("variant: found", "checkpoint: found 3", "overrides.vae.epoch: unknown")
+    paths = (*(f"models.belfusion.{path}" for path in paths), "faces.x: unknown")
+    for path in (*paths, "sampling.seeds[0]: found 'a'", "sampling.seeds[1]: found 'b'"):
+        assert any(path in problem for problem in problems), path
+    assert len(problems) == 6
+
+
 def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):
     monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:HEARS_WAV2VEC2")
     monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
@@ -314,8 +326,6 @@ def test_an_open_stream_is_extracted_where_a_model_reads_it(monkeypatch):
 
 
 def test_sound_is_heard_where_a_stream_is_made_of_it():
-    assert set(SOUND_STREAMS) == set(SOUND_EXTRACTORS)
-
     def hears(**streams):
         return load_settings({"streams": streams, "models": {}}, REPOSITORY).hears
 
@@ -323,6 +333,17 @@ def test_sound_is_heard_where_a_stream_is_made_of_it():
     assert not hears(swin={"enabled": True})
     assert hears(logmel={"enabled": True})
     assert load_settings({"models": {"regnn": {"preset": "quick"}}}, REPOSITORY).hears
+
+
+def test_a_stream_of_ones_own_has_a_section(monkeypatch, tmp_path):
+    section = {"type": "examples/pitch.py", "enabled": True}
+    settings = load_settings({"streams": {"pitch": section}, "models": {}}, REPOSITORY)
+    assert settings.streams == ("graphau", "faceverse", "pitch")
+    assert settings["streams"]["pitch"].items() > section.items()  # its defaults are filled in
+    assert settings.hears
+    monkeypatch.chdir(tmp_path)  # where Snakemake works elsewhere, the file is sought beside it
+    there = load_settings({"streams": {"pitch": section}, "models": {}}, start=REPOSITORY)
+    assert there["streams"]["pitch"]["type"] == str(REPOSITORY / "examples/pitch.py")
 
 
 def test_weights_that_only_a_person_can_fetch_are_asked_for_early(project):
@@ -363,13 +384,12 @@ def test_one_model_under_two_names(project):
 
 
 @pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
-def test_quick_is_the_official_file_with_the_quick_one_over_it(model):
+def test_quick_is_the_official_file_with_the_preset_over_it(model):
     official = resolve_model(model, {"preset": "official"}, REPOSITORY)
     assert official == resolve_model(model, {}, REPOSITORY)
     quick = resolve_model(model, {"preset": "quick"}, REPOSITORY)
     assert quick != official
-    written = read_yaml(REPOSITORY / f"config/models/{model}.quick.yaml")
-    for section, values in written.items():
+    for section, values in registry.get(model).presets["quick"].items():
         same = values.items() if isinstance(values, dict) else ()
         assert all(quick[section][key] == value for key, value in same)
     entry = {"preset": "quick", "overrides": {"training": {"max_steps": 7}}}
@@ -380,14 +400,48 @@ def test_presets_that_are_missing_or_wrong(project):
     (project / "config/models/belfusion.quick.yaml").write_text("vae: {epoch: 3}\n")
     with pytest.raises(InputError, match=r"belfusion\.quick\.yaml\.vae\.epoch: unknown key"):
         resolve_model("belfusion", {"preset": "quick"}, project)
-    (project / "config/models/belfusion.quick.yaml").unlink()
-    with pytest.raises(InputError, match=r"there is no config/models/belfusion\.quick\.yaml"):
-        resolve_model("belfusion", {"preset": "quick"}, project)
+    (project / "config/models/belfusion.quick.yaml").write_text("vae: {epochs: 3}\n")
+    assert resolve_model("belfusion", {"preset": "quick"}, project)["vae"]["epochs"] == 3
+    (project / "config/models/echo.yaml").write_text(f"type: {REPOSITORY}/examples/echo.py\n")
+    with pytest.raises(InputError, match=r"there is no config/models/echo\.quick\.yaml"):
+        resolve_model("echo", {"preset": "quick"}, project)
     assert "one of official, quick" in only_problem(
         {"models": {"belfusion": {"preset": "fast"}}}, project
     )
-    with pytest.raises(InputError, match=r"Models with settings in config/models: belfusion$"):
+    with pytest.raises(InputError, match=r"built in: belfusion, echo, regnn, transvae, tranvae$"):
         resolve_model("belfuson.quick", {}, project)
+
+
+@pytest.mark.parametrize("preset", ["official", "quick"])
+@pytest.mark.parametrize("model", ["belfusion", "tranvae", "regnn", "transvae"])
+def test_built_in_models_need_no_files(tmp_path, model, preset):
+    entry = {"preset": preset, "variant": "fixed", "overrides": {"training": {"ema": 0.9}}}
+    alone = resolve_model(model, entry, tmp_path)
+    assert alone["training"].pop("ema") == 0.9
+    filed = resolve_model(model, {**entry, "overrides": {}}, REPOSITORY)
+    filed["training"].pop("ema")
+    assert alone == filed
+
+
+def test_mistakes_of_a_model_are_told_together_where_they_were_written(project):
+    (project / "config/models/belfusion.yaml").write_text(
+        "vae: {hiden: 3, epochs: 2}\nldm: {layers: 1}\ntraining: {patience: -1}\n"
+    )
+    entry = {"overrides": {"vae": {"epochs": "many"}, "ldm": {"steps": 0, "stps": 1}}}
+    with pytest.raises(InputErrors) as error:
+        resolve_model("belfusion", entry, project)
+    text = "\n".join(error.value.problems)
+    file = "models.belfusion: config/models/belfusion.yaml."
+    for word in (
+        "models.belfusion.overrides.ldm.stps: unknown key; did you mean models.belfusion.overrides",
+        "models.belfusion.overrides.vae.epochs: found 'many'; accepted is a whole number",
+        "models.belfusion.overrides.ldm.steps: found 0; accepted is a number above 0",
+        f"{file}vae.hiden: unknown key; did you mean models.belfusion.vae.hidden?",
+        f"{file}ldm.layers: found 1; accepted is a number from 2",
+        f"{file}training.patience: found -1; accepted is a number above 0",
+    ):
+        assert word in text
+    assert len(error.value.problems) == 6
 
 
 @pytest.mark.parametrize(
@@ -395,7 +449,10 @@ def test_presets_that_are_missing_or_wrong(project):
     [
         ({"vae": {"epoch": 1}}, ["overrides.vae.epoch: unknown", "overrides.vae.epochs?"]),
         ({"vae": 3}, ["overrides.vae: found 3", "a mapping"]),
-        ({"vae": {"epochs": "many"}}, ["models.belfusion.vae.epochs", "'many'"]),
+        (
+            {"vae": {"epochs": "many"}},
+            ["models.belfusion.overrides.vae.epochs: found 'many'", "whole number"],
+        ),
     ],
 )
 def test_bad_override_is_refused(project, overrides, words):
@@ -424,27 +481,6 @@ def test_yaml_that_does_not_parse_names_the_line(tmp_path):
         read_config(path)
 
 
-def test_jobs_parse_quickly_and_lightly():
-    """Every job reads the configuration again."""
-    config = read_config(CONFIG)
-    load_settings(config, REPOSITORY, check=False)
-    start = time.process_time()
-    load_settings(config, REPOSITORY, check=False)
-    assert time.process_time() - start < 0.05
-    code = f"""
-import sys
-from react24.project.config import load_settings, read_config
-import react24.project.sheet
-load_settings(read_config({str(CONFIG)!r}), {str(REPOSITORY)!r}, check=False)
-heavy = {{"jsonschema", "numpy", "pandas", "torch", "av", "h5py"}} & set(sys.modules)
-sys.exit(", ".join(heavy) or 0)
-"""
-    command = [sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert result.returncode == 0, result.stderr
-
-
 # Published weights
 
 
@@ -462,14 +498,12 @@ def published(project):
 def test_published_weights_take_the_place_of_training(project, published):
     settings = load_settings(with_checkpoint(published), project)
     assert settings.checkpoints == {"belfusion": published}
-    assert settings.model_streams("belfusion") == ("graphau",)  # faceverse is for training only
+    assert settings.reads["belfusion"] == ("graphau",)  # faceverse is for training only
     config = with_checkpoint(published) | {"baselines": ["GT"]}
     assert load_settings(config, project).needed_splits == ("test",)
     trained = load_settings(with_checkpoint(None), project)
     assert trained.checkpoints == {}
-    assert trained.model_streams("belfusion") == ("graphau", "faceverse")
-    jobs = load_settings(with_checkpoint(published), project, check=False)
-    assert jobs.checkpoints == settings.checkpoints
+    assert trained.reads["belfusion"] == ("graphau", "faceverse")
 
 
 @pytest.mark.parametrize(

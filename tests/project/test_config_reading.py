@@ -7,7 +7,7 @@ import pytest
 
 from react24.errors import InputError, InputErrors
 from react24.project.config import inspect_settings, load_settings, read_config
-from react24.project.schema import read_yaml
+from react24.project.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def test_every_path_of_the_configuration_is_filled_in(monkeypatch):
         "appropriate": {"source": "official", "matrix": "$DISK/m", "index": "$DISK/i"},
         "models": {"belfusion": {"settings": "$DISK/b", "checkpoint": {"vae": "$DISK/c"}}},
     }
-    values, _ = inspect_settings(config, REPOSITORY)
+    values, _, _ = inspect_settings(config, REPOSITORY)
     assert "$" not in json.dumps(values.values)
 
 

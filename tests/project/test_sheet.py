@@ -1,4 +1,5 @@
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -231,7 +232,7 @@ def test_files_are_looked_at_only_when_asked(settings):
 
 @pytest.mark.parametrize("hears", [True, False])
 def test_what_each_file_must_hold(settings, readable, hears):
-    settings["streams"]["logmel"]["enabled"] = hears
+    settings = replace(settings, hears=hears)
     for name in ("a.mp4", "a.wav", "b.mp4"):
         (settings.root / "videos" / name).touch()
     read(
@@ -428,7 +429,7 @@ def test_a_row_with_a_bad_path_still_counts_for_its_subjects(tmp_path):
     path = tmp_path / "sessions.tsv"
     path.write_text(text)
     with pytest.raises(InputErrors) as caught:
-        read_sheet(path, load_settings({}, check=False), check_files=False)
+        read_sheet(path, load_settings({}), check_files=False)
     found = "\n".join(caught.value.problems)
     assert "../x.mp4" in found
     assert "anna" in found

@@ -59,6 +59,20 @@ def test_separators(take_apart, separator):
     assert cells(sheet)[1] == ["talk02", f"b{separator}1.mp4", "Bonn"]
 
 
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+def test_an_empty_cell_beside_a_quoted_one_stays(take_apart, separator):
+    rows = ['"s1"||Köln', '|"v"|Bonn', '"s3" |"v"|', '"s4\na"|"v\nb"|Ulm']
+    text = "\n".join([HEADER.replace("\t", separator), *rows]).replace("|", separator)
+    sheet = take_apart(text)
+    assert not sheet.problems
+    assert cells(sheet) == [
+        ["s1", "", "Köln"],
+        ["", "v", "Bonn"],
+        ["s3", "v", ""],
+        ["s4 a", "v b", "Ulm"],
+    ]
+
+
 @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
 def test_a_line_that_names_the_separator(take_apart, line):
     sheet = take_apart(f"{line}\n" + PLAIN.replace("\t", ";"))
@@ -115,6 +129,7 @@ def test_a_quotation_mark_that_might_enclose_rows_is_told(take_apart):
     sheet = take_apart("\n".join([HEADER, *rows]))
     (problem,) = sheet.problems
     assert problem.startswith("row 2: a cell starts with a quotation mark")
+    assert "perhaps 2 line(s) below" in problem
     assert cells(sheet) == [["s4", "v", "Ulm"]]
 
 

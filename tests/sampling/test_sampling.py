@@ -108,7 +108,7 @@ def test_the_noise_is_that_of_each_direction(whole, trained):
     """The same noise through the model's own functions."""
     import torch
 
-    from react24.contracts import model as registry
+    from react24 import models as registry
     from react24.models.belfusion import diffusion as belfusion
     from react24.seeding import generator
 

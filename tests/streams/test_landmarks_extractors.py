@@ -8,6 +8,7 @@ from react24.rig.model import load_rig
 from react24.rig.shapes import NAMES
 from react24.streams.faceverse.landmarks import LandmarksFaceVerse
 from react24.streams.graphau.landmarks import LandmarksGraphAU, emotion_vector, lip_parting
+from react24.streams.sources import FaceSource
 
 OFFICIAL = [f"AU{n}" for n in (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26)]
 OFFICIAL += ["valence", "arousal"]
@@ -39,7 +40,7 @@ def test_names_of_both_streams():
 def test_graphau_features_have_the_promised_shape_and_ranges():
     moved = move_head(frames=120)
     moved.valid[3] = False
-    features = LandmarksGraphAU().extract(moved)
+    features = LandmarksGraphAU().extract(FaceSource(moved))
     values = features.values
     assert values.shape == (120, 25)
     assert values.dtype == np.float32
@@ -65,7 +66,7 @@ def test_graphau_features_have_the_promised_shape_and_ranges():
 
 def test_faceverse_features_are_the_solution():
     moved = move_head(frames=120)
-    features = LandmarksFaceVerse().extract(moved)
+    features = LandmarksFaceVerse().extract(FaceSource(moved))
     assert features.values.shape == (120, 58)
     assert features.values.dtype == np.float32
     assert (features.values[:, :52] >= 0).all()
@@ -80,7 +81,10 @@ def test_faceverse_features_are_the_solution():
 
 def test_focal_length_moves_the_head_and_leaves_the_face():
     moved = move_head(frames=60)
-    near, far = LandmarksFaceVerse().extract(moved), LandmarksFaceVerse(focal=512.0).extract(moved)
+    near, far = (
+        LandmarksFaceVerse().extract(FaceSource(moved)),
+        LandmarksFaceVerse(focal=512.0).extract(FaceSource(moved)),
+    )
     np.testing.assert_array_equal(near.values[:, :52], far.values[:, :52])
     np.testing.assert_allclose(near.values[:, 52:55], far.values[:, 52:55], atol=0.03)
     np.testing.assert_allclose(far.values[:, 57], 2 * near.values[:, 57], rtol=1e-6)
@@ -89,7 +93,7 @@ def test_focal_length_moves_the_head_and_leaves_the_face():
 def test_same_track_same_bytes():
     moved = move_head(frames=60)
     for extractor in (LandmarksFaceVerse(), LandmarksGraphAU()):
-        first, second = extractor.extract(moved), extractor.extract(moved)
+        first, second = extractor.extract(FaceSource(moved)), extractor.extract(FaceSource(moved))
         assert first.values.tobytes() == second.values.tobytes()
 
 
@@ -154,19 +158,19 @@ def test_lips_part_with_the_jaw_unless_they_are_kept_closed():
 
 @pytest.mark.parametrize("extractor", [LandmarksFaceVerse(), LandmarksGraphAU()])
 def test_short_and_empty_tracks(extractor):
-    single = extractor.extract(move_head(frames=1))
+    single = extractor.extract(FaceSource(move_head(frames=1)))
     assert single.values.shape == (1, len(extractor.feature_names))
     assert np.isfinite(single.values).all()
     lost = move_head(frames=30)
     lost.valid[:] = False
     with pytest.raises(InputError, match="none of 30 frames"):
-        extractor.extract(lost)
+        extractor.extract(FaceSource(lost))
 
 
 def test_a_gap_of_nan_is_bridged():
     moved = move_head(frames=80)
     moved.landmarks[20:30] = np.nan
     for extractor in (LandmarksFaceVerse(), LandmarksGraphAU()):
-        features = extractor.extract(moved)
+        features = extractor.extract(FaceSource(moved))
         assert np.isfinite(features.values).all()
         assert features.valid.sum() == 70

@@ -5,9 +5,10 @@ import pytest
 from helpers.media_factory import tone, write_media
 from parity import mfcc_recipes as recipes
 
+from react24 import streams
 from react24.files import contract
 from react24.media.probe import RoleMedia, probe_session
-from react24.streams.from_sound import extract_from_sound
+from react24.streams.extract import extract_session
 from react24.streams.mfcc import BLOCK, MFCC, compute_rows, name_columns
 from react24.streams.sources import SoundSource
 
@@ -108,7 +109,7 @@ def test_a_session_from_its_videos(tmp_path):
     media, output = tmp_path / "media.h5", tmp_path / "features.h5"
     roles = {r: RoleMedia(path, None, f"p{r}", r) for r, path in videos.items()}
     probe_session(media, session="s", roles=roles, tolerate_damage=False, created_by="test")
-    extract_from_sound("mfcc", media, output, settings={})
+    extract_session(streams.get("mfcc"), {"media": media}, output, settings={})
     features = contract.read_features(output)
     assert features["a"].values.shape == features["b"].values.shape == (50, 78)
     middle = slice(5, 45)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from helpers.real_face import session, write_faces
 
+from react24 import streams
 from react24.clips.normalize import zscore_session
 from react24.conventions import ACTION_UNITS
 from react24.errors import InputError
@@ -9,7 +10,7 @@ from react24.files import contract
 from react24.files.notices import read_notices
 from react24.rig.student import load_student
 from react24.streams import judges
-from react24.streams.from_faces import extract_from_faces
+from react24.streams.extract import extract_session
 from react24.streams.neutral import find_subject_neutral, read_neutral
 
 SETTINGS = {"backend": "landmarks", "weights": "face-landmarker", "focal": None}
@@ -28,6 +29,11 @@ def corpus(tmp_path):
     return first, second
 
 
+def extract(stream, faces, output, settings=SETTINGS, **neutral):
+    files = {"faces": faces, **neutral}
+    extract_session(streams.get(stream), files, output, settings=settings)
+
+
 def smile(path, role):
     return contract.read_features(path)[role].values[:, ACTION_UNITS.index(12)]
 
@@ -41,8 +47,8 @@ def test_rest_of_one_session_serves_the_others(corpus, tmp_path):
         assert file.attrs["subject"] == "anna"
         assert file.attrs["sessions"] == 2
         assert "student_v1" in file.attrs["judge"]
-    extract_from_faces("graphau", corpus[1], alone, settings=SETTINGS)
-    extract_from_faces("graphau", corpus[1], shared, settings=SETTINGS, neutrals={"b": neutral})
+    extract("graphau", corpus[1], alone)
+    extract("graphau", corpus[1], shared, neutral_b=neutral)
     kinds = [[(n.kind, n.role) for n in read_notices(path)] for path in (alone, shared)]
     assert kinds == [[("face.never_quiet", "b")], []]
     assert smile(alone, "b").min() > 0.6
@@ -57,18 +63,18 @@ def test_stated_seconds_win_and_are_read_from_the_faces_file(tmp_path):
     track = session(("rest", 60), ("grin", 60))
     subjects = {"a": "anna", "b": "bert"}
     faces = write_faces(tmp_path / "s.h5", {"a": track, "b": track}, subjects, {"a": (0.4, 1.0)})
-    extract_from_faces("faceverse", faces, tmp_path / "f.h5", settings=SETTINGS)
+    extract("faceverse", faces, tmp_path / "f.h5")
     found = contract.read_features(tmp_path / "f.h5")
     assert found["a"].attributes == {"neutral_from": "stated", "neutral_frames": 16}
     assert found["b"].attributes["neutral_from"] == "quiet frames"
     write_faces(tmp_path / "s.h5", {"a": track, "b": track}, subjects, {"b": (60.0, 61.0)})
     with pytest.raises(InputError, match=r"s\.h5, role b: .*neutral_a or neutral_b"):
-        extract_from_faces("faceverse", faces, tmp_path / "f.h5", settings=SETTINGS)
+        extract("faceverse", faces, tmp_path / "f.h5")
 
 
 def test_what_stands_beside_the_features_ends_at_normalization(corpus, tmp_path):
     features, normalized = tmp_path / "f.h5", tmp_path / "n.h5"
-    extract_from_faces("graphau", corpus[0], features, settings=SETTINGS)
+    extract("graphau", corpus[0], features)
     assert set(contract.read_features(features)["a"].extra) == {"neutral", "pose_error"}
     zscore_session(features, normalized)
     kept = contract.read_features(normalized, "normalized")["a"]
@@ -94,7 +100,7 @@ def test_backend_blendshapes_asks_the_network_alone(corpus, tmp_path, monkeypatc
 
     monkeypatch.setattr(judges, "load_network", lambda weights: Network())
     settings = SETTINGS | {"backend": "blendshapes"}
-    extract_from_faces(stream, corpus[0], tmp_path / "f.h5", settings=settings)
+    extract(stream, corpus[0], tmp_path / "f.h5", settings)
     assert asked == [(90, 512, 512)] * 2
     found = contract.read_features(tmp_path / "f.h5")["a"]
     assert found.backend == "blendshapes"

@@ -8,10 +8,11 @@ from react24.conventions import EMOTION_NAMES, EXPRESSIONS
 from react24.rig.shapes import NAMES
 from react24.streams.faceverse.landmarks import LandmarksFaceVerse
 from react24.streams.graphau.landmarks import LandmarksGraphAU
+from react24.streams.sources import FaceSource
 
 
-def emotion(track, **choices):
-    features = LandmarksGraphAU(**choices).extract(track)
+def emotion(track, **known):
+    features = LandmarksGraphAU().extract(FaceSource(track, **known))
     columns = dict(zip(EMOTION_NAMES, features.values.T, strict=True))
     likeliest = np.array(EXPRESSIONS)[features.values[:, 17:].argmax(1)]
     return columns, likeliest, features.attributes["neutral_from"]
@@ -65,7 +66,7 @@ def test_surprise_is_surprise_though_it_is_usual():
 @pytest.mark.parametrize("length", [2, 30])
 def test_shut_eyes_are_a_whole_blink(length):
     track = session(("rest", 60), ("shut", length), ("rest", 60))
-    values = LandmarksFaceVerse().extract(track).values
+    values = LandmarksFaceVerse().extract(FaceSource(track)).values
     for side in ("Left", "Right"):
         blink = values[:, NAMES.index(f"eyeBlink{side}")]
         assert blink[60 : 60 + length].min() > 0.85
@@ -79,8 +80,8 @@ def test_the_stated_seconds_are_the_neutral_face():
     # the judge is absolute about smiles, the rig counts from what it is told
     assert columns["AU12"][110:].mean() < 0.6
     np.testing.assert_allclose(
-        LandmarksFaceVerse(at_rest=(0.0, 3.9)).extract(track).extra["neutral"],
-        LandmarksFaceVerse().extract(track).extra["neutral"],
+        LandmarksFaceVerse().extract(FaceSource(track, at_rest=(0.0, 3.9))).extra["neutral"],
+        LandmarksFaceVerse().extract(FaceSource(track)).extra["neutral"],
         atol=0.02,
     )
 
@@ -89,7 +90,7 @@ def test_a_portrait_picture_has_the_lens_of_a_landscape_one():
     track = session(("rest", 30))
     upright = type(track)(track.landmarks, track.valid, 512, 912)
     across = type(track)(track.landmarks, track.valid, 912, 512)
-    depths = [LandmarksFaceVerse().extract(t).values[:, 57] for t in (upright, across)]
+    depths = [LandmarksFaceVerse().extract(FaceSource(t)).values[:, 57] for t in (upright, across)]
     np.testing.assert_allclose(*depths, rtol=1e-5)
-    given = LandmarksFaceVerse(focal=456.0).extract(upright).values[:, 57]
+    given = LandmarksFaceVerse(focal=456.0).extract(FaceSource(upright)).values[:, 57]
     np.testing.assert_allclose(given, depths[0] / 2, rtol=1e-5)

@@ -6,11 +6,12 @@ import torch
 from helpers.faces_factory import write_session
 from parity import recipes, swin_recipes
 
+from react24 import streams
 from react24.errors import InputError
 from react24.faces.crop import VIEW, crop_square
 from react24.files import contract
-from react24.streams.from_pictures import extract_from_pictures
-from react24.streams.picture_source import PictureSource
+from react24.streams.extract import extract_session
+from react24.streams.sources import PictureSource
 from react24.streams.swin import Swin, make_model, map_keys, prepare
 
 TOLERANCE = 2e-5  # of a tensor's maximum
@@ -237,7 +238,8 @@ def test_a_session_from_its_videos(tmp_path):
         opened["b"]["valid"][4] = False
     output = tmp_path / "features.h5"
     settings = {"enabled": None, "weights": "random", "seed": 3}
-    extract_from_pictures("swin", media, faces, output, settings=settings, device="cpu")
+    files = {"media": media, "faces": faces}
+    extract_session(streams.get("swin"), files, output, settings=settings, device="cpu")
     features = contract.read_features(output)
     assert features["a"].values.shape == features["b"].values.shape == (6, 768)
     assert features["a"].valid.all()
@@ -251,5 +253,6 @@ def test_a_session_from_its_videos(tmp_path):
 def test_files_of_two_sessions_are_refused(tmp_path):
     media, _ = write_session(tmp_path, "one", 5)
     _, faces = write_session(tmp_path, "two", 6)
+    files = {"media": media, "faces": faces}
     with pytest.raises(InputError, match=r"session two with \[6\] frames .* session one with 5"):
-        extract_from_pictures("swin", media, faces, tmp_path / "f.h5", settings={})
+        extract_session(streams.get("swin"), files, tmp_path / "f.h5", settings={})

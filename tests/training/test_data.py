@@ -7,8 +7,8 @@ from react24.errors import InputError
 from react24.files.contract import StoreError
 from react24.seeding import generator
 from react24.training.dataset import (
-    Source,
-    SplitClips,
+    ClipDataset,
+    StoredArray,
     channel_statistics,
     count_batches,
     epoch_order,
@@ -23,11 +23,11 @@ def paths(tmp_path_factory):
 
 def open_both(paths, **keywords):
     sources = {
-        "emotion": Source(paths["graphau"], "native"),
-        "speaker": Source(paths["graphau"], "zscored"),
-        "face": Source(paths["faceverse"], "native"),
+        "emotion": StoredArray(paths["graphau"], "native"),
+        "speaker": StoredArray(paths["graphau"], "zscored"),
+        "face": StoredArray(paths["faceverse"], "native"),
     }
-    return SplitClips(sources, **keywords)
+    return ClipDataset(sources, **keywords)
 
 
 def test_an_epoch_has_each_pair_once_and_partners_match():
@@ -99,7 +99,7 @@ def test_native_values_that_are_not_kept_are_restored(tmp_path):
     path = clips_factory.write_clips(tmp_path / "s.h5", native, stream="swin", keep_native=False)
     rows, starts = torch.tensor([3, 1, 3]), torch.tensor([0, 700, 25])
     for limit in (4096, 0):
-        with SplitClips({"face": Source(path, "native")}, max_memory_mb=limit) as clips:
+        with ClipDataset({"face": StoredArray(path, "native")}, max_memory_mb=limit) as clips:
             assert clips.in_memory == (limit > 0)
             whole = clips.take("face", rows)
             parts = clips.take_windows("face", rows, starts, 50)

@@ -8,14 +8,13 @@ from helpers.media_factory import read_number
 
 from react24.errors import InputError
 from react24.files import contract
-from react24.training.dataset import SessionFiles
-from react24.training.frames import FrameReader
+from react24.training.dataset import FaceFiles, FrameReader
 
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("frames")
-    return {name: SessionFiles(*write_session(folder, name, 100)) for name in ("s0", "s1")}
+    return {name: FaceFiles(*write_session(folder, name, 100)) for name in ("s0", "s1")}
 
 
 def index_of(rows):

@@ -5,12 +5,13 @@ import pytest
 import torch
 from helpers import clips_factory
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.task import StageContext
 from react24.models.learning2listen.motion import measure, measure_valid
 from react24.models.transvae.network import TransVAE, TransVAEOutput, transvae_losses
 from react24.models.transvae.settings import read_settings
-from react24.training.dataset import Source, SplitClips
+from react24.training.dataset import ClipDataset, stored_arrays
 from react24.training.validity import mean_error, usable, within_usable
 
 PAIRS = 2
@@ -80,12 +81,12 @@ def make_task(paths, model, stage, variant="fixed", needed=None, top=(), **secti
     values[stage] = {**values[stage], **section}
     settings = kind.read_settings(values, model)
     reads = kind.stage_inputs(settings, stage)
-    clips = SplitClips(
-        {name: Source(paths[stream], space) for name, (stream, space) in reads.clips.items()},
+    clips = ClipDataset(
+        stored_arrays(paths, reads.clips),
         appropriate=paths["appropriate"] if reads.appropriate else None,
     )
     context = StageContext(stage, settings, clips, None, needed=needed or {}, seed=0)
-    return registry.resolve(kind.stage(stage).task)(context)
+    return entry_points.resolve(kind.stage(stage).task)(context)
 
 
 def needs(paths, model, stage):

@@ -1,4 +1,4 @@
-"""What a run may ask of the loop beyond steps: schedules, averages, the best weights, processes."""
+"""What a run may ask of the loop beyond steps: schedules, EMA, the best weights, processes."""
 
 import os
 import subprocess
@@ -12,11 +12,9 @@ from helpers.stages import read_history
 from helpers.tiny_task import STEPS, TinyTask
 
 from react24.errors import InputError
-from react24.training.batches import Feed
-from react24.training.best import BestWeights
-from react24.training.keep import WeightAverage
+from react24.training.batches import BatchLoader, Processes, Shard
+from react24.training.keep import EMA, BestWeights
 from react24.training.settings import LoopSettings
-from react24.training.share import Part, Share
 
 TESTS = Path(__file__).parents[1]
 
@@ -81,18 +79,18 @@ def test_the_learning_rate_is_that_of_the_step(tmp_path):
     assert torch.equal(task.module[0].weight, TinyTask().module[0].weight)
 
 
-def test_an_average_follows_the_weights():
+def test_an_ema_follows_the_weights():
     module = torch.nn.Linear(2, 1, bias=False)
     with torch.no_grad():
         module.weight.fill_(1.0)
-        average = WeightAverage(module, 0.75)
+        ema = EMA(module, 0.75)
         module.weight.fill_(5.0)
-        average.update()
-        assert average.values["weight"].tolist() == [[2.0, 2.0]]
-        with average.applied():
+        ema.update()
+        assert ema.values["weight"].tolist() == [[2.0, 2.0]]
+        with ema.applied():
             assert module.weight.tolist() == [[2.0, 2.0]]
         assert module.weight.tolist() == [[5.0, 5.0]]
-    average.copy_to_module()
+    ema.copy_to_module()
     assert module.weight.tolist() == [[2.0, 2.0]]
 
 
@@ -144,7 +142,7 @@ def test_patience_stops_early_and_a_stopped_run_stays_stopped(tmp_path):
     assert_same(again, task)
 
 
-def test_the_average_is_what_is_validated_and_kept(tmp_path):
+def test_the_ema_is_what_is_validated_and_kept(tmp_path):
     settings = {"validate_every": 1, "keep_best": "loss", "ema": 0.9}
     task, _ = tiny_task.run(tmp_path / "best", GetsWorse(), **settings)
     other, _ = tiny_task.run(tmp_path / "last", GetsWorse(), ema=0.9, max_steps=6)
@@ -163,7 +161,7 @@ def test_keep_best_needs_a_term_and_a_validation_split(tmp_path, caplog):
     assert "no validation split" in caplog.text
     with pytest.raises(ValueError, match="patience needs keep_best"):
         LoopSettings(patience=2)
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="less than 1"):
         LoopSettings(ema=1.0)
 
 
@@ -176,16 +174,16 @@ def test_equal_values_are_not_better():
     assert (best.step, best.value) == (3, 1.0)
 
 
-@pytest.mark.parametrize("ahead", [False, True])
-def test_a_feed_hands_out_every_step_once(ahead):
+@pytest.mark.parametrize("prefetch", [False, True])
+def test_a_loader_hands_out_every_step_once(prefetch):
     made = []
 
     def make(step):
         made.append(step)
-        return Part({"x": torch.tensor([step])}, 1, 1.0)
+        return Shard({"x": torch.tensor([step])}, 1, 1.0)
 
-    with Feed(make, 5, ahead=ahead, pin=False) as feed:
-        taken = [int(feed.take(step).batch["x"]) for step in range(2, 5)]
+    with BatchLoader(make, 5, prefetch=prefetch, pin=False) as batches:
+        taken = [int(batches.take(step).batch["x"]) for step in range(2, 5)]
     assert taken == made == [2, 3, 4]
 
 
@@ -209,14 +207,14 @@ class Engine:
         self.global_rank, self.is_global_zero = rank, rank == 0
 
 
-def test_parts_of_a_batch_make_up_the_batch():
+def test_shards_of_a_batch_make_up_the_batch():
     batch = {"x": torch.arange(5.0), "y": torch.arange(10.0).reshape(5, 2)}
-    parts = [Share(Engine(rank)).part(batch) for rank in (0, 1)]
-    assert torch.equal(torch.cat([p.batch["y"] for p in parts]), batch["y"])
-    mean = sum(p.scale * p.batch["x"].mean() for p in parts) / 2
+    shards = [Processes(Engine(rank)).shard(batch) for rank in (0, 1)]
+    assert torch.equal(torch.cat([s.batch["y"] for s in shards]), batch["y"])
+    mean = sum(s.scale * s.batch["x"].mean() for s in shards) / 2
     assert float(mean) == pytest.approx(2.0)
-    single = [Share(Engine(rank)).part({"x": torch.tensor([7.0])}) for rank in (0, 1)]
-    assert [(p.items, p.scale, p.batch["x"].tolist()) for p in single] == [
+    single = [Processes(Engine(rank)).shard({"x": torch.tensor([7.0])}) for rank in (0, 1)]
+    assert [(s.items, s.scale, s.batch["x"].tolist()) for s in single] == [
         (1, 2.0, [7.0]),
         (0, 0.0, [7.0]),
     ]

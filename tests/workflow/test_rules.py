@@ -5,16 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24 import streams
 
 ROOT = Path(__file__).resolve().parents[2]
-RULES = {
-    name: body
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
-    for name, body in re.findall(
-        r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.DOTALL | re.MULTILINE
-    )
-}
+TEMPLATES = {"extract_stream": ROOT / "workflow/rules/extract.smk"}
+"""Script -> the file whose rules, one per row of a table, all have this text."""
+
+
+def read_rules(path):
+    """Name of each rule of a file -> its text; the text of a template is moved to the left."""
+    text = path.read_text()
+    for script, file in TEMPLATES.items():
+        if path == file:
+            body = text.partition("    rule:\n")[2]
+            return {script: re.sub(r"^    ", "", body, flags=re.MULTILINE)}
+    found = re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
+    return dict(found)
+
+
+RULES = {}
+for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+    RULES |= read_rules(path)
 
 
 def section(body, directive):
@@ -28,6 +40,7 @@ def wildcards(text):
 
 def test_there_are_rules():
     assert len(RULES) >= 18
+    assert set(TEMPLATES) <= set(RULES)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -35,6 +48,8 @@ def test_rule_says_what_it_needs(name):
     found = set(re.findall(r"^    (\w+):", RULES[name], re.MULTILINE))
     needed = {"output", "log", "benchmark", "conda", "params", "threads", "resources", "message"}
     assert needed <= found
+    if name in TEMPLATES:
+        return  # its resources are those of each row, see test_jobs
     assert {"mem_mb=", "runtime="} <= set(re.findall(r"\w+=", section(RULES[name], "resources")))
 
 
@@ -60,6 +75,13 @@ def test_rule_follows_the_code_behind_it(name):
     assert "code=" in section(RULES[name], "params")
 
 
+def test_every_stream_has_a_rule_of_its_own():
+    text = TEMPLATES["extract_stream"].read_text()
+    assert "for STREAM in JOBS.all_streams:" in text
+    assert 'f"extract_{STREAM}"' in section(RULES["extract_stream"], "name")
+    assert not [name for name in streams.names() if re.search(rf"\b{name}\b", text)]
+
+
 @pytest.mark.parametrize("name", [name for name in RULES if name.startswith(("tabulate", "plot"))])
 def test_tables_and_figures_go_into_the_report(name):
     assert "report(" in section(RULES[name], "output")
@@ -69,7 +91,7 @@ def test_every_stage_of_the_registry_has_a_rule_of_its_own():
     text = (ROOT / "workflow/rules/train.smk").read_text()
     found = re.findall(
         r"^use rule train_stage as (\w+) with:\n    wildcard_constraints:\n"
-        r'        model=any_of\(trained_models\("(\w+)"\)\),\n        stage="(\w+)",$',
+        r'        model=any_of\(JOBS\.trained_of\("(\w+)"\)\),\n        stage="(\w+)",$',
         text,
         re.MULTILINE,
     )

@@ -25,17 +25,17 @@ rule window_clips:
     input:
         features=lambda wc: [
             f"results/features/{wc.stream}/{s.session}.h5"
-            for s in sessions_of(wc.split)
+            for s in JOBS.sessions_of(wc.split)
         ],
         normalized=lambda wc: [
             f"results/normalized/{wc.stream}/{s.session}.h5"
-            for s in sessions_of(wc.split)
+            for s in JOBS.sessions_of(wc.split)
         ],
         # Refuses recordings in two splits; what it says does not change the clips.
         repeated=ancient("results/repeated.json"),
         # Which clips are left out, the same for all streams.
         faces=lambda wc: [
-            f"results/faces/{s.session}.h5" for s in sessions_of(wc.split)
+            f"results/faces/{s.session}.h5" for s in JOBS.sessions_of(wc.split)
         ],
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
@@ -50,8 +50,9 @@ rule window_clips:
         mem_mb=2000,
         runtime=60,
     params:
-        sessions=lambda wc: [s.session for s in sessions_of(wc.split)],
+        sessions=lambda wc: [s.session for s in JOBS.sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
+        keep_native=lambda wc: JOBS.all_streams[wc.stream].keep_native,
         code=code_digest("react24.clips.windows"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
@@ -61,7 +62,7 @@ rule window_clips:
 
 rule appropriate_reactions:
     input:
-        unpack(appropriate_sources),
+        unpack(JOBS.official_files),
         clips="results/clips/graphau/{split}.h5",
     output:
         appropriate=ensure("results/appropriate/{split}.h5", non_empty=True),
@@ -70,7 +71,7 @@ rule appropriate_reactions:
     benchmark:
         "benchmarks_out/appropriate_reactions/{split}.tsv"
     conda:
-        "../../envs/metrics.yaml"
+        "../../envs/core.yaml"
     threads: 2
     resources:
         mem_mb=2000,
@@ -78,7 +79,7 @@ rule appropriate_reactions:
     params:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],
-        sites=lambda wc: {s.session: s.site for s in sessions_of(wc.split)},
+        sites=lambda wc: {s.session: s.site for s in JOBS.sessions_of(wc.split)},
         code=code_digest("react24.clips.appropriate"),
     message:
         "Finding the appropriate reactions of {wildcards.split}"

@@ -8,7 +8,7 @@ rule make_demo_session:
     benchmark:
         "benchmarks_out/make_demo_session/{session}.tsv"
     conda:
-        "../../envs/demo.yaml"
+        "../../envs/faces.yaml"
     threads: 1
     resources:
         mem_mb=1500,

@@ -1,6 +1,6 @@
 rule track_faces:
     input:
-        unpack(recordings_and_bundle),
+        unpack(JOBS.track_files),
         media="results/media/{session}.h5",
     output:
         faces=ensure("results/faces/{session}.h5", non_empty=True),
@@ -27,7 +27,7 @@ rule track_faces:
 
 rule find_neutral:
     input:
-        unpack(tracks_of_subject),
+        unpack(JOBS.tracks_of_subject),
     output:
         neutral=ensure("results/neutral/{stream}/{subject}.h5", non_empty=True),
     log:
@@ -35,7 +35,7 @@ rule find_neutral:
     benchmark:
         "benchmarks_out/find_neutral/{stream}/{subject}.tsv"
     wildcard_constraints:
-        stream="graphau|faceverse",
+        stream=any_of(JOBS.face_streams),
     conda:
         "../../envs/faces.yaml"
     threads: 1
@@ -43,7 +43,7 @@ rule find_neutral:
         mem_mb=1500,
         runtime=60,
     params:
-        settings=lambda wc: SETTINGS["streams"][wc.stream],
+        settings=lambda wc: JOBS.section(wc.stream),
         code=code_digest("react24.streams.neutral"),
     message:
         "Finding the face of {wildcards.subject} at rest"

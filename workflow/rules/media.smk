@@ -1,6 +1,6 @@
 rule probe_session:
     input:
-        unpack(session_media),
+        unpack(JOBS.session_media),
     output:
         media=ensure("results/media/{session}.h5", non_empty=True),
     log:
@@ -8,13 +8,13 @@ rule probe_session:
     benchmark:
         "benchmarks_out/probe_session/{session}.tsv"
     conda:
-        "../../envs/media.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
     params:
-        people=session_people,
+        people=JOBS.session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
         need_sound=SETTINGS.hears,
         code=code_digest("react24.media.probe"),
@@ -34,7 +34,7 @@ rule compare_recordings:
     benchmark:
         "benchmarks_out/compare_recordings.tsv"
     conda:
-        "../../envs/media.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -6,9 +6,11 @@ rule tabulate_metrics:
             for seed in SEEDS
         ],
         clips="results/clips/graphau/{split}.h5",
-        told=lambda wc: told_files(sessions_of(wc.split), ["graphau"]),
+        told=lambda wc: JOBS.told_files(JOBS.sessions_of(wc.split), ["graphau"]),
         repeated="results/repeated.json",
-        told_train=lambda wc: told_files(other_sessions(wc.split), ["graphau"]),
+        told_train=lambda wc: JOBS.told_files(
+            JOBS.learned_sessions(wc.split), ["graphau"]
+        ),
     output:
         tsv=report(
             "results/tables/metrics_{split}.tsv",
@@ -23,7 +25,7 @@ rule tabulate_metrics:
     benchmark:
         "benchmarks_out/tabulate_metrics/{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -39,7 +41,7 @@ rule tabulate_metrics:
 
 rule list_notices:
     input:
-        told=told_files(SESSIONS.values(), STREAMS),
+        told=JOBS.told_files(SESSIONS.values(), STREAMS),
         clips=CLIPS,
         repeated="results/repeated.json",
     output:
@@ -55,7 +57,7 @@ rule list_notices:
     benchmark:
         "benchmarks_out/list_notices.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -73,7 +75,7 @@ rule plot_training:
     input:
         history=lambda wc: [
             f"results/models/{wc.model}/seed{seed}/{stage}/history.h5"
-            for stage in model_stages(wc.model)
+            for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
     output:
@@ -88,7 +90,7 @@ rule plot_training:
     benchmark:
         "benchmarks_out/plot_training/{model}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -96,7 +98,7 @@ rule plot_training:
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
-            for stage in model_stages(wc.model)
+            for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
         code=code_digest("react24.report.plots"),
@@ -125,7 +127,7 @@ rule plot_variance:
     benchmark:
         "benchmarks_out/plot_variance/{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -154,7 +156,7 @@ rule plot_clip:
     benchmark:
         "benchmarks_out/plot_clip/{model}_{split}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -170,7 +172,7 @@ rule plot_clip:
 # Asked for by name only: snakemake results/inspect/SESSION.png
 rule inspect_session:
     input:
-        unpack(session_media),
+        unpack(JOBS.session_media),
         media="results/media/{session}.h5",
         faces="results/faces/{session}.h5",
         graphau="results/features/graphau/{session}.h5",
@@ -187,7 +189,7 @@ rule inspect_session:
     benchmark:
         "benchmarks_out/inspect_session/{session}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,

@@ -1,6 +1,6 @@
 rule sample_reactions:
     input:
-        unpack(sampling_files),
+        unpack(JOBS.sampling_files),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -10,16 +10,16 @@ rule sample_reactions:
     wildcard_constraints:
         model=any_of(MODELS),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wc: 6000 if sampling_inputs(wc).frames else 3000,
+        mem_mb=lambda wc: 6000 if JOBS.sampling_inputs(wc).frames else 3000,
         runtime=240,
         gpu=1,
     params:
-        settings=lambda wc: MODEL_SETTINGS[wc.model],
+        settings=lambda wc: SETTINGS.models[wc.model],
         samples=SETTINGS["sampling"]["samples"],
-        code=sampling_code,
+        code=JOBS.sampling_code,
     message:
         "Sampling {params.samples} reactions per clip: {wildcards.model}, "
         "seed {wildcards.seed}, {wildcards.split}"
@@ -29,7 +29,7 @@ rule sample_reactions:
 
 rule sample_baseline:
     input:
-        unpack(baseline_clips),
+        unpack(JOBS.baseline_files),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:

@@ -10,7 +10,7 @@ rule score_reactions:
     benchmark:
         "benchmarks_out/score_reactions/{model}/seed{seed}/{split}.tsv"
     conda:
-        "../../envs/metrics.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -1,5 +1,5 @@
 # Every stage of every model is trained by the same script; what differs is said by the registry
-# (react24.contracts.model). The rules below share one definition, so that each stage has a name of
+# (react24.models). The rules below share one definition, so that each stage has a name of
 # its own for --forcerun, --until and --set-resources.
 #
 # Checkpoints lie in a folder that is named in params only: Snakemake never deletes it, so a run
@@ -9,7 +9,7 @@
 # Models of your own (docs/add_a_model.md).
 rule train_stage:
     input:
-        unpack(stage_files),
+        unpack(JOBS.stage_files),
     output:
         weights=ensure(
             "results/models/{model}/seed{seed}/{stage}/model.safetensors",
@@ -22,18 +22,18 @@ rule train_stage:
     benchmark:
         "benchmarks_out/train_stage/{model}/{stage}/seed{seed}.tsv"
     wildcard_constraints:
-        model=any_of(trained_models(None)),
+        model=any_of(JOBS.trained_of(None)),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=1440,
         gpu=1,
     params:
-        settings=stage_settings,
+        settings=JOBS.stage_settings,
         checkpoints="results/models/{model}/seed{seed}/{stage}/checkpoints",
-        code=stage_code,
+        code=JOBS.stage_code,
     message:
         "Training {wildcards.model}, {wildcards.stage}, seed {wildcards.seed}"
     script:
@@ -42,19 +42,19 @@ rule train_stage:
 
 use rule train_stage as train_belfusion_vae with:
     wildcard_constraints:
-        model=any_of(trained_models("belfusion")),
+        model=any_of(JOBS.trained_of("belfusion")),
         stage="vae",
 
 
 use rule train_stage as train_belfusion_ldm with:
     wildcard_constraints:
-        model=any_of(trained_models("belfusion")),
+        model=any_of(JOBS.trained_of("belfusion")),
         stage="ldm",
 
 
 use rule train_stage as train_regnn with:
     wildcard_constraints:
-        model=any_of(trained_models("regnn")),
+        model=any_of(JOBS.trained_of("regnn")),
         stage="generator",
     resources:
         mem_mb=10000,
@@ -65,19 +65,19 @@ use rule train_stage as train_regnn with:
 # Its memory is that of 4 x 256 pictures of 224 pixels on a CPU.
 use rule train_stage as train_tranvae_codebook with:
     wildcard_constraints:
-        model=any_of(trained_models("tranvae")),
+        model=any_of(JOBS.trained_of("tranvae")),
         stage="codebook",
 
 
 use rule train_stage as train_tranvae_predictor with:
     wildcard_constraints:
-        model=any_of(trained_models("tranvae")),
+        model=any_of(JOBS.trained_of("tranvae")),
         stage="predictor",
 
 
 use rule train_stage as train_transvae with:
     wildcard_constraints:
-        model=any_of(trained_models("transvae")),
+        model=any_of(JOBS.trained_of("transvae")),
         stage="transvae",
     resources:
         mem_mb=8000,
@@ -89,7 +89,7 @@ use rule train_stage as train_transvae with:
 # few seconds, so that everything after it finds the files where a trained model has them.
 rule convert_checkpoint:
     input:
-        unpack(checkpoint_files),
+        unpack(JOBS.checkpoint_files),
     output:
         weights=ensure(
             "results/models/{model}/seed{seed}/{stage}/model.safetensors",
@@ -101,16 +101,16 @@ rule convert_checkpoint:
     benchmark:
         "benchmarks_out/convert_checkpoint/{model}/{stage}/seed{seed}.tsv"
     wildcard_constraints:
-        model=any_of(CHECKPOINTS),
+        model=any_of(SETTINGS.checkpoints),
     conda:
-        "../../envs/models.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=lambda wc: MODEL_SETTINGS[wc.model],
-        code=conversion_code,
+        settings=lambda wc: SETTINGS.models[wc.model],
+        code=JOBS.conversion_code,
     message:
         "Converting the checkpoint of {wildcards.model}, {wildcards.stage}, seed {wildcards.seed}"
     script:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from react24.log import start_logging
 from react24.training.dataset import session_files
-from react24.training.stage import Place, SplitFiles, train_stage
+from react24.training.stage import SplitFiles, StageOutput, train_stage
 from react24.workflow.paths import pick
 
 start_logging(snakemake.log[0])
@@ -19,8 +19,8 @@ train_stage(
     params.settings,
     splits["train"],
     splits.get("val"),
-    Place(
-        output=Path(snakemake.output.weights).parent,
+    StageOutput(
+        folder=Path(snakemake.output.weights).parent,
         checkpoints=Path(params.checkpoints),
         created_by=snakemake.rule,
     ),

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from react24.clips.windows import SessionFiles, window_clips
+from react24.clips.windows import StreamFiles, window_clips
 from react24.log import start_logging
 
 start_logging(snakemake.log[0])
 sessions = [
-    SessionFiles(session, *map(Path, files))
+    StreamFiles(session, *map(Path, files))
     for session, *files in zip(
         snakemake.params.sessions,
         snakemake.input.features,
@@ -20,4 +20,5 @@ window_clips(
     stream=snakemake.wildcards.stream,
     split=snakemake.wildcards.split,
     min_valid=snakemake.params.min_valid,
+    keep_native=snakemake.params.keep_native,
 )

@@ -23,7 +23,7 @@ from react24.media.probe import RoleMedia, probe_session
 from react24.media.repeated import Recording, read_recordings
 from react24.media.sync import A_TICK, estimate_offset
 from react24.project.config import Settings
-from react24.project.sheet import Person, Session
+from react24.project.session import Person, Session
 from react24.project.sheet_files import explain_missing, list_uses, will_be_made
 
 SECONDS = 3

@@ -16,7 +16,7 @@ from react24.conventions import CLIP_FRAMES, FPS, SPLITS
 from react24.log import progress
 from react24.media.repeated import Recording, Repeat, find_repeated
 from react24.project.load import Project
-from react24.project.sheet import Session
+from react24.project.session import Session
 from react24.project.sheet_files import explain_wrong_root, list_uses
 
 CLIP_SECONDS = CLIP_FRAMES / FPS

@@ -10,7 +10,7 @@ from typing import Any
 from react24.check.looks import RoleLook, SessionLook
 from react24.check.run import Report
 from react24.project.config import count
-from react24.project.sheet import Person, Session
+from react24.project.session import Person, Session
 
 COLUMNS = (
     *("session", "row", "split", "length", "clips"),
@@ -23,7 +23,7 @@ FEWER_COLUMNS = ("session", "row", "split", "subject a", "subject b", "video a",
 
 def format_report(report: Report) -> str:
     """A table of all sessions, two lines each, then warnings and errors, then a line in short."""
-    rows = [COLUMNS] if report.looks else [FEWER_COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS] if report.looks else [FEWER_COLUMNS]
     for session in report.project.sessions:
         look = report.looks.get(session.session)
         rows += _rows(session, look) if look else [_only_named(session)]

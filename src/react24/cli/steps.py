@@ -12,18 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from react24 import streams
 from react24.cli import checking, scoring
 from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.project.choices import COLUMNS, ChoiceError, parse_choices
-from react24.project.config import SOUND_STREAMS
 
 if TYPE_CHECKING:
     from react24.project.config import Settings
 
 DEFAULT_CONFIG = Path("config/config.yaml")
-FACE_STREAMS = ("graphau", "faceverse")
-PICTURE_STREAMS = ("swin",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,16 +84,17 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config(track)
 
     extract = command("extract", _extract, "Extract one stream of features.")
-    extract.add_argument("stream", choices=FACE_STREAMS + PICTURE_STREAMS + SOUND_STREAMS)
+    reading = _streams_by_source()
+    extract.add_argument(
+        "stream", help=f"{', '.join(streams.names())}, or one of your own in the configuration"
+    )
     extract.add_argument(
         "source",
         type=Path,
-        help=f"faces file ({', '.join(FACE_STREAMS + PICTURE_STREAMS)}) or media file "
-        f"({', '.join(SOUND_STREAMS)})",
+        help=f"faces file ({reading['faces']}, {reading['pictures']}) or media file "
+        f"({reading['sound']})",
     )
-    extract.add_argument(
-        "--media", type=Path, help=f"media file beside it ({', '.join(PICTURE_STREAMS)})"
-    )
+    extract.add_argument("--media", type=Path, help=f"media file beside it ({reading['pictures']})")
     _add_output(extract, "feature file (HDF5)")
     _add_config(extract)
 
@@ -220,26 +219,33 @@ def _track(options: argparse.Namespace) -> None:
     )
 
 
-def _extract(options: argparse.Namespace) -> None:
-    settings = _settings(options)["streams"][options.stream]
-    if options.stream in PICTURE_STREAMS:
-        from react24.streams.from_pictures import extract_from_pictures
+def _streams_by_source() -> dict[str, str]:
+    """``faces``, ``pictures`` or ``sound`` -> names of the built-in streams that are made of it."""
+    of: dict[str, list[str]] = {}
+    for name, stream in streams.STREAMS.items():
+        of.setdefault(stream.backend({}).reads, []).append(name)
+    return {reads: ", ".join(names) for reads, names in of.items()}
 
+
+def _extract(options: argparse.Namespace) -> None:
+    from react24.streams.extract import extract_session
+
+    sections = _settings(options)["streams"]
+    section = sections.get(options.stream, {})
+    stream = streams.get(options.stream, section)
+    reads = stream.backend(section).reads
+    files = {"media" if reads == "sound" else "faces": options.source}
+    if reads == "pictures":
         if options.media is None:
             raise InputError(f"stream {options.stream} is made from the videos: give --media too")
-        places = (options.media, options.source, options.output)
-        extract_from_pictures(options.stream, *places, settings=settings)
-        return
-    if options.stream in FACE_STREAMS:
-        from react24.streams.from_faces import extract_from_faces as run
-    else:
-        from react24.streams.from_sound import extract_from_sound as run
-    run(options.stream, options.source, options.output, settings=settings)
+        files["media"] = options.media
+    extract_session(stream, files, options.output, settings=section)
 
 
 def _fetch(options: argparse.Namespace) -> None:
     from react24.check.table import format_table
-    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY, fetch
+    from react24.weights.fetch import fetch
+    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY
 
     if options.name:
         _say(str(fetch(options.name, options.folder or DEFAULT_FOLDER)))
@@ -249,7 +255,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from react24.contracts import model as registry
+    from react24 import models as registry
     from react24.models.convert import convert_checkpoint, find_conversion
 
     settings = _settings(options)

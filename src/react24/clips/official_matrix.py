@@ -7,9 +7,8 @@ clip mirrored. A clip is found by upper-cased site, session and clip number.
 
 from __future__ import annotations
 
-import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +40,7 @@ def part_of_matrix(keys: Sequence[Key], matrix: Path, index: Path) -> np.ndarray
     Raises:
         InputError: Unreadable or unfit files; clips that are not in the index or are there twice.
     """
-    lines = _read_index(index)
-    found = _find_lines(keys, lines, index)
-    total = sum(len(numbers) for numbers in lines.values())
+    found, total = _find_lines(keys, index)
     official = _open_matrix(matrix, total, index)
     wanted = np.concatenate([found, found + total])
     result = np.empty((len(wanted), len(wanted)), np.uint8)
@@ -57,37 +54,35 @@ def part_of_matrix(keys: Sequence[Key], matrix: Path, index: Path) -> np.ndarray
     return result
 
 
-def _read_index(path: Path) -> dict[Key, list[int]]:
-    """Key -> the lines (from 0, without the header) that name it."""
-    lines: dict[Key, list[int]] = {}
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not set(COLUMNS) <= set(reader.fieldnames or ()):
-            raise InputError(
-                f"{path}: its columns are {reader.fieldnames}; expected {', '.join(COLUMNS)}"
-            )
-        for number, line in enumerate(reader):
-            site, session, clip = ((line[name] or "").strip().upper() for name in COLUMNS)
-            lines.setdefault((site, session, clip), []).append(number)
-    return lines
+def _find_lines(keys: Sequence[Key], path: Path) -> tuple[np.ndarray, int]:
+    """The line (from 0, below the header) of each clip, and how many lines there are."""
+    import pandas as pd
 
-
-def _find_lines(keys: Sequence[Key], lines: Mapping[Key, list[int]], path: Path) -> np.ndarray:
-    problems = []
-    for key in keys:
-        count = len(lines.get(key, ()))
-        if count != 1:
-            site, session, clip = key
-            problems.append(
-                f"clip {clip} of session {session} ({site}) is in the index {count} times"
-            )
+    try:
+        lines = pd.read_csv(path, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
+    except ValueError as error:  # pandas' own errors are values too
+        raise InputError(f"{path}: not a table of {', '.join(COLUMNS)} ({error})") from error
+    if missing := [name for name in COLUMNS if name not in lines]:
+        raise InputError(
+            f"{path}: its columns are {list(lines)}, without {', '.join(missing)}; expected "
+            f"{', '.join(COLUMNS)}"
+        )
+    cells = lines[list(COLUMNS)].apply(lambda column: column.str.strip().str.upper())
+    numbers = pd.Series(range(len(lines)), pd.MultiIndex.from_frame(cells))
+    found = numbers.groupby(level=list(COLUMNS)).agg(["size", "first"])
+    found = found.reindex(pd.MultiIndex.from_tuples(keys), fill_value=0)
+    problems = [
+        f"clip {clip} of session {session} ({site}) is in the index {count} times"
+        for (site, session, clip), count in zip(keys, found["size"], strict=True)
+        if count != 1
+    ]
     if problems:
         raise InputErrors(
             f"{path} must hold every clip of the split exactly once; leave these clips out of the "
             "split or use appropriate.source: dtw",
             problems,
         )
-    return np.array([lines[key][0] for key in keys])
+    return found["first"].to_numpy(), len(lines)
 
 
 def _open_matrix(path: Path, total: int, index: Path) -> np.ndarray:

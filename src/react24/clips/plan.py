@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SessionFiles:
+class StreamFiles:
     """Where one session's stream lies.
 
     Attributes:
@@ -74,7 +74,7 @@ def clip_starts(frames: int, segments: np.ndarray | None = None) -> list[tuple[i
     return [(k + 1, k * CLIP_FRAMES) for k in range(frames // CLIP_FRAMES)]
 
 
-def cut_session(files: SessionFiles, min_valid: float) -> Cut:
+def cut_session(files: StreamFiles, min_valid: float) -> Cut:
     """Decide on the clips of a session.
 
     Args:
@@ -102,7 +102,7 @@ def cut_session(files: SessionFiles, min_valid: float) -> Cut:
     return Cut(kept, np.array(dropped, DROPPED_DTYPE))
 
 
-def _known_faces(files: SessionFiles, frames: int) -> np.ndarray:
+def _known_faces(files: StreamFiles, frames: int) -> np.ndarray:
     """Where the face of each role is known, bool (2, T); everywhere without a face track."""
     if files.faces is None:
         return np.ones((len(ROLES), frames), bool)

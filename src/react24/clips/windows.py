@@ -19,7 +19,7 @@ import numpy as np
 
 from react24.clips.plan import (
     DROPPED_DTYPE,
-    SessionFiles,
+    StreamFiles,
     cut_session,
     describe_dropped,
     tell_dropped,
@@ -31,10 +31,6 @@ from react24.files.contract import StoreError
 
 logger = logging.getLogger(__name__)
 
-NATIVE_STREAMS = ("graphau", "faceverse", "vggish", "swin", "mfcc", "logmel")
-"""Streams whose native values are kept beside the z-scores: they are targets, are scored, or are
-what a published model reads as they are."""
-
 
 @dataclass(frozen=True)
 class Clips:
@@ -43,7 +39,8 @@ class Clips:
     Attributes:
         index: (2L,) of ``store.INDEX_DTYPE``.
         zscored: HDF5 dataset (2L, 750, D).
-        native: HDF5 dataset (2L, 750, D), None for streams that are not in ``NATIVE_STREAMS``.
+        native: HDF5 dataset (2L, 750, D), None for streams that do not keep them
+            (``Stream.keep_native`` of ``react24.contracts.stream``).
         valid: HDF5 dataset (2L, 750).
         mean: HDF5 dataset (2L, D), of the session and role the row comes from.
         std: HDF5 dataset (2L, D), likewise.
@@ -102,12 +99,13 @@ def listener_rows(rows: int) -> np.ndarray:
 
 
 def window_clips(
-    sessions: Sequence[SessionFiles],
+    sessions: Sequence[StreamFiles],
     output: Path,
     *,
     stream: str,
     split: str,
     min_valid: float = 0.5,
+    keep_native: bool = True,
 ) -> None:
     """Cut one stream of all sessions of a split into clips and write the clips file.
 
@@ -118,6 +116,7 @@ def window_clips(
         split: Name of the split.
         min_valid: A clip is dropped where the face track of either person is valid in a smaller
             share of its frames than this.
+        keep_native: Whether native values are kept beside the z-scores.
 
     Raises:
         InputError: The split has no clip at all.
@@ -144,7 +143,7 @@ def window_clips(
         summary = _Summary()
         for role in ROLES:
             for files, cut in plan:
-                row = _write_role(file, files, cut.kept, role, row, length, summary)
+                row = _write_role(file, files, cut.kept, role, row, length, keep_native, summary)
         file.create_dataset("dropped", data=dropped)
         file.attrs["stream"] = stream
         file.attrs["split"] = split
@@ -196,11 +195,12 @@ class _Summary:
 
 def _write_role(
     file: h5py.File,
-    files: SessionFiles,
+    files: StreamFiles,
     clips: list[tuple[int, int]],
     role: str,
     row: int,
     length: int,
+    keep_native: bool,
     summary: _Summary,
 ) -> int:
     """Write the clips of one role of one session from ``row`` on; returns the next free row."""
@@ -209,7 +209,7 @@ def _write_role(
     normalized = contract.read_features(files.normalized, "normalized")[role]
     summary.add(normalized, f"{files.normalized}, role {role}")
     native = None
-    if normalized.stream in NATIVE_STREAMS:
+    if keep_native:
         native = contract.read_features(files.features)[role]
         if native.values.shape != normalized.values.shape:
             raise StoreError(

@@ -1,22 +1,18 @@
-"""Which models there are: their stages, what each reads and makes, and where its code lies.
+"""What a model says of itself: its stages, what each reads and makes, and where its code lies.
 
-Nothing heavy is imported: the workflow asks the registry how to wire its rules. Code is named by
-entry points, ``package.module:function``, and imported when it is used. The ``type`` of a
-settings file is a name of ``BUILT_IN``, or the path of a Python file that defines ``MODEL``
-(``docs/add_a_model.md``).
+Nothing heavy is imported: the workflow asks a model how to wire its rules. Code is named by entry
+points, ``package.module:function``, and imported when it is used. The built-in models are listed in
+``react24.models``; ``docs/add_a_model.md`` adds one in a file of your own.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
+from react24.contracts.entry_points import resolve
 from react24.errors import InputError, nearest
 
 OUTPUTS = ("emotion", "coefficients")
@@ -25,30 +21,7 @@ OUTPUTS = ("emotion", "coefficients")
 SAMPLING = "sampling"
 """The part of a model's work that is no stage of training."""
 
-BUILT_IN = {
-    "belfusion": "react24.models.belfusion.settings:MODEL",
-    "regnn": "react24.models.regnn.settings:MODEL",
-    "tranvae": "react24.models.learning2listen.settings:MODEL",
-    "transvae": "react24.models.transvae.settings:MODEL",
-}
-"""Type -> where its ``ModelType`` is. Settings modules import no torch."""
-
 Space = Literal["native", "zscored"]
-
-
-def resolve(entry_point: str) -> Any:
-    """What an entry point names, mostly a function.
-
-    Raises:
-        InputError: Not of the form ``package.module:function``, or there is none.
-    """
-    module, _, name = entry_point.partition(":")
-    if not (module and name):
-        raise InputError(f"entry point {entry_point!r}: expected package.module:function")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise InputError(f"entry point {entry_point!r}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -103,7 +76,7 @@ class Conversion:
     """How published weights become ours; see ``docs/checkpoints.md``.
 
     Attributes:
-        function: Entry point ``(settings mapping, {name: OfficialFile}, SplitClips or None) ->
+        function: Entry point ``(settings mapping, {name: OfficialFile}, ClipDataset or None) ->
             {stage: tensors}``, for every stage, tensors as ``ModelType.load`` takes them.
         files: Name of a file that is needed -> what it is.
         optional: Name of a file that may be given -> what it is.
@@ -164,14 +137,16 @@ class ModelType:
         title: As tables and pages call it.
         stages: In the order of training; sampling loads all of them.
         outputs: What its reactions have, out of ``OUTPUTS``.
-        settings: Entry point ``(mapping, where) -> settings`` with ``as_dict()``, a mapping that
-            reads back to the same settings; checks the settings file with the overrides merged
-            in, imports nothing heavy.
+        settings: Entry point of a ``ModelSettings``, or of a function ``(mapping, where) ->
+            settings`` with ``as_dict()``, a mapping that reads back to the same settings; checks
+            the settings file with the overrides merged in, imports nothing heavy.
         inputs: Entry point ``(settings mapping, part) -> StageInputs``; ``part`` is the name of
             a stage, or ``sampling``, where all arrays are those of the speaker.
         load: Entry point ``(settings mapping, {stage: tensors}) -> ReactionModel``.
         convert: How official checkpoints are converted; None where there are none.
         card: Its model card, relative to the root of the repository.
+        presets: Name -> settings that differ from the defaults of ``settings``. ``official``: how
+            its authors ran the training loop; ``quick``: for first runs.
     """
 
     name: str
@@ -183,6 +158,7 @@ class ModelType:
     load: str
     convert: Conversion | None = None
     card: str | None = None
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -222,7 +198,9 @@ class ModelType:
         Raises:
             InputError: What is wrong with ``values``, called ``where``.
         """
-        return json.loads(json.dumps(resolve(self.settings)(values, where).as_dict()))
+        found = resolve(self.settings)
+        read = getattr(found, "read", found)  # a settings class, or a function
+        return json.loads(json.dumps(read(values, where).as_dict()))
 
     def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
         """What a stage, or ``sampling``, reads under these settings."""
@@ -244,58 +222,3 @@ class ModelType:
         """Modules behind the named stages and behind sampling, for digests of the source."""
         points = [self.settings, self.inputs, self.load, *(self.stage(s).task for s in stages)]
         return tuple(dict.fromkeys(point.partition(":")[0] for point in points))
-
-
-def names() -> tuple[str, ...]:
-    """Names of the built-in types."""
-    return tuple(sorted(BUILT_IN))
-
-
-def is_file(kind: str) -> bool:
-    """Whether a ``type`` is the path of a Python file and not a name."""
-    return kind.endswith(".py")
-
-
-def get(kind: str, root: str | Path = ".") -> ModelType:
-    """A model type.
-
-    Args:
-        kind: The ``type`` of a settings file: a name, or the path of a Python file.
-        root: Folder that the path starts from.
-
-    Raises:
-        InputError: There is none, or the file cannot be used.
-    """
-    if is_file(kind):
-        return _from_file((Path(root) / kind).resolve())
-    if kind not in BUILT_IN:
-        raise InputError(
-            f"there is no model type {kind!r}; known: {', '.join(names())}, or the path of a "
-            "Python file that defines MODEL"
-        )
-    return resolve(BUILT_IN[kind])
-
-
-def folder_of(kind: str, root: str | Path = ".") -> Path | None:
-    """The folder of the Python file that a ``type`` names; None for a built-in one."""
-    return (Path(root) / kind).resolve().parent if is_file(kind) else None
-
-
-@cache
-def _from_file(path: Path) -> ModelType:
-    """The ``MODEL`` of a file, imported under its own name so that entry points find it."""
-    if not path.is_file():
-        raise InputError(f"model type {path}: no such file")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    module = importlib.import_module(path.stem)
-    found = getattr(module, "__file__", None)
-    if found is None or Path(found).resolve() != path:
-        raise InputError(
-            f"model type {path}: a module called {path.stem} exists already ({found}); rename "
-            "the file"
-        )
-    model = getattr(module, "MODEL", None)
-    if not isinstance(model, ModelType):
-        raise InputError(f"model type {path}: the file must define MODEL, a ModelType")
-    return model

@@ -1,163 +1,311 @@
-"""Model settings: from a mapping read from YAML to a validated dataclass, with errors that help.
+"""Settings as pydantic models: typed, described beside each field, all mistakes told at once.
+
+A section of settings is a subclass of `SettingsModel`::
+
+    class VAESettings(SettingsModel):
+        window: PositiveInt = 50
+        "Frames of a window."
 
 No model and no heavy package is imported here: the workflow checks settings before any job runs.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import types
 import typing
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from react24.errors import InputError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
-Settings = TypeVar("Settings")
+from react24.contracts.paths import expand, seek
+from react24.errors import InputErrors, nearest
 
 
-def build(kind: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
-    """Make a settings dataclass from a mapping.
+def _settle(path: str, info: ValidationInfo) -> str:
+    """A path that jobs can open; the context is the folder where it is sought too, if any."""
+    return seek(expand(path), info.context)
+
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_settle)]
+"""A path; ``~`` and ``$NAME`` are filled in."""
+
+
+class SettingsModel(BaseModel):
+    """A section of settings: unknown keys are refused, and nothing is taken for what it is not.
+
+    ``true`` is no number and ``"3"`` no whole number. As YAML is written: a list is taken for a
+    tuple, the text ``1e-3`` for a number, ``3.0`` for a whole number, an empty section for one
+    without keys.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_yaml_values(cls, values: Any) -> Any:
+        if values is None:
+            return {}
+        if not isinstance(values, Mapping):
+            return values
+        fields = cls.model_fields
+        return {
+            key: _as_meant(value, fields[key].annotation) if key in fields else value
+            for key, value in values.items()
+        }
+
+    @classmethod
+    def read(cls, values: Any, where: str) -> Self:
+        """Settings from a mapping as YAML gives it.
+
+        Args:
+            values: Key -> value; keys left out take their defaults.
+            where: How the user finds these values, e.g. ``models.belfusion.vae``.
+
+        Raises:
+            InputErrors: Everything that is wrong with them.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InputErrors(where, problems_of(error, cls, where)) from None
+
+    def as_dict(self) -> dict[str, Any]:
+        """A mapping that reads back to the same settings (JSON-able)."""
+        return self.model_dump(mode="json")
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values, checked again.
+
+        Raises:
+            ValidationError: They do not go together.
+        """
+        return type(self)(**{**dict(self), **changes})
+
+
+def problems_of(error: ValidationError, kind: type[SettingsModel], where: str = "") -> list[str]:
+    """What pydantic found wrong, in sentences: the key, what was found, what is accepted.
 
     Args:
-        kind: A dataclass whose fields are annotated with ``int``, ``float``, ``bool``, ``str``,
-            ``Literal[...]``, ``tuple[int, ...]`` or one of these ``| None``.
-        values: Field name -> value, as read from YAML. Fields left out keep their default.
-        where: How the user finds these values, e.g. ``models.belfusion.vae``.
-
-    Raises:
-        InputError: An unknown key (with the nearest known one), a wrong type, or whatever the
-            dataclass itself refuses.
+        error: As pydantic raised it.
+        kind: The model that was read.
+        where: How the user finds its values; empty at the top of a file.
     """
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where}: expected a mapping of settings, found {values!r}")
-    hints = typing.get_type_hints(kind)
-    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    check_keys(values, known, where)
-    converted = {
-        key: _convert(value, hints[key], f"{where}.{key}") for key, value in values.items()
-    }
-    try:
-        return kind(**converted)
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
+    sentences: dict[tuple[str, str], str] = {}  # options of one key fail apart: tell once
+    for found in error.errors(include_url=False):
+        path, hint, parent = _follow(kind, found["loc"], where)
+        about = "type" if _is_of_type(found["type"]) else found["type"] + found["msg"]
+        if (path, about) in sentences:
+            continue
+        if found["type"] == "extra_forbidden":
+            sentences[path, about] = _unknown_key(path, parent, kind, where)
+        elif found["type"] in ("value_error", "assertion_error"):
+            sentences[path, about] = f"{path}: {found['ctx']['error']}".removeprefix(": ")
+        else:
+            accepted = _accepted(found, hint)
+            sentences[path, about] = f"{path}: found {show(found['input'])}; accepted is {accepted}"
+            if found["type"] == "missing":
+                sentences[path, about] = f"{path}: missing; accepted is {_in_words(hint)}"
+    paths = {path for path, _ in sentences}
+    deeper = {path for path in paths if any(p.startswith((path + ".", path + "[")) for p in paths)}
+    return [
+        text for (path, about), text in sentences.items() if path not in deeper or "_error" in about
+    ]
 
 
-def check_keys(values: Mapping[str, Any], known: typing.Iterable[str], where: str) -> None:
-    """Refuse a key that is not known, and name the nearest one that is.
+def walk_fields(kind: type[SettingsModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """All keys of a model, dotted, with their fields; parents before children.
 
-    Raises:
-        InputError: There is such a key.
+    Keys with names of the user's choice appear as ``<name>``.
     """
-    known = list(known)
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"{where}: unknown key {key!r}{hint} Known: {', '.join(known)}")
+    for name, info in kind.model_fields.items():
+        here = join(path, info.alias or name)
+        yield here, info
+        for option in options_of(info.annotation):
+            inner = typing.get_args(option)[1] if typing.get_origin(option) is dict else None
+            section = section_of(inner) if inner else section_of(option)
+            if section:
+                yield from walk_fields(section, f"{here}.<name>" if inner else here)
 
 
-def choose(
-    values: Mapping[str, Any],
-    key: str,
-    accepted: typing.Iterable[str],
-    where: str,
-    default: str | None = None,
-) -> Any:
-    """One of the accepted values; where none is given the default, or the first of them.
-
-    Raises:
-        InputError: Another value.
-    """
-    accepted = tuple(accepted)
-    value = values.get(key)
-    if value is None:
-        value = default or accepted[0]
-    if value not in accepted:
-        if len(accepted) == 1:
-            raise InputError(f"{where}.{key}: expected {accepted[0]}, found {value!r}")
-        raise InputError(f"{where}.{key}: {value!r} is not one of {', '.join(accepted)}")
-    return value
+def options_of(hint: Any) -> tuple[Any, ...]:
+    """The types that an annotation admits, ``None`` left out, annotations taken off."""
+    while typing.get_origin(hint) is Annotated:
+        hint = typing.get_args(hint)[0]
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return (hint,)
+    parts = [part for arg in typing.get_args(hint) for part in options_of(arg)]
+    return tuple(part for part in parts if part is not type(None))
 
 
-def loop_section(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The section ``training``, which the loop checks itself; empty where there is none.
-
-    Raises:
-        InputError: It is no mapping.
-    """
-    section = {} if values.get("training") is None else values["training"]
-    if not isinstance(section, Mapping):
-        raise InputError(f"{where}.training: expected a mapping of settings, found {section!r}")
-    return dict(section)
+def section_of(hint: Any) -> type[SettingsModel] | None:
+    """The model that an annotation admits, if it admits one."""
+    for option in options_of(hint):
+        if isinstance(option, type) and issubclass(option, SettingsModel):
+            return option
+    return None
 
 
-def follow_variant(values: Any, defaults: Mapping[str, Any]) -> Any:
-    """A section of the settings with everything that is None, or left out, as the variant has it.
-
-    Args:
-        values: The section; what is no mapping is returned as it is (``build`` refuses it by name).
-        defaults: Setting -> its value in the variant.
-    """
-    if values is None:
-        return dict(defaults)
-    if not isinstance(values, Mapping):
-        return values
-    given = {key: value for key, value in values.items() if value is not None}
-    return {**defaults, **given}
+def join(path: str, key: str | int) -> str:
+    """A key or the number of an item behind a path."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
 
 
-def require_positive(config: object, *names: str) -> None:
-    """For ``__post_init__``: the named numbers must be above 0.
-
-    Raises:
-        ValueError: One is not.
-    """
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name} must be positive, found {getattr(config, name)}")
+def show(value: Any) -> str:
+    """A value as a user would recognise it, shortened."""
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null"}[value]
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
-def require_not_negative(config: object, *names: str) -> None:
-    """For ``__post_init__``: the named numbers must be 0 or more.
-
-    Raises:
-        ValueError: One is not.
-    """
-    for name in names:
-        if not getattr(config, name) >= 0:
-            raise ValueError(f"{name} must not be negative, found {getattr(config, name)}")
-
-
-def _convert(value: Any, hint: Any, where: str) -> Any:
-    """``value`` as the annotated type; YAML's ``1e-3`` (a string) is accepted as a number."""
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        options = typing.get_args(hint)
-        if value is None and type(None) in options:
-            return None
-        return _convert(value, next(o for o in options if o is not type(None)), where)
-    if origin is typing.Literal:
-        options = typing.get_args(hint)
-        if value not in options:
-            raise InputError(f"{where}: {value!r} is not one of {', '.join(map(repr, options))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where}: expected a list, found {value!r}")
-        item = typing.get_args(hint)[0]
-        return tuple(_convert(v, item, f"{where}[{i}]") for i, v in enumerate(value))
-    return _convert_scalar(value, hint, where)
-
-
-def _convert_scalar(value: Any, hint: type, where: str) -> Any:
-    wrong = InputError(f"{where}: expected {hint.__name__}, found {value!r}")
-    if hint is float and not isinstance(value, bool):
+def _as_meant(value: Any, hint: Any) -> Any:
+    """What YAML cannot say, or says in another way."""
+    options = options_of(hint)
+    for option in options:
+        if typing.get_origin(option) is tuple and isinstance(value, list):
+            item = typing.get_args(option)[0]
+            return tuple(_as_meant(part, item) for part in value)
+    if isinstance(value, str) and float in options and str not in options:
         try:
             return float(value)
-        except (TypeError, ValueError):
-            raise wrong from None
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise wrong
+        except ValueError:
+            return value
+    if isinstance(value, float) and int in options and float not in options and value.is_integer():
+        return int(value)
     return value
+
+
+def _follow(
+    kind: type[SettingsModel], location: tuple[int | str, ...], where: str
+) -> tuple[str, Any, type[SettingsModel] | None]:
+    """Where an error lies: its path, the annotation there, the model that it is a key of."""
+    path = where
+    hint: Any = kind
+    parent: type[SettingsModel] | None = None
+    for part in location:
+        if part == "[key]":  # the name itself is wrong
+            return path, str, parent
+        options = options_of(hint)
+        if len(options) > 1:  # pydantic names the option here
+            nested = [o for o in options if typing.get_origin(o) is dict or section_of(o)]
+            hint = nested[0] if nested and part != location[-1] else hint
+            continue
+        parent, arguments = section_of(hint), typing.get_args(options[0])
+        path = join(path, part)
+        if parent:
+            info = parent.model_fields.get(str(part))
+            hint = info.annotation if info else None
+        elif arguments:  # of a mapping the value, of a list the item
+            hint = arguments[1 if typing.get_origin(options[0]) is dict else 0]
+    return path, hint, parent
+
+
+_WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+def _in_words(hint: Any) -> str:
+    """What an annotation admits."""
+    words = []
+    for option in options_of(hint):
+        if typing.get_origin(option) is Literal:
+            words.append("one of " + ", ".join(map(str, typing.get_args(option))))
+        else:
+            words.append(_WORDS.get(typing.get_origin(option) or option, "a mapping"))
+    if admits_none(hint):
+        words.append("null")
+    return " or ".join(dict.fromkeys(words))
+
+
+def admits_none(hint: Any) -> bool:
+    """Whether an annotation admits ``None``."""
+    return type(None) in typing.get_args(hint)
+
+
+def _is_of_type(kind: str) -> bool:
+    """Whether an error of pydantic says that a value is of another type altogether."""
+    return kind.endswith(("_type", "_parsing", "int_from_float")) or kind == "is_instance_of"
+
+
+_LIMITS = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number from {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number up to {le:g}",
+    "multiple_of": "a multiple of {multiple_of:g}",
+    "finite_number": "a finite number",
+    "invalid_key": "a key that is text",
+}
+
+
+def _accepted(found: Mapping[str, Any], hint: Any) -> str:
+    """What would have been accepted in place of what was found."""
+    kind, value = found["type"], found["input"]
+    if kind in _LIMITS:
+        return _LIMITS[kind].format(**found.get("ctx", {}))
+    if kind in ("too_short", "string_too_short"):
+        return "something that is not empty"
+    if kind == "string_pattern_mismatch":
+        return explain_pattern(found["ctx"]["pattern"])
+    if kind != "literal_error" and not _is_of_type(kind):
+        return str(found["msg"])
+    sentence = _in_words(hint)
+    choices = [
+        str(choice)
+        for option in options_of(hint)
+        if typing.get_origin(option) is Literal
+        for choice in typing.get_args(option)
+    ]
+    near = nearest(value, choices) if isinstance(value, str) else None
+    if near:
+        sentence += f" (did you mean {near}?)"
+    if str in options_of(hint) and not isinstance(value, str | dict | list | tuple | None):
+        sentence += " (YAML has its own reading of no, yes, on, off, dates and numbers; put it "
+        sentence += "in quotes)"
+    return sentence
+
+
+def explain_pattern(pattern: str) -> str:
+    """The patterns that names keep to, in words."""
+    if pattern.startswith("^[A-Za-z0-9_-]["):
+        return "1 to 64 letters (A-Z, a-z), digits, '_', '-' and '.', not starting with '.'"
+    if pattern.startswith("^[a-z]["):
+        return "a name of lower-case letters, digits and '_', starting with a letter"
+    return f"text that matches {pattern}"
+
+
+def _unknown_key(
+    path: str, section: type[SettingsModel] | None, kind: type[SettingsModel], where: str
+) -> str:
+    folder, _, key = path.rpartition(".")
+    known = [info.alias or name for name, info in section.model_fields.items()] if section else []
+    near = nearest(key, known)
+    hint = join(folder, near) if near else None
+    if hint is None:
+        everywhere = [found for found, _ in walk_fields(kind, where)]
+        same_name = [found for found in everywhere if found.rpartition(".")[2] == key]
+        hint = same_name[0] if same_name else nearest(path, everywhere)
+    question = f"did you mean {hint}? " if hint else ""
+    inside = f"in {folder}" if folder else "at the top"
+    return f"{path}: unknown key; {question}Accepted {inside}: {', '.join(known)}"

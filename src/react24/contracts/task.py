@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from react24.seeding import stream_seed
 
 if TYPE_CHECKING:
-    from react24.training.dataset import SplitClips
+    from react24.training.dataset import ClipDataset
 
 Batch = dict[str, Tensor]
 """Named tensors of one step, items along the first dimension of each."""
@@ -43,8 +43,8 @@ class StageContext:
 
     stage: str
     settings: Mapping[str, Any]
-    train: SplitClips
-    val: SplitClips | None
+    train: ClipDataset
+    val: ClipDataset | None
     needed: Mapping[str, Mapping[str, Tensor]]
     seed: int
 
@@ -65,15 +65,15 @@ class StageTask:
             to the task, not to the module.
         steps_per_epoch: Batches of one pass over the training clips, at least 1.
         validation_steps: Batches of one pass over the validation clips; 0 where there are none.
-        slow_feed: Whether making a batch takes long (clips on disk, pictures): the loop then makes
-            the next one while it works on the last.
+        slow_batches: Whether making a batch takes long (clips on disk, pictures): the loop then
+            makes the next one while it works on the last.
     """
 
     stage: str
     module: nn.Module
     steps_per_epoch: int
     validation_steps: int = 0
-    slow_feed: bool = False
+    slow_batches: bool = False
 
     def to(self, device: torch.device) -> None:
         """Move what the task needs besides ``module`` (frozen networks, statistics)."""

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import Conversion, ModelType
 from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.training import export
-from react24.training.dataset import Source, SplitClips
+from react24.training.dataset import ClipDataset, stored_arrays
 from react24.training.stage import read_stage
 from react24.weights.official_files import OfficialFile, read_official
 
@@ -72,7 +73,7 @@ def convert_checkpoint(
     fitted = _choose_clips(kind, checked, clips or {}) if fits else {}
     with ExitStack() as stack:
         opened = _open_clips(stack, kind, checked, fitted) if fits else None
-        tensors = dict(registry.resolve(conversion.function)(checked, read, opened))
+        tensors = dict(entry_points.resolve(conversion.function)(checked, read, opened))
         pretrained = opened is None or bool(opened.pretrained)
     for stage, description in earlier.items():
         tensors[stage] = export.read_weights((converted or {})[stage])
@@ -148,11 +149,10 @@ def _open_clips(
     kind: ModelType,
     settings: Mapping[str, Any],
     clips: Mapping[str, Path],
-) -> SplitClips:
+) -> ClipDataset:
     """The training clips under the names of the stage that something is fitted in."""
     inputs = kind.stage_inputs(settings, kind.convert.fitted_on)
-    sources = {name: Source(clips[stream], space) for name, (stream, space) in inputs.clips.items()}
-    opened = stack.enter_context(SplitClips(sources))
+    opened = stack.enter_context(ClipDataset(stored_arrays(clips, inputs.clips)))
     if opened.split != "train":
         raise InputError(f"{opened.where}: holds split {opened.split}, not train")
     return opened
@@ -176,4 +176,4 @@ def _check(
             f"{', '.join(str(file.path) for file in files)}: weights that are not finite numbers: "
             f"{', '.join(broken[:6])}"
         )
-    registry.resolve(kind.load)(settings, tensors)
+    entry_points.resolve(kind.load)(settings, tensors)

@@ -12,8 +12,7 @@ from typing import Any
 from react24.conventions import SPLITS
 from react24.errors import InputError, InputErrors
 from react24.project.config import Settings, count, inspect_settings
-from react24.project.sheet import InspectedSheet, Session, inspect_sheet
-from react24.project.splits import assign_splits
+from react24.project.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -48,28 +47,35 @@ def load_project(
     check: bool = True,
     source: str = "configuration",
     start: Path | None = None,
+    kept: Path | None = None,
 ) -> Project:
     """Check the configuration and the sheet it names; decide ``auto`` splits.
 
     Args:
         config: As Snakemake or ``react24.project.config.read_config`` read it.
         root: Folder that relative paths start from.
-        check: False in jobs that a checked run has started: values and files are not looked at
-            again.
+        check: False in jobs that a checked run has started: recordings are not looked at again.
         source: How errors call the configuration, e.g. ``config/config.yaml``.
-        start: Where relative paths that lead to nothing are sought too (``settle_paths``).
+        start: Where relative paths that lead to nothing are sought too (``load_settings``).
+        kept: File in which a checked run leaves the project for its jobs, which read it where
+            configuration, sheet and models' files are still the same.
 
     Raises:
         InputErrors: Everything that is wrong in both, in one go.
     """
-    project = inspect_project(
-        config, root, check=check, check_files=check, source=source, start=start
-    )
-    for warning in project.warnings if check else ():
-        logger.warning("%s", warning)
+    from react24.project import resolved
+
+    if kept and not check and (found := resolved.read(kept, config, Path(root))):
+        return Project(*found)
+    project = inspect_project(config, root, check_files=check, source=source, start=start)
     if project.problems:
         problems = list(project.problems)
         raise InputErrors(f"configuration and sample sheet: {count(problems)}", problems)
+    if check:
+        for warning in project.warnings:
+            logger.warning("%s", warning)
+        if kept:
+            resolved.write(kept, config, project.settings, project.sessions)
     return project
 
 
@@ -77,7 +83,6 @@ def inspect_project(
     config: Mapping[str, Any],
     root: str | Path = ".",
     *,
-    check: bool = True,
     check_files: bool = True,
     source: str = "configuration",
     start: Path | None = None,
@@ -87,15 +92,17 @@ def inspect_project(
     Args:
         config: As for ``load_project``.
         root: As for ``load_project``.
-        check: As for ``load_project``.
-        check_files: Whether to look at the headers of all files.
+        check_files: Whether to look at the headers of all recordings.
         source: As for ``load_project``.
         start: As for ``load_project``.
     """
-    settings, problems = inspect_settings(config, root, check=check, start=start)
+    from react24.project.sheet import InspectedSheet, inspect_sheet
+    from react24.project.splits import assign_splits
+
+    settings, problems, wrong = inspect_settings(config, root, start=start)
     problems = [f"{source}: {problem}" for problem in problems]
     sheet = InspectedSheet()
-    if _can_read_sheet(settings):
+    if not wrong & {"sessions", "corpus", "demo"}:
         try:
             sheet = inspect_sheet(settings.sheet, settings, check_files=check_files)
             if not problems and not sheet.problems:
@@ -109,19 +116,4 @@ def inspect_project(
             problems.append(str(error))
     return Project(
         settings, tuple(sheet.sessions), (*problems, *sheet.problems), tuple(sheet.warnings)
-    )
-
-
-def _can_read_sheet(settings: Settings) -> bool:
-    """Whether the settings are whole enough to understand the sheet."""
-    values = settings.values
-    corpus, demo = values["corpus"], values["demo"]
-    return (
-        isinstance(values["sessions"], str)
-        and isinstance(corpus, Mapping)
-        and isinstance(corpus.get("root"), str)
-        and isinstance(corpus.get("name"), str)
-        and isinstance(demo, Mapping)
-        and isinstance(values["streams"], Mapping)
-        and all(isinstance(section, Mapping) for section in values["streams"].values())
     )

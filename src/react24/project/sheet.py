@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from react24.contracts.paths import NO_PLACEHOLDERS, PLACEHOLDER
+from react24.contracts.settings import show
 from react24.conventions import ROLES
 from react24.errors import InputError, InputErrors, nearest
-from react24.project import schema as schemas
 from react24.project.choices import DEFAULT, ChoiceError, Choices, parse_choices
 from react24.project.config import Settings, count
 from react24.project.near_names import question_names
+from react24.project.session import Person, Session
+from react24.project.sheet_columns import COLUMNS
 from react24.project.sheet_files import (
     check_files_of,
     check_repeated_files,
@@ -21,60 +24,6 @@ from react24.project.sheet_files import (
 )
 from react24.project.sheet_text import SEPARATORS, read_text
 from react24.project.splits import conflicts
-from react24.workflow.paths import NO_PLACEHOLDERS, PLACEHOLDER
-
-
-@dataclass(frozen=True)
-class Person:
-    """One person of a session.
-
-    Attributes:
-        role: ``a`` or ``b``.
-        subject: Who it is.
-        role_name: The site's own name for the role; ``a`` or ``b`` where it has none.
-        video: Path, starting with ``corpus.root``.
-        audio: Path of the file the sound is read from; equal to ``video`` where the sheet names
-            none.
-        choices: How the recording is read.
-    """
-
-    role: str
-    subject: str
-    role_name: str
-    video: Path
-    audio: Path
-    choices: Choices = DEFAULT
-
-
-@dataclass(frozen=True)
-class Session:
-    """One row of the sample sheet.
-
-    Attributes:
-        session: Name.
-        split: train, val, test, or auto where it is not decided yet.
-        a: The first person.
-        b: The second person.
-        site: Site or corpus.
-        row: Row of the sheet as a spreadsheet counts, from 1.
-    """
-
-    session: str
-    split: str
-    a: Person
-    b: Person
-    site: str
-    row: int
-
-    @property
-    def people(self) -> tuple[Person, Person]:
-        """Both persons, a first."""
-        return self.a, self.b
-
-    @property
-    def subjects(self) -> tuple[str, str]:
-        """Who the two persons are."""
-        return self.a.subject, self.b.subject
 
 
 @dataclass(frozen=True)
@@ -106,7 +55,7 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
     Text with a header, its columns separated by tabs (or, as some spreadsheets save it, by
     semicolons or commas); lines that start with ``#`` and blank lines are skipped. Encodings, line
     ends and quotation marks: ``react24.project.sheet_text``. Columns:
-    ``workflow/schemas/sessions.schema.yaml``.
+    ``react24.project.sheet_columns``.
 
     Args:
         path: The sheet.
@@ -121,7 +70,8 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
         InputError: Not even the header can be understood.
     """
     path, sheet = Path(path), InspectedSheet()
-    problems, warnings = [], []
+    problems: list[str] = []
+    warnings: list[str] = []
     rows = _read_rows(path, problems, warnings)
     for row in rows:
         found = _check_cells(row)
@@ -130,8 +80,7 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
             sheet.sessions.append(_make_session(row, settings))
     problems += _check_repeated_names(rows)
     # A row with a bad path still says who is in which split.
-    splits = schemas.load_schema("sessions")["properties"]["split"]["enum"]
-    told = [row for row in rows if row.cells["split"] in splits]
+    told = [row for row in rows if row.cells["split"] in COLUMNS["split"].choices]
     sheet.problems += [f"{path}: {problem}" for problem in conflicts(_make_all(told, settings))]
     names = [(row.number, row.cells["session"]) for row in rows]
     warnings += question_names("session", names)
@@ -153,7 +102,7 @@ def _read_rows(path: Path, problems: list[str], warnings: list[str]) -> list[_Ro
         InputError: Unreadable, empty, or separated by blanks.
         InputErrors: Missing, unknown or repeated columns: the rows cannot be understood.
     """
-    sheet = read_text(path, schemas.load_schema("sessions")["properties"])
+    sheet = read_text(path, COLUMNS)
     problems += sheet.problems
     warnings += sheet.warnings
     if not sheet.rows:
@@ -190,18 +139,18 @@ def _explain_stray(columns: list[str], cells: list[str], separators: str) -> str
 
 
 def _check_header(where: str, columns: list[str]) -> None:
-    schema = schemas.load_schema("sessions")
-    known = list(schema["properties"])
     problems = []
     for column in filter(None, dict.fromkeys(columns)):
         if columns.count(column) > 1:
             problems.append(f"{where}: column {column!r} is there {columns.count(column)} times")
-        if column not in known:
-            near = nearest(column, known)
+        if column not in COLUMNS:
+            near = nearest(column, COLUMNS)
             hint = f"did you mean {near}? " if near else ""
-            problems.append(f"{where}: unknown column {column!r}; {hint}Known: {', '.join(known)}")
-    for column in schema["required"]:
-        if column not in columns:
+            problems.append(
+                f"{where}: unknown column {column!r}; {hint}Known: {', '.join(COLUMNS)}"
+            )
+    for column, about in COLUMNS.items():
+        if about.required and column not in columns:
             problems.append(f"{where}: column {column!r} is missing; found: {', '.join(columns)}")
     if problems:
         raise InputErrors(f"{where}: {count(problems)}", problems)
@@ -209,24 +158,22 @@ def _check_header(where: str, columns: list[str]) -> None:
 
 def _check_cells(row: _Row) -> list[str]:
     """Problems of single cells and of cells of one row together, without looking at files."""
-    schema = schemas.load_schema("sessions")
     problems = []
-    for column, part in schema["properties"].items():
+    for column, about in COLUMNS.items():
         cell = row.cells.get(column, "")
         if not cell:
-            if column in schema["required"]:
-                problems.append(f"column {column}: the cell is empty; {part['description']}")
+            if about.required:
+                problems.append(f"column {column}: the cell is empty; {about.text}")
             continue
-        if "enum" in part and cell not in part["enum"]:
-            near = nearest(cell, part["enum"])
+        if about.choices and cell not in about.choices:
+            near = nearest(cell, about.choices)
             hint = f" (did you mean {near}?)" if near else ""
-            accepted = ", ".join(part["enum"])
+            accepted = ", ".join(about.choices)
             problems.append(f"column {column}: found {cell!r}; accepted: {accepted}{hint}")
-        if "pattern" in part and not re.search(part["pattern"], cell):
-            accepted = schemas.explain_pattern(part["pattern"])
+        if about.pattern and not re.fullmatch(about.pattern, cell):
             hint = _explain_spreadsheet(cell)
             problems.append(
-                f"column {column}: found {schemas.show(cell)}; accepted: {accepted}{hint}"
+                f"column {column}: found {show(cell)}; accepted: {about.accepted}{hint}"
             )
         if column.startswith(("video_", "audio_")):
             problems += [f"column {column}: {problem}" for problem in _check_path(cell)]

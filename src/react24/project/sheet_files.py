@@ -14,7 +14,7 @@ from react24.conventions import ROLES
 from react24.project.config import Settings
 
 if TYPE_CHECKING:
-    from react24.project.sheet import Person, Session
+    from react24.project.session import Person, Session
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """The sample sheet as text: encodings, separators and quotation marks as spreadsheets save them.
 
-What can be understood in one way is read; what cannot is told by row. A row is never lost.
+What can be understood in one way is read; what cannot is told by row. A row is never lost. That is
+why neither ``csv`` nor ``pandas.read_csv`` takes the rows apart: for both, a quotation mark that is
+text opens a cell that swallows the rows below it, and pandas moves the cells of a row that has too
+many under other columns.
 """
 
 from __future__ import annotations
@@ -61,11 +64,10 @@ def read_text(path: Path, columns: Iterable[str]) -> SheetText:
         InputError: It cannot be read or decoded, or its cells are separated by blanks.
     """
     found = SheetText()
-    lines = _decode(path, found)
-    header = next(filter(_says_something, lines), "")
+    text = _decode(path, found)
+    header = next(filter(_says_something, text.split("\n")), "")
     found.separator = _find_separator(path, header, set(columns))
-    for number, cells in _split_rows(lines, found):
-        cells = [_clean(cell) for cell in cells]
+    for number, cells in _split_rows(text, found):
         if not any(cells) or (not found.rows and cells[0].casefold().startswith("sep=")):
             continue  # "sep=;" tells a spreadsheet how to read the file, and us nothing new
         if found.rows and _ERROR_CELL.match(cells[0]) and any(cells[1:]):
@@ -79,8 +81,8 @@ def read_text(path: Path, columns: Iterable[str]) -> SheetText:
     return found
 
 
-def _decode(path: Path, found: SheetText) -> list[str]:
-    """Lines of the file without their ends; complains where the encoding is a guess."""
+def _decode(path: Path, found: SheetText) -> str:
+    """Text of the file, its lines ended by LF; complains where the encoding is a guess."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -105,23 +107,23 @@ def _decode(path: Path, found: SheetText) -> list[str]:
                 f"file starts; save it as text, separated by tabs, in UTF-8"
             ) from error
         return _decode_old(path, data, found)
-    return _lines(text)
+    return _end_lines(text)
 
 
-def _decode_old(path: Path, data: bytes, found: SheetText) -> list[str]:
+def _decode_old(path: Path, data: bytes, found: SheetText) -> str:
     """Text of a program that knows no Unicode: of Windows, or of the Macintosh."""
     old_mac = b"\n" not in data and b"\r" in data
     encoding, name = ("mac_roman", "Macintosh") if old_mac else ("cp1252", "Windows-1252")
     try:
-        lines = _lines(data.decode(encoding))
+        text = _end_lines(data.decode(encoding))
     except UnicodeDecodeError as error:
-        row = len(_lines(data[: error.start].decode("latin-1")))
+        row = _end_lines(data[: error.start].decode("latin-1")).count("\n") + 1
         raise InputError(
             f"sample sheet {path}, row {row}: byte {error.start} is neither UTF-8 nor {name}; save "
             f"it as Unicode text, separated by tabs"
         ) from error
     words: dict[str, int] = {}
-    for row, line in enumerate(lines, start=1):
+    for row, line in enumerate(text.split("\n"), start=1):
         for cell in re.split(r"[\t;,]", line):
             if not cell.isascii():
                 words.setdefault(cell.strip('" '), row)
@@ -131,12 +133,12 @@ def _decode_old(path: Path, data: bytes, found: SheetText) -> list[str]:
         f"which gives {shown}{' and more' if len(words) > 5 else ''}; if that is wrong, save it as "
         f"Unicode text, separated by tabs"
     )
-    return lines
+    return text
 
 
-def _lines(text: str) -> list[str]:
-    """Lines that end in LF, CR LF or CR; other separators of Unicode stay within them."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+def _end_lines(text: str) -> str:
+    """Lines that end in CR LF or CR end in LF; other separators of Unicode stay within them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _says_something(line: str) -> bool:
@@ -164,96 +166,39 @@ def _cells(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
-def _split_rows(lines: list[str], found: SheetText) -> Iterator[tuple[int, list[str]]]:
-    """(Row, cells) of every row; those whose quotation marks are ambiguous are told."""
-    position, broken = 0, 0  # lines behind us; how many of them only went on with a cell
-    while position < len(lines):
-        row, line = position + 1 - broken, lines[position]
-        position += 1
-        if line.lstrip(' "\u00a0' + INVISIBLE).startswith("# "):
-            continue  # in a remark, quotation marks mean nothing
-        cells, rest = _split_line(line, found.separator)
-        if rest is None:
-            yield row, cells
+def _split_rows(text: str, found: SheetText) -> Iterator[tuple[int, list[str]]]:
+    """(Row, cleaned cells) of every row; those whose quotation marks are ambiguous are told.
+
+    A quotation mark counts only as the first character of a cell, and ends only before a separator
+    or the end of the line; everywhere else it is text. Between the two, a doubled one stands for
+    one, and lines may break.
+    """
+    separator = re.escape(found.separator)
+    cell = re.compile(
+        rf'(?:[^\S\t\n]*"(?P<quoted>[^"]*(?:""[^"]*)*)"[^\S\t\n]*(?={separator}|\n|\Z)'
+        rf"|(?P<text>[^{separator}\n]*))(?P<end>{separator}|\n|\Z)"
+    )
+    remark = re.compile(rf'[ "\u00a0{INVISIBLE}]*# [^\n]*(\n|\Z)')  # its quotation marks are text
+    row, position = 0, 0
+    while position < len(text):
+        row += 1
+        if match := remark.match(text, position):
+            position = match.end()
             continue
-        end, last = _find_end(lines, position, found.separator)
-        if end is None:  # a cell that starts with a quotation mark, and no more than that
-            yield row, _split_literally(line, found.separator)
-            continue
-        inside = [rest, *lines[position:end], last.text]
-        behind, open_again = _split_line(last.behind, found.separator)
-        if any(found.separator in part for part in inside) or open_again is not None:
+        cells, uncertain, end = [], 0, found.separator
+        while end == found.separator and (match := cell.match(text, position)):
+            quoted, end, position = match["quoted"], match["end"], match.end()
+            cells.append(_clean(match["text"] if quoted is None else quoted.replace('""', '"')))
+            if quoted and "\n" in quoted and found.separator in quoted:
+                uncertain += quoted.count("\n")
+        if uncertain:
             found.problems.append(
                 f"row {row}: a cell starts with a quotation mark, and where it ends is not certain "
-                f"(perhaps {end + 1 - position} line(s) below); take the quotation mark away, or "
+                f"(perhaps {uncertain} line(s) below); take the quotation mark away, or "
                 f"the line breaks inside the cell"
             )
         else:
-            joined = " ".join(part for part in inside if part).replace('""', '"')
-            yield row, [*cells, joined, *behind[1:]]
-        broken += end + 1 - position
-        position = end + 1
-
-
-def _split_line(line: str, separator: str) -> tuple[list[str], str | None]:
-    """Cells of a line, and what follows a quotation mark that is not closed in it (or None).
-
-    A quotation mark counts only as the first character of a cell, and ends only before a separator
-    or the end of the line; everywhere else it is text.
-    """
-    cells, position = [], 0
-    quoted = re.compile(rf'\s*"((?:[^"]|"")*)"\s*(?={re.escape(separator)}|$)')
-    while True:
-        if match := quoted.match(line, position):
-            cells.append(match[1].replace('""', '"'))
-            position = match.end()
-        else:
-            end = line.find(separator, position)
-            cell = line[position : len(line) if end < 0 else end]
-            # Only what is still open at the end of the line can go on in the next.
-            if line[position:].lstrip(" ").startswith('"') and _is_open(line[position:]):
-                return cells, line[position:].lstrip(" ")[1:]
-            cells.append(cell)
-            position += len(cell)
-        if position >= len(line):
-            return cells, None
-        position += len(separator)
-        if position == len(line):
-            return [*cells, ""], None
-
-
-def _is_open(text: str) -> bool:
-    """Whether all quotation marks behind the first are doubled ones, so that it is still open."""
-    return '"' not in text.lstrip(" ")[1:].replace('""', "")
-
-
-@dataclass(frozen=True)
-class _End:
-    """The line that closes a quoted cell: the cell's last piece, and what stands behind it."""
-
-    text: str
-    behind: str
-
-
-def _find_end(lines: list[str], position: int, separator: str) -> tuple[int | None, _End]:
-    """The line in which a quoted cell ends; None where no quotation mark could end it."""
-    closing = re.compile(rf'((?:[^"]|"")*)"\s*(?={re.escape(separator)}|$)')
-    for number in range(position, len(lines)):
-        line = lines[number]
-        if match := closing.match(line):
-            return number, _End(match[1], line[match.end() :])
-        if '"' in line.replace('""', ""):
-            break  # a quotation mark within text: then the first one was text too
-    return None, _End("", "")
-
-
-def _split_literally(line: str, separator: str) -> list[str]:
-    """Cells of a line whose quotation marks are text where they enclose no whole cell."""
-    cells = []
-    for cell in line.split(separator):
-        whole = re.fullmatch(r'\s*"((?:[^"]|"")*)"\s*', cell)
-        cells.append(whole[1].replace('""', '"') if whole else cell)
-    return cells
+            yield row, cells
 
 
 def _clean(cell: str) -> str:

@@ -19,10 +19,14 @@ AUTO = "auto"
 class Assignable(Protocol):
     """What is asked of a session (``react24.project.sheet.Session`` has it)."""
 
-    session: str
-    split: str
-    subjects: tuple[str, ...]
-    row: int
+    @property
+    def session(self) -> str: ...  # noqa: D102
+    @property
+    def split(self) -> str: ...  # noqa: D102
+    @property
+    def subjects(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def row(self) -> int: ...  # noqa: D102
 
 
 SessionType = TypeVar("SessionType", bound=Assignable)

@@ -100,7 +100,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Person:
+class RoleView:
     """One role of a session.
 
     Attributes:
@@ -121,7 +121,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ContactSheet:
     """Everything that a contact sheet shows.
 
     Attributes:
@@ -132,12 +132,12 @@ class Sheet:
     """
 
     session: str
-    people: tuple[Person, ...]
+    people: tuple[RoleView, ...]
     notices: tuple[str, ...]
     missing: tuple[str, ...]
 
 
-def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> Sheet:
+def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> ContactSheet:
     """Read what a contact sheet shows.
 
     Args:
@@ -167,7 +167,7 @@ def gather_sheet(session: str, results: str | Path, *, shots: int = SHOTS) -> Sh
         roles = [role for role in ROLES if role in file]
     people = tuple(_gather_person(role, media, faces, made, shots) for role in roles)
     told = tuple(dict.fromkeys(notice.message for notice in notices))
-    return Sheet(session, people, told, tuple(missing))
+    return ContactSheet(session, people, told, tuple(missing))
 
 
 def _nothing_to_show(path: Path, rule: str) -> str:
@@ -181,7 +181,7 @@ def _nothing_to_show(path: Path, rule: str) -> str:
 
 def _gather_person(
     role: str, media: Path, faces: Path, made: dict[str, Path], shots: int
-) -> Person:
+) -> RoleView:
     features = {stream: contract.read_features(path)[role] for stream, path in made.items()}
     emotion, pose = (features.get(stream) for stream in STREAMS)
     with contract.open_file(faces, "faces") as file:
@@ -191,7 +191,7 @@ def _gather_person(
         valid = group["valid"][:] if emotion is None else emotion.valid
         chosen = choose_frames(valid, emotion, shots)
         tracked = [(group["box"][tick], group["landmarks"][tick]) for tick in chosen]
-    pictures = [read_picture(media, role, tick) for tick in chosen]
+    pictures = [picture_at(media, role, tick) for tick in chosen]
     seen = tuple(
         Shot(
             tick=tick,
@@ -210,7 +210,7 @@ def _gather_person(
     )
     affect = {} if emotion is None else {n: _column(emotion, n) for n in ("valence", "arousal")}
     level = sound_level(media, role)
-    return Person(
+    return RoleView(
         role=role,
         subject=subject,
         facts=_facts(role, media, faces, features, found, valid, level),
@@ -220,7 +220,7 @@ def _gather_person(
     )
 
 
-def read_picture(media: Path, role: str, tick: int) -> np.ndarray:
+def picture_at(media: Path, role: str, tick: int) -> np.ndarray:
     """The picture of one tick, uint8 (H, W, 3)."""
     return next(picture for _, picture in read_frames(media, role, start=tick, stop=tick + 1))
 

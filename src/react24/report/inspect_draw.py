@@ -10,6 +10,7 @@ import logging
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 from react24.conventions import FPS
 from react24.faces.gaps import find_gaps
 from react24.files import contract
-from react24.report.inspect import Curves, Person, Sheet, Shot, name_frames
+from react24.report.inspect import ContactSheet, Curves, RoleView, Shot, name_frames
 from react24.rig import landmarks as lm
 from react24.rig.model import load_rig
 from react24.rig.pose import euler_to_matrix
@@ -32,6 +33,8 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, RED = (
 DOUBT = "#A63F00"
 """Of text; the red above is too light for letters."""
 AXES = ((RED, "to the left side of the person"), (GREEN, "down"), (BLUE, "where the nose points"))
+
+NOT_VALID: dict[str, Any] = {"facecolor": "0.9", "edgecolor": "0.55", "hatch": "////", "lw": 0}
 
 WIDTH = 18.0
 MARGIN = 0.3
@@ -53,7 +56,7 @@ ROOM = 1.25
 BINS = 1500
 """Values of a curve that are drawn; longer ones show mean, least and largest per bin."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -84,18 +87,18 @@ class Page:
         left, bottom = x / WIDTH, 1 - (y + height) / self.height
         return self.figure.add_axes((left, bottom, width / WIDTH, height / self.height))
 
-    def write(self, lines: list[str], **style: object) -> None:
+    def write(self, lines: list[str], **style: Any) -> None:
         """Lines of text across the page; the page is filled to below them."""
         for line in lines:
             self.text(MARGIN, self.y, line, **style)
             self.y += LINE * float(style.get("fontsize", STYLE["font.size"])) / STYLE["font.size"]
 
-    def text(self, x: float, y: float, text: str, **style: object) -> None:
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Text whose upper left corner is at a place in inches."""
         self.figure.text(x / WIDTH, 1 - y / self.height, text, va="top", **style)
 
 
-def draw_sheet(sheet: Sheet, output: str | Path) -> None:
+def draw_sheet(sheet: ContactSheet, output: str | Path) -> None:
     """Write a contact sheet.
 
     Args:
@@ -110,7 +113,7 @@ def draw_sheet(sheet: Sheet, output: str | Path) -> None:
     logger.info("contact sheet: %s", output)
 
 
-def lay_out(sheet: Sheet) -> Figure:
+def lay_out(sheet: ContactSheet) -> Figure:
     """The sheet as a figure."""
     told, missing = _told(sheet), [line for text in sheet.missing for line in wrap(f"- {text}")]
     texts = 0.45 + LINE * (len(told) + len(missing) + 1)
@@ -129,7 +132,7 @@ def lay_out(sheet: Sheet) -> Figure:
     return page.figure
 
 
-def _told(sheet: Sheet) -> list[str]:
+def _told(sheet: ContactSheet) -> list[str]:
     """Lines on what is doubtful."""
     lines = [f"! {text}" for text in sheet.notices[:TOLD]]
     if len(sheet.notices) > TOLD:
@@ -143,17 +146,17 @@ def wrap(text: str, letters: int = LETTERS) -> list[str]:
     return textwrap.wrap(text, letters, subsequent_indent="    ") or [""]
 
 
-def _facts(person: Person) -> list[str]:
+def _facts(person: RoleView) -> list[str]:
     return [part for fact in person.facts for part in wrap(fact)]
 
 
-def _block_height(person: Person) -> float:
+def _block_height(person: RoleView) -> float:
     head = 0.45 + LINE * len(_facts(person))
     frames = CROP + 8 * LINE
     return head + frames + TIMELINE + SOUND + 1.1
 
 
-def _draw_person(page: Page, person: Person) -> None:
+def _draw_person(page: Page, person: RoleView) -> None:
     page.y += 0.15
     page.write([f"Role {person.role}: {person.subject}"], fontsize=11.5, fontweight="bold")
     page.y += 0.03
@@ -174,7 +177,7 @@ def _draw_person(page: Page, person: Person) -> None:
     _draw_curves(page, person, below)
 
 
-def _draw_whole(page: Page, person: Person, top: float) -> None:
+def _draw_whole(page: Page, person: RoleView, top: float) -> None:
     """The first frame with a face, whole, with what the colours mean below."""
     shot = next((s for s in person.shots if s.found), person.shots[0])
     height, width = shot.picture.shape[:2]
@@ -210,7 +213,7 @@ def _draw_shot(axis: Axes, shot: Shot, title: str) -> None:
         for row in outlines():
             axis.plot(*shot.points[row].T, color=SKY, lw=0.6)
         if shot.rotation is not None:
-            _draw_axes(axis, shot)
+            _draw_axes(axis, shot, shot.rotation)
     centre = (shot.box[:2] + shot.box[2:]) / 2
     side = ROOM * float(max(shot.box[2:] - shot.box[:2]))
     height, width = shot.picture.shape[:2]
@@ -225,10 +228,10 @@ def _draw_shot(axis: Axes, shot: Shot, title: str) -> None:
         spine.set(visible=True, color="0.5" if shot.valid else RED, lw=0.6 if shot.valid else 2.5)
 
 
-def _draw_axes(axis: Axes, shot: Shot) -> None:
+def _draw_axes(axis: Axes, shot: Shot, rotation: np.ndarray) -> None:
     start = shot.points[1]  # the tip of the nose
     length = 0.32 * float(max(shot.box[2:] - shot.box[:2]))
-    matrix = euler_to_matrix(shot.rotation)
+    matrix = euler_to_matrix(rotation)
     directions = (matrix[:2, 0], matrix[:2, 1], -matrix[:2, 2])
     for (colour, _), direction in zip(AXES, directions, strict=True):
         end = start + length * direction
@@ -260,7 +263,7 @@ def outlines() -> list[list[int]]:
     return rows + [[int(mirror[point]) for point in row] for row in rows]
 
 
-def _draw_neutral(page: Page, person: Person, top: float) -> None:
+def _draw_neutral(page: Page, person: RoleView, top: float) -> None:
     side = TIMELINE + SOUND + 0.3
     axis = page.axes(MARGIN, top + 0.1, WHOLE - 0.5, side)
     axis.set_axis_off()
@@ -276,7 +279,7 @@ def _draw_neutral(page: Page, person: Person, top: float) -> None:
     axis.invert_yaxis()
 
 
-def _draw_curves(page: Page, person: Person, top: float) -> None:
+def _draw_curves(page: Page, person: RoleView, top: float) -> None:
     x, width = MARGIN + WHOLE + 0.45, WIDTH - WHOLE - 2 * MARGIN - 0.45
     curves = person.curves
     seconds = len(curves.valid) / FPS
@@ -285,14 +288,7 @@ def _draw_curves(page: Page, person: Person, top: float) -> None:
     for axis in (affect, level):
         axis.set_xlim(0, seconds)
         for gap in find_gaps(curves.valid):
-            axis.axvspan(
-                gap.start / FPS,
-                gap.stop / FPS,
-                facecolor="0.9",
-                edgecolor="0.55",
-                hatch="////",
-                lw=0,
-            )
+            axis.axvspan(gap.start / FPS, gap.stop / FPS, **NOT_VALID)
     _draw_affect(affect, curves)
     for number, shot in enumerate(person.shots, start=1):
         affect.annotate(
@@ -303,7 +299,6 @@ def _draw_curves(page: Page, person: Person, top: float) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=7.5,
-            arrowprops=None,
         )
         affect.axvline((shot.tick + 0.5) / FPS, color="0.4", lw=0.5, ls=":")
     _draw_level(level, curves, seconds)
@@ -323,7 +318,7 @@ def _draw_affect(axis: Axes, curves: Curves) -> None:
         axis.fill_between(time, least, largest, color=colour, alpha=0.25, lw=0)
         axis.plot(time, mean, line, color=colour, lw=1.2, label=name)
     if not curves.valid.all():
-        axis.fill_between([], [], [], fc="0.9", ec="0.55", hatch="////", lw=0, label="not valid")
+        axis.fill_between([], [], [], label="not valid", **NOT_VALID)
     axis.legend(
         loc="lower right", bbox_to_anchor=(1, 1.06), ncols=3, frameon=False, borderaxespad=0
     )

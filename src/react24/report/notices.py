@@ -52,10 +52,15 @@ def gather_doubts(
     Returns:
         Sessions in the order of the files, doubts in that of the stages.
     """
-    found = {} if repeated is None else repeated_recordings(repeated)
-    found |= gather_notices(files)
-    for path in clips:
-        for session, notices in dropped_clips(path).items():
+    first = {} if repeated is None else repeated_recordings(repeated)
+    return _together([first, gather_notices(files), *map(dropped_clips, clips)])
+
+
+def _together(parts: Iterable[Doubts]) -> Doubts:
+    """All of them, each once."""
+    found: Doubts = {}
+    for part in parts:
+        for session, notices in part.items():
             found.setdefault(session, []).extend(notices)
     return {session: list(dict.fromkeys(notices)) for session, notices in found.items()}
 
@@ -194,19 +199,15 @@ def describe_doubts(
         where: Where to read all of them.
         limit: Lines on single doubts.
     """
-    doubts: Doubts = {}
-    unreadable = []
+    parts, unreadable = [], []
     readers = ((repeated_recordings, [repeated]), (_notices_of, files), (dropped_clips, clips))
     for read, paths in readers:
         for path in filter(Path.exists, map(Path, paths)):
             try:
-                found = read(path)
+                parts.append(read(path))
             except (OSError, ValueError) as error:  # the run's own end must still be told
                 unreadable.append(f"  {_one_line(str(error))}")
-                continue
-            for session, notices in found.items():
-                doubts.setdefault(session, []).extend(notices)
-    doubts = {session: list(dict.fromkeys(notices)) for session, notices in doubts.items()}
+    doubts = _together(parts)
     if not doubts and not unreadable:
         return ""
     count = count_doubts(doubts)

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from react24.clips import windows
@@ -17,7 +19,7 @@ from react24.files import contract
 
 logger = logging.getLogger(__name__)
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -65,7 +67,7 @@ def plot_training(runs: Sequence[TrainingRun], output: Path, *, model: str) -> N
         _save(figure, output)
 
 
-def _draw_history(axis, run: TrainingRun, colour: str) -> None:
+def _draw_history(axis: Axes, run: TrainingRun, colour: str) -> None:
     with contract.open_file(run.history, "history") as file:
         for part, line in (("train", "-"), ("val", "--")):
             if part not in file or not len(file[part]["step"]):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from react24.clips import windows
-from react24.conventions import CLIP_FRAMES
+from react24.conventions import CLIP_FRAMES, EMOTION_DIM
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.samples import SamplesInfo, clip_key, create_samples
@@ -37,6 +37,7 @@ STREAMS = {"graphau": "emotion", "faceverse": "coefficients"}
 """Stream -> dataset of the samples file."""
 
 FROM_TRAINING = ("MeanSeq", "MeanFr")
+"""Baselines that read the training split."""
 
 
 def sample_baseline(
@@ -176,4 +177,4 @@ def mean_sequence(path: Path, rows_at_once: int = 64) -> TrainingMean:
 def random_reactions(seed: int, index_row: np.void, samples: int) -> np.ndarray:
     """Uniform float32 on [0, 1), (S, 750, 25); the first samples are the same for every S."""
     rng = np.random.default_rng(stream_seed(seed, "Random", *clip_key(index_row)))
-    return rng.random((samples, CLIP_FRAMES, 25), dtype=np.float32)
+    return rng.random((samples, CLIP_FRAMES, EMOTION_DIM), dtype=np.float32)

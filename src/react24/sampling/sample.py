@@ -1,9 +1,9 @@
 """Drawing reactions from a trained model.
 
-Officially, sampling runs over batches and draws one noise tensor per batch, so a reaction depends
-on the batch size and on the clips beside it. Here the noise of a direction comes from a generator
-keyed by (seed, session, role and clip of its speaker), samples one after the other: which numbers
-are drawn depends neither on the other clips nor on how many samples are drawn after it.
+Official samplers run over batches and draw one noise tensor per batch, so a reaction depends on the
+batch size and on the clips beside it. Here the noise of a direction comes from a generator keyed by
+the seed and the session, role and clip of its speaker, sample after sample: what is drawn depends
+neither on the other clips nor on how many samples follow.
 """
 
 from __future__ import annotations
@@ -15,38 +15,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.reactions import ReactionModel
 from react24.conventions import CLIP_FRAMES
+from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
 from react24.log import progress
 from react24.seeding import generator
 from react24.training import export
-from react24.training.dataset import SessionFiles, Source, SplitClips, name_files
-from react24.training.engine import resolve_device
-from react24.training.processor import prepare_processor
+from react24.training.dataset import ClipDataset, FaceFiles, name_files, stored_arrays
+from react24.training.engine import prepare_processor
 from react24.training.stage import differences, read_stage
 
 logger = logging.getLogger(__name__)
 
 CLIPS_AT_ONCE = 8
 """Directions that a model is given together."""
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """A loaded model, its settings, and whether all streams it was trained on are pretrained."""
-
-    model: ReactionModel
-    settings: Mapping[str, Any]
-    pretrained: bool
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ def sample_reactions(
     clips: Mapping[str, Path],
     output: Path,
     *,
-    sessions: Mapping[str, SessionFiles] | None = None,
+    sessions: Mapping[str, FaceFiles] | None = None,
     device: str = "auto",
     threads: int = 1,
     created_by: str = "sample_reactions",
@@ -102,7 +93,8 @@ def sample_reactions(
     prepare_processor(threads)
     kind = registry.get(settings["type"])
     trained = _load(kind, settings, weights)
-    trained.model.to(torch.device(resolve_device(device)))
+    target = choose_device(device)
+    trained.model.to(target)
     reads = kind.stage_inputs(trained.settings, SAMPLING)
     inputs = {name: Path(clips[name]) for name in reads.streams if name in clips}
     inputs |= {stage: Path(folder) / export.WEIGHTS for stage, folder in weights.items()}
@@ -133,7 +125,7 @@ def sample_reactions(
             )
         )
         for rows in _batches(opened.rows, task.model):
-            _sample_rows(rows, opened, trained.model, task, writer, device)
+            _sample_rows(rows, opened, trained.model, task, writer, target)
 
 
 def _batches(rows: int, model: str) -> Iterator[Tensor]:
@@ -149,30 +141,34 @@ def _batches(rows: int, model: str) -> Iterator[Tensor]:
 @torch.no_grad()
 def _sample_rows(
     rows: Tensor,
-    clips: SplitClips,
+    clips: ClipDataset,
     model: ReactionModel,
     task: Sampling,
     writer: SamplesWriter,
-    device: str,
+    device: torch.device,
 ) -> None:
     """Draw and write the reactions to some speakers."""
     speaker = {name: clips.take(name, rows) for name in clips.sources}
     if clips.frames is not None:
         starts = torch.zeros_like(rows)
         speaker["frames"] = clips.frames.read(rows, starts, CLIP_FRAMES)
-    target = torch.device(resolve_device(device))
-    moved = {name: part.to(target) for name, part in speaker.items()}
+    moved = {name: part.to(device) for name, part in speaker.items()}
     keys = [clip_key(clips.index[row]) for row in rows.tolist()]
     noise = [generator(task.seed, "sampling", *key) for key in keys]
     reactions = model.react(moved, task.samples, noise)
     made = {"emotion": reactions.emotion, "coefficients": reactions.coefficients}
-    arrays = {n: _array(part) for n, part in made.items() if part is not None}
+    arrays = {n: part.float().cpu().numpy() for n, part in made.items() if part is not None}
     for number, row in enumerate(rows.tolist()):
         writer.write(row, **{name: array[number] for name, array in arrays.items()})
 
 
-def _array(part: Tensor) -> np.ndarray:
-    return part.float().cpu().numpy()
+@dataclass(frozen=True)
+class _Trained:
+    """A loaded model, its settings, and whether all streams it was trained on are pretrained."""
+
+    model: ReactionModel
+    settings: Mapping[str, Any]
+    pretrained: bool
 
 
 def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Path]) -> _Trained:
@@ -195,7 +191,7 @@ def _load(kind: ModelType, settings: Mapping[str, Any], weights: Mapping[str, Pa
     for stage in kind.stages:
         for name in stage.needs:
             _check_needed(stage.name, name, descriptions, weights)
-    model = registry.resolve(kind.load)(asked, tensors)
+    model = entry_points.resolve(kind.load)(asked, tensors)
     return _Trained(model, asked, all(d["pretrained"] for d in descriptions.values()))
 
 
@@ -216,15 +212,14 @@ def _open(
     reads: StageInputs,
     clips: Mapping[str, Path],
     split: str,
-    sessions: Mapping[str, SessionFiles] | None,
-) -> SplitClips:
+    sessions: Mapping[str, FaceFiles] | None,
+) -> ClipDataset:
     """The speaker's arrays, read clip by clip."""
     for stream in reads.streams:
         if stream not in clips:
             raise InputError(f"split {split}: the model needs the clips of stream {stream}")
-    sources = {n: Source(Path(clips[s]), space) for n, (s, space) in reads.clips.items()}
-    opened = SplitClips(
-        sources,
+    opened = ClipDataset(
+        stored_arrays(clips, reads.clips),
         max_memory_mb=0,
         sessions=(sessions or {}) if reads.frames else None,
         frame_size=reads.frame_size,

@@ -1,8 +1,8 @@
 """The face streams by MediaPipe's published blendshape network: ``backend: blendshapes``.
 
 As ``backend: landmarks``, with the network itself for a judge, and alone: the rig speaks only where
-the network is dead (`landmarks_common.RIG_ONLY`), of the lips' parting and of the pose. It costs a
-download of 4 MB (`react24 fetch-weights face-landmarker`) and the runtime ai-edge-litert.
+the network is dead (`react24.streams.landmarks.RIG_ONLY`), of the lips' parting and of the pose. It
+costs a download of 4 MB (`react24 fetch-weights face-landmarker`) and the runtime ai-edge-litert.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from react24.streams import judges
 from react24.streams.faceverse.landmarks import LandmarksFaceVerse
 from react24.streams.graphau.landmarks import LandmarksGraphAU
-from react24.streams.judges import PUBLISHED, load_network
 from react24.streams.landmarks import LandmarksExtractor
 
 
@@ -27,9 +27,9 @@ class Blendshapes(LandmarksExtractor):
     backend: ClassVar[str] = "blendshapes"
     judge_share: ClassVar[float] = 1.0
 
-    def __init__(self, weights: str | Path = PUBLISHED, **choices):
+    def __init__(self, weights: str | Path = judges.PUBLISHED, **choices):
         super().__init__(**choices)
-        self.judge = self.judge or load_network(weights)
+        self.judge = self.judge or judges.load_network(weights)
 
 
 class BlendshapesGraphAU(Blendshapes, LandmarksGraphAU):

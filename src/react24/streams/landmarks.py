@@ -7,16 +7,19 @@ general; the rig, which knows this person's neutral face; and the lids, measured
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
-from react24.conventions import FPS
+from react24.errors import InputError
 from react24.files.contract import Features
+from react24.files.notices import Notice
 from react24.rig.judge import Judge
 from react24.rig.model import load_rig
 from react24.rig.neutral import NEVER_QUIET, Neutral, above_rest, shape_mask
 from react24.rig.solve import Solution, SolveSettings, solve_track
+from react24.streams.neutral import read_neutral, rest_mask
+from react24.streams.sources import FaceSource, Track
 
 FACE_MESH = "MediaPipe face mesh (478 landmarks)"
 """What found a face whose track does not say it in an attribute ``weights``."""
@@ -27,15 +30,6 @@ cheekSquint and noseSneer; of cheekPuff, jawForward and tongueOut landmarks of o
 nothing (0 in the rig); blinks are measured on the lids (`react24.rig.lids`)."""
 
 
-class Track(Protocol):
-    """The parts of ``react24.faces.track.FaceTrack`` that the extractors read."""
-
-    landmarks: np.ndarray
-    valid: np.ndarray
-    width: int
-    height: int
-
-
 class LandmarksExtractor(ABC):
     """A stream that is a function of the solved face, frame by frame.
 
@@ -43,10 +37,6 @@ class LandmarksExtractor(ABC):
         focal: Focal length of the camera in pixels; the picture's longer side by default.
         settings: Weights of the solve.
         judge: Who says what a frame shows; the shipped student by default.
-        neutral: The person's neutral face, where it is known from other sessions; found in the
-            track by default.
-        at_rest: From and to second of the session at which the face is at rest, where somebody
-            said so.
 
     Attributes:
         name: Stream and backend.
@@ -66,49 +56,60 @@ class LandmarksExtractor(ABC):
         focal: float | None = None,
         settings: SolveSettings | None = None,
         judge: Judge | None = None,
-        neutral: Neutral | None = None,
-        at_rest: tuple[float, float] | None = None,
     ):
         self.focal = focal
         self.settings = settings
         self.judge = judge
-        self.neutral = neutral
-        self.at_rest = at_rest
 
     @abstractmethod
     def columns(self, solution: Solution, coefficients: np.ndarray) -> np.ndarray:
         """The stream's values, float32 (T, D), from pose and coefficients (T, 52)."""
 
-    def solve(self, source: Track) -> Solution:
-        """Pose, rig coefficients and judgement of a track, see `extract`."""
+    def solve(
+        self,
+        track: Track,
+        neutral: Neutral | None = None,
+        at_rest: tuple[float, float] | None = None,
+    ) -> Solution:
+        """Pose, rig coefficients and judgement of a track.
+
+        Args:
+            track: Landmarks (T, 478, 3), valid (T,), width, height.
+            neutral: The person's neutral face, where it is known from other sessions; found in
+                the track by default.
+            at_rest: From and to second at which the face is at rest, where somebody said so.
+        """
         return solve_track(
-            source.landmarks,
-            source.valid,
-            int(source.width),
-            int(source.height),
+            track.landmarks,
+            track.valid,
+            int(track.width),
+            int(track.height),
             focal=self.focal,
             settings=self.settings,
             judge=self.judge,
-            neutral=self.neutral,
-            at_rest=rest_mask(self.at_rest, len(source.valid)),
+            neutral=neutral,
+            at_rest=rest_mask(at_rest, len(track.valid)),
         )
 
-    def extract(self, source: Track) -> Features:
+    def extract(self, source: FaceSource) -> Features:
         """Solve the face of one person and read the stream off it.
 
         Args:
-            source: A face track: landmarks (T, 478, 3), valid (T,), width, height, and,
-                where known, ``weights``: which networks found it.
+            source: A face track and what is known of the person's face at rest.
 
         Returns:
             Features with values float32 (T, D); beside them the neutral face (478, 3) and the
             error of the pose (T,), pixels.
 
         Raises:
-            InputError: No valid frame, or arrays of the wrong shape.
+            InputError: No valid frame (names the source), or arrays of the wrong shape.
         """
-        solution = self.solve(source)
-        networks = getattr(source, "weights", FACE_MESH)
+        neutral = read_neutral(source.neutral) if source.neutral else None
+        try:
+            solution = self.solve(source.track, neutral, source.at_rest)
+        except InputError as error:
+            raise InputError(f"{source.name}: {error}") from error
+        networks = getattr(source.track, "weights", FACE_MESH)
         person = solution.person
         return Features(
             values=self.columns(solution, combine(solution, self.judge_share)),
@@ -121,6 +122,17 @@ class LandmarksExtractor(ABC):
             extra={"neutral": person.face, "pose_error": solution.pose_error},
             attributes={"neutral_from": person.how, "neutral_frames": person.frames},
         )
+
+    def find_doubts(self, features: Features, role: str) -> list[Notice]:
+        """A notice where the person was never seen at rest, the same for all streams."""
+        if features.attributes["neutral_from"] != NEVER_QUIET:
+            return []
+        message = (
+            f"role {role}: the face is never at rest, so what it does is counted from a "
+            "typical face at rest, not from the person's own; if there is a moment at rest, name "
+            f"its seconds in neutral_{role} of the sample sheet"
+        )
+        return [Notice(kind="face.never_quiet", role=role, message=message)]
 
 
 def combine(solution: Solution, judge_share: float) -> np.ndarray:
@@ -136,16 +148,3 @@ def combine(solution: Solution, judge_share: float) -> np.ndarray:
     share = np.where(shape_mask(RIG_ONLY), 0.0, judge_share).astype(np.float32)
     judged = above_rest(solution.scores, solution.person.rest)
     return share * judged + (1 - share) * solution.coefficients
-
-
-def rest_mask(seconds: tuple[float, float] | None, frames: int) -> np.ndarray | None:
-    """Frames from one second of the session to another, bool (frames,); None for None."""
-    if seconds is None:
-        return None
-    at = np.arange(frames) / FPS
-    return (at >= seconds[0]) & (at <= seconds[1])
-
-
-def never_quiet(features: Features) -> bool:
-    """Whether the person was never seen at rest."""
-    return features.attributes.get("neutral_from") == NEVER_QUIET

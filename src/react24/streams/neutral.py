@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from react24.conventions import ROLES
+from react24.conventions import FPS, ROLES
 from react24.errors import InputError
 from react24.files import contract
 from react24.rig.judge import Judge
 from react24.rig.neutral import Neutral, merge_neutrals
 from react24.rig.solve import neutral_of_track
 from react24.streams.judges import open_judge
-from react24.streams.landmarks import rest_mask
+from react24.streams.sources import stated_rest
 
 
 def find_subject_neutral(
@@ -75,11 +75,12 @@ def _of_session(subject: str, faces_path: Path, judge: Judge) -> list[Neutral]:
     return neutrals
 
 
-def stated_rest(faces_path: Path, role: str) -> tuple[float, float] | None:
-    """From and to second at which the sample sheet says that the face is at rest, or None."""
-    with contract.open_file(faces_path, "faces") as file:
-        stated = file[role].attrs.get("neutral")
-    return None if stated is None else (float(stated[0]), float(stated[1]))
+def rest_mask(seconds: tuple[float, float] | None, frames: int) -> np.ndarray | None:
+    """Frames from one second of the session to another, bool (frames,); None for None."""
+    if seconds is None:
+        return None
+    at = np.arange(frames) / FPS
+    return (at >= seconds[0]) & (at <= seconds[1])
 
 
 def read_neutral(path: Path) -> Neutral:

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from transformers import SwinConfig, SwinModel
 
-from react24.devices import choose_device, load_torch
+from react24.devices import choose_device
 from react24.errors import InputError
 from react24.faces.crop import VIEW_SIZE
 from react24.files.contract import Features
-from react24.streams.picture_source import PictureSource, batches
-from react24.weights import registry as weights_registry
+from react24.streams.sources import PictureSource, batches
+from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 CPU_BATCH = 4
 """More pictures at once are slower on a processor: their maps leave its cache."""
@@ -98,7 +99,7 @@ class Swin:
         seed: int = 0,
         device: str = "auto",
         batch: int | None = None,
-        weights_folder: str | Path = weights_registry.DEFAULT_FOLDER,
+        weights_folder: str | Path = registry.DEFAULT_FOLDER,
     ):
         self.device = choose_device(device)
         self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
@@ -171,12 +172,12 @@ def load_swin(weights: str, seed: int, folder: Path) -> tuple[SwinModel, str, bo
     Raises:
         InputError: Weights that cannot be had, or that are not of this network.
     """
-    resolved = weights_registry.resolve(weights, folder)
+    resolved = fetch.resolve(weights, folder)
     model = make_model()
     if resolved.path is None:
         state, text = draw_random_state(model, seed)
     else:
-        file = weights_registry.find_weights_file(resolved.path)
+        file = fetch.find_weights_file(resolved.path)
         state, text = map_keys(load_torch(file), model, file), resolved.describe()
     model.load_state_dict(state)
     return model.requires_grad_(False).eval(), text, resolved.pretrained

@@ -1,1 +1,1 @@
-"""Training: one explicit loop, its tasks, data feed, checkpoints and random streams."""
+"""Training: one explicit loop, the datasets and batches it reads, what it keeps and records."""

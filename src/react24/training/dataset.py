@@ -1,17 +1,20 @@
-"""The data feed: clips of one split as tensors, by row, and the order of an epoch.
+"""The dataset of a split: its clips as tensors, by row, the pictures, and the order of an epoch.
 
 No Python runs per clip: an epoch is two index arrays, a batch is one ``index_select`` (clips in
-memory) or one read of the rows (clips on disk).
+memory) or one read of the rows (clips on disk). Pictures of the faces are not stored anywhere but
+decoded again, window by window: a window costs the decoding from the key picture before it, and
+threads read several at a time, because the decoder works outside of Python's lock.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import numpy as np
@@ -19,6 +22,7 @@ import torch
 from torch import Tensor
 
 from react24.clips import windows
+from react24.contracts.model import Space
 from react24.errors import InputError
 from react24.files.appropriate import read_appropriate
 
@@ -26,33 +30,50 @@ logger = logging.getLogger(__name__)
 
 MIB = 2**20
 
+READERS = 8
+"""Windows of pictures read at a time, if there are as many cores."""
+
 Values = h5py.Dataset | windows.RestoredValues
 """An array of a clips file, (2L, 750, D)."""
 
 
 @dataclass(frozen=True)
-class Source:
+class StoredArray:
     """Which array of which clips file."""
 
     path: Path
-    values: Literal["native", "zscored"]
+    values: Space
 
 
 @dataclass(frozen=True)
-class SessionFiles:
-    """Where the pictures of a session and the track of its faces are."""
+class FaceFiles:
+    """Where the pictures of a session and the track of its faces are: media file and face track."""
 
     media: Path
     faces: Path
 
 
-def session_files(media: Iterable[str], faces: Iterable[str]) -> dict[str, SessionFiles]:
+def stored_arrays(
+    clips: Mapping[str, Path], reads: Mapping[str, tuple[str, Space]]
+) -> dict[str, StoredArray]:
+    """The arrays that a stage reads, by its own names.
+
+    Args:
+        clips: Stream -> clips file.
+        reads: Name -> stream and which of its arrays, as in ``StageInputs.clips``.
+    """
+    return {
+        name: StoredArray(Path(clips[stream]), space) for name, (stream, space) in reads.items()
+    }
+
+
+def session_files(media: Iterable[str], faces: Iterable[str]) -> dict[str, FaceFiles]:
     """Session -> its files, from two lists of files that are named by their sessions."""
     pairs = zip(map(Path, media), map(Path, faces), strict=True)
-    return {one.stem: SessionFiles(one, two) for one, two in pairs}
+    return {one.stem: FaceFiles(one, two) for one, two in pairs}
 
 
-def name_files(sessions: Mapping[str, SessionFiles]) -> dict[str, Path]:
+def name_files(sessions: Mapping[str, FaceFiles]) -> dict[str, Path]:
     """The files of sessions by names of their own, for the list of inputs in a result."""
     files: dict[str, Path] = {}
     for name, session in sessions.items():
@@ -73,7 +94,7 @@ class Directions:
         return Directions(self.speaker[part], self.listener[part])
 
 
-class SplitClips:
+class ClipDataset:
     """Named arrays of one split, all with the same rows.
 
     Use as a context manager, or call ``close``.
@@ -83,7 +104,7 @@ class SplitClips:
         pairs: L.
         split: Of the clips.
         where: The first of the files, for messages.
-        index: (2L,) of ``store.INDEX_DTYPE``.
+        index: (2L,) of ``contract.INDEX_DTYPE``.
         pretrained: Whether every stream was made with pretrained weights only.
         sources: Name -> array, as asked for.
         in_memory: Whether all arrays were loaded once; otherwise some are read batch by batch.
@@ -94,12 +115,12 @@ class SplitClips:
 
     def __init__(
         self,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, StoredArray],
         *,
         max_memory_mb: float = 4096.0,
         pin: bool = False,
         appropriate: Path | None = None,
-        sessions: Mapping[str, SessionFiles] | None = None,
+        sessions: Mapping[str, FaceFiles] | None = None,
         frame_size: int = 224,
     ):
         """Open the files, check that they hold the same clips, and load what fits.
@@ -129,8 +150,6 @@ class SplitClips:
         self.appropriate = None if appropriate is None else self._read_appropriate(appropriate)
         self.frames = None
         if sessions is not None:
-            from react24.training.frames import FrameReader
-
             self.frames = FrameReader(sessions, self.index, size=frame_size)
 
     def _load(self, limit: float, pin: bool) -> None:
@@ -155,7 +174,7 @@ class SplitClips:
         windows.check_same_index(self.index, file.index, (self.where, str(path)))
         return torch.from_numpy(file.matrix.astype(bool))
 
-    def _open(self, sources: Mapping[str, Source]) -> dict[str, Values]:
+    def _open(self, sources: Mapping[str, StoredArray]) -> dict[str, Values]:
         datasets: dict[str, Values] = {}
         self._valid: dict[str, Tensor | None] = {}
         self.pretrained = True
@@ -180,7 +199,7 @@ class SplitClips:
         return datasets
 
     def take(self, name: str, rows: Tensor) -> Tensor:
-        """Clips by row.
+        """Some clips.
 
         Args:
             name: One of the sources' names.
@@ -195,7 +214,7 @@ class SplitClips:
         return torch.from_numpy(self._datasets[name][wanted][inverse])
 
     def take_windows(self, name: str, rows: Tensor, starts: Tensor, length: int) -> Tensor:
-        """Windows of clips.
+        """Windows of some clips.
 
         Args:
             name: One of the sources' names.
@@ -247,15 +266,98 @@ class SplitClips:
         self._stack.close()
         self._tensors.clear()
 
-    def __enter__(self) -> SplitClips:
+    def __enter__(self) -> ClipDataset:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
 
+class FrameReader:
+    """Reads windows of face pictures of the clips of one split."""
+
+    def __init__(
+        self,
+        sessions: Mapping[str, FaceFiles],
+        index: np.ndarray,
+        *,
+        size: int = 224,
+        threads: int | None = None,
+    ):
+        """Say where the pictures are; nothing is opened yet.
+
+        Args:
+            sessions: Session -> its media and faces file.
+            index: (2L,) of ``contract.INDEX_DTYPE``: whose face a row shows, and from which frame.
+            size: Pixels of a picture.
+            threads: Windows read at a time; None for as many as there are cores, at most 8.
+
+        Raises:
+            InputError: A session of the index has no files.
+        """
+        names = [name.decode() for name in index["session"]]
+        missing = sorted({name for name in names if name not in sessions})
+        if missing:
+            raise InputError(
+                f"pictures of the faces are needed, but session(s) {', '.join(missing)} have no "
+                "media and faces files here; use a model that needs no pictures, or run the "
+                "stages that make these files"
+            )
+        self.size = size
+        self._files = [sessions[name] for name in names]
+        self._roles = [role.decode() for role in index["role"]]
+        self._begins = index["start"].astype(int).tolist()
+        self._threads = threads or min(READERS, os.cpu_count() or 1)
+
+    def read(self, rows: Tensor, starts: Tensor, length: int) -> Tensor:
+        """Windows of face pictures.
+
+        Args:
+            rows: int64 (n,), rows of the clips file, repeats allowed.
+            starts: int64 (n,), first frame of each window within its clip.
+            length: Frames of a window.
+
+        Returns:
+            uint8 (n, length, 3, size, size) on the CPU, RGB: the central part of the square
+            around the face (``react24.faces.crop``).
+
+        Raises:
+            DamagedFileError: A video is unreadable in a window; names file and second.
+            InputError: A video is gone, or ends within a window.
+        """
+        pictures = torch.empty((len(rows), length, 3, self.size, self.size), dtype=torch.uint8)
+        jobs = list(zip(pictures.numpy(), rows.tolist(), starts.tolist(), strict=True))
+        if len(jobs) == 1 or self._threads == 1:
+            for job in jobs:
+                self._fill(*job)
+            return pictures
+        with ThreadPoolExecutor(min(self._threads, len(jobs))) as pool:
+            for done in [pool.submit(self._fill, *job) for job in jobs]:
+                done.result()
+        return pictures
+
+    def _fill(self, target: np.ndarray, row: int, start: int) -> None:
+        from react24.faces.crop import VIEW, face_crops  # a decoder, which few models need
+
+        files, role = self._files[row], self._roles[row]
+        begin = self._begins[row] + start
+        crops = face_crops(
+            files.media, files.faces, role, start=begin, stop=begin + len(target),
+            size=self.size, part=VIEW,
+        )  # fmt: skip
+        count = 0
+        for tick, crop in crops:
+            target[tick - begin] = crop.transpose(2, 0, 1)
+            count += 1
+        if count != len(target):
+            raise InputError(
+                f"{files.faces}, role {role}: frames {begin} to {begin + len(target) - 1} are "
+                f"needed, only {count} of them exist; run track_faces and window_clips again"
+            )
+
+
 def valid_frames(
-    clips: SplitClips,
+    clips: ClipDataset,
     names: Mapping[str, str],
     rows: Tensor,
     starts: Tensor | None = None,
@@ -294,8 +396,6 @@ def epoch_order(pairs: int, order: torch.Generator) -> Directions:
 
     Args:
         pairs: L.
-        split: Of the clips.
-        where: The first of the files, for messages.
         order: Generator of the epoch, at its start.
     """
     permutation = torch.randperm(pairs, generator=order)

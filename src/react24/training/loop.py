@@ -2,7 +2,7 @@
 
 A run is a function of its task, settings and seed. It can be interrupted at any step: the state
 between two steps is the module, the optimiser, the step number, the loss sums of the epoch and,
-where they are asked for, the averaged and the best weights; everything random is keyed by the step
+where they are asked for, the EMA and the best weights; everything random is keyed by the step
 (``react24.seeding``). An interrupted and resumed run ends with the same weights as an
 uninterrupted one on the same device and thread count.
 """
@@ -10,6 +10,7 @@ uninterrupted one on the same device and thread count.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -22,16 +23,12 @@ from torch import nn
 
 from react24.contracts.task import Batch, Losses, StageTask
 from react24.seeding import generator, stream_seed
-from react24.training.batches import Feed
-from react24.training.best import BestWeights
+from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.engine import open_engine
-from react24.training.keep import WeightAverage
-from react24.training.processor import prepare_processor
-from react24.training.progress import StepProgress
-from react24.training.record import EpochMeans, History
+from react24.training.engine import open_engine, prepare_processor
+from react24.training.keep import EMA, BestWeights
+from react24.training.record import EpochMeans, History, StepProgress
 from react24.training.settings import LoopSettings
-from react24.training.share import Part, Share
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +111,14 @@ def fit(
         "devices": devices,
     }
     folder = CheckpointFolder(checkpoint_dir, identity)
-    run = _Run(task, settings, folder, seed, open_engine_for(device, settings, devices))
+    engine = open_engine(device, precision=settings.precision, devices=devices)
+    run = _Run(task, settings, folder, seed, engine)
     resumed_at = run.resume()
     with run.board(output_dir / "tensorboard") as board:
         run.to_the_end(board)
     kept_step = run.keep()
     task.finish()
-    if run.share.is_first:
+    if run.processes.is_first:
         run.history.write(
             output_dir / "history.h5", created_by=created_by, config=identity, inputs=inputs
         )
@@ -131,13 +129,8 @@ def fit(
         resumed_at=resumed_at,
         device=str(run.engine.device),
         kept_step=kept_step,
-        is_first=run.share.is_first,
+        is_first=run.processes.is_first,
     )
-
-
-def open_engine_for(device: str, settings: LoopSettings, devices: int) -> Any:
-    """The engine that a run with these settings works on."""
-    return open_engine(device, precision=settings.precision, devices=devices)
 
 
 class _LossModule(nn.Module):
@@ -165,12 +158,12 @@ class _Run:
         engine: Any,
     ):
         self.task, self.settings, self.checkpoints, self.seed = task, settings, checkpoints, seed
-        self.engine, self.share = engine, Share(engine)
-        task.module = self.share.prepare(task.module)
+        self.engine, self.processes = engine, Processes(engine)
+        task.module = self.processes.synchronise_norms(task.module)
         self.raw_optimizer = task.configure_optimizer()
         self.model, self.optimizer = engine.setup(_LossModule(task), self.raw_optimizer)
         task.to(engine.device)
-        self.average = WeightAverage(task.module, settings.ema) if settings.ema else None
+        self.ema = EMA(task.module, settings.ema) if settings.ema else None
         self.best = BestWeights(settings.keep_best) if self._keeps_best() else None
         self.step, self.seconds = 0, 0.0
         self.history, self.epoch = History(), EpochMeans()
@@ -198,19 +191,19 @@ class _Run:
 
     def resume(self) -> int:
         """Take over the newest usable checkpoint; returns the steps it had done."""
-        state = self.checkpoints.load() if self.share.is_first else None
-        state = self.share.from_first(state)
+        state = self.checkpoints.load() if self.processes.is_first else None
+        state = self.processes.from_first(state)
         if state is None:
             return 0
         self.task.module.load_state_dict(state["module"])
         self.raw_optimizer.load_state_dict(state["optimizer"])
-        if self.average is not None:
-            self.average.load(state["average"])
+        if self.ema is not None:
+            self.ema.load(state["ema"])
         if self.best is not None:
             self.best = BestWeights(self.best.name, **state["best"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.history = History(**state["history"])
-        if self.share.is_first:  # the sums of the others are in it
+        if self.processes.is_first:  # the sums of the others are in it
             sums = {
                 name: torch.tensor(value, dtype=torch.float64, device=self.engine.device)
                 for name, value in state["sums"].items()
@@ -220,13 +213,13 @@ class _Run:
 
     def save(self) -> None:
         """Write a checkpoint of the state between two steps."""
-        sums = self.share.sum_up(self.epoch)
-        if not self.share.is_first:
+        sums = self.processes.sum_up(self.epoch)
+        if not self.processes.is_first:
             return
         state = {
             "module": self.task.module.state_dict(),
             "optimizer": self.raw_optimizer.state_dict(),
-            "average": self.average.values if self.average is not None else {},
+            "ema": self.ema.values if self.ema is not None else {},
             "best": self.best.as_dict() if self.best is not None else {},
             "step": self.step,
             "seconds": self.seconds,
@@ -241,15 +234,15 @@ class _Run:
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
         title = f"training {self.task.stage}"
-        with self._feed() as feed, StepProgress(title, self.total, self.step) as progress:
+        with self._batches() as batches, StepProgress(title, self.total, self.step) as progress:
             while not self.ended:
                 began = time.monotonic()
-                terms = self._train_step(feed)
+                terms = self._train_step(batches)
                 if self.step % self.task.steps_per_epoch == 0 or self.step == self.total:
                     self._finish_epoch(board)
                 progress.step(terms["loss"].item() if progress.due() else None)
                 self.seconds += time.monotonic() - began
-                due = self.share.agree(self._checkpoint_due(saved_at, saved_time))
+                due = self.processes.from_first(self._checkpoint_due(saved_at, saved_time))
                 if self.ended or due:
                     self.save()
                     saved_at, saved_time = self.step, time.monotonic()
@@ -263,21 +256,21 @@ class _Run:
                 *(self.best.step, self.best.name, self.best.value),
             )
             return self.best.step
-        if self.average is not None:
-            self.average.copy_to_module()
+        if self.ema is not None:
+            self.ema.copy_to_module()
         return self.step
 
-    def _feed(self) -> Feed:
+    def _batches(self) -> BatchLoader:
         on_gpu = self.engine.device.type == "cuda"
-        ahead = self.settings.prefetch
-        if ahead is None:
-            ahead = on_gpu or self.task.slow_feed
-        return Feed(self._make_batch, self.total, ahead=ahead, pin=on_gpu)
+        prefetch = self.settings.prefetch
+        if prefetch is None:
+            prefetch = on_gpu or self.task.slow_batches
+        return BatchLoader(self._make_shard, self.total, prefetch=prefetch, pin=on_gpu)
 
-    def _make_batch(self, number: int) -> Part:
+    def _make_shard(self, number: int) -> Shard:
         epoch, step = divmod(number, self.task.steps_per_epoch)
         order = generator(self.seed, self.task.stage, "order", epoch)
-        return self.share.part(self.task.make_batch(epoch, step, order))
+        return self.processes.shard(self.task.make_batch(epoch, step, order))
 
     def _checkpoint_due(self, step: int, moment: float) -> bool:
         every = self.settings.checkpoint_steps
@@ -285,11 +278,11 @@ class _Run:
             return True
         return time.monotonic() - moment >= self.settings.checkpoint_seconds
 
-    def _train_step(self, feed: Feed) -> Losses:
+    def _train_step(self, batches: BatchLoader) -> Losses:
         epoch, step = divmod(self.step, self.task.steps_per_epoch)
-        part = feed.take(self.step)
-        batch = self.engine.to_device(part.batch)
-        key = (epoch, step, *self.share.key)
+        shard = batches.take(self.step)
+        batch = self.engine.to_device(shard.batch)
+        key = (epoch, step, *self.processes.key)
         # Dropout has no generator of its own; it must not depend on the steps before either.
         torch.manual_seed(stream_seed(self.seed, self.task.stage, "global", *key))
         noise = generator(self.seed, self.task.stage, "noise", *key)
@@ -299,22 +292,22 @@ class _Run:
                 group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         terms = self.model(batch, noise)
-        self.engine.backward(terms["loss"] * part.scale if part.scale != 1 else terms["loss"])
+        self.engine.backward(terms["loss"] * shard.scale if shard.scale != 1 else terms["loss"])
         if self.settings.gradient_clip is not None:
             self.engine.clip_gradients(
                 self.model, self.optimizer, max_norm=self.settings.gradient_clip
             )
         self.optimizer.step()
-        if self.average is not None:
-            self.average.update()
-        self.epoch.add(terms, part.items)
+        if self.ema is not None:
+            self.ema.update()
+        self.epoch.add(terms, shard.items)
         self.step += 1
         return terms
 
     def _finish_epoch(self, board: Any) -> None:
         epoch = (self.step - 1) // self.task.steps_per_epoch
-        terms = self.share.sum_up(self.epoch).means()
-        if not all(map(_finite, terms.values())):
+        terms = self.processes.sum_up(self.epoch).means()
+        if not all(map(math.isfinite, terms.values())):
             raise TrainingDivergedError(
                 f"training {self.task.stage}: the loss is not finite in epoch {epoch} (step "
                 f"{self.step}): {terms}. Lower learning_rate or set training.gradient_clip."
@@ -325,7 +318,7 @@ class _Run:
             self.task.end_epoch(epoch, terms)
         last = self.step == self.total
         if self.task.validation_steps and (last or (epoch + 1) % self.settings.validate_every == 0):
-            with self.average.applied() if self.average is not None else nullcontext():
+            with self.ema.applied() if self.ema is not None else nullcontext():
                 found = self._validate()
                 if self.best is not None:
                     self.best.see(self.step, found, self.task.module)
@@ -353,7 +346,7 @@ class _Run:
     @contextmanager
     def board(self, folder: Path) -> Iterator[Any]:
         """A TensorBoard writer; a new run replaces the log of the one before it."""
-        if not self.share.is_first:
+        if not self.processes.is_first:
             yield None
             return
         from torch.utils.tensorboard import SummaryWriter
@@ -365,7 +358,3 @@ class _Run:
         purge = self.step + 1 if self.step else None
         with SummaryWriter(str(folder), purge_step=purge) as writer:
             yield writer
-
-
-def _finite(value: float) -> bool:
-    return value - value == 0

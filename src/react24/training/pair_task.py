@@ -6,8 +6,8 @@ import torch
 
 from react24.contracts.task import Batch, StageContext, StageTask
 from react24.training.dataset import (
+    ClipDataset,
     Directions,
-    SplitClips,
     count_batches,
     epoch_order,
     every_direction,
@@ -31,9 +31,9 @@ class PairTask(StageTask):
         self.batch_size = batch_size
         self.steps_per_epoch = count_batches(self.train.pairs, batch_size)
         self.validation_steps = count_batches(self.val.rows, batch_size) if self.val else 0
-        self.slow_feed = not self.train.in_memory or self.train.frames is not None
+        self.slow_batches = not self.train.in_memory or self.train.frames is not None
 
-    def read(self, clips: SplitClips, directions: Directions) -> Batch:
+    def read(self, clips: ClipDataset, directions: Directions) -> Batch:
         """The named tensors of some directions, one item each."""
         raise NotImplementedError
 

@@ -1,16 +1,30 @@
-"""Training curves: kept with the checkpoint, written once to ``history.h5``."""
+"""What a training tells of itself: its curves, and its progress while it runs.
+
+Curves are kept with the checkpoint and written once, to ``history.h5``.
+"""
 
 from __future__ import annotations
 
+import logging
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
+from tqdm import tqdm
 
 from react24.files import contract
+from react24.log import SECONDS_BETWEEN_LINES
+
+logger = logging.getLogger(__name__)
 
 PARTS = ("train", "val")
+SECONDS_BETWEEN_LOSSES = 1.0
+"""How often the loss on the bar is renewed; reading it makes a GPU wait."""
+
 Rows = dict[str, list[float]]
 
 
@@ -61,10 +75,10 @@ class EpochMeans:
     They stay on the device as float64 until somebody asks, so that a GPU is not waited for.
     """
 
-    sums: dict = field(default_factory=dict)
+    sums: dict[str, Tensor] = field(default_factory=dict)
     items: int = 0
 
-    def add(self, terms: Mapping, items: int) -> None:
+    def add(self, terms: Mapping[str, Tensor], items: int) -> None:
         """Add the terms (0-dimensional tensors) of a batch of so many items."""
         for name, value in terms.items():
             value = value.detach().double() * items
@@ -74,3 +88,51 @@ class EpochMeans:
     def means(self) -> dict[str, float]:
         """Mean per item of each term."""
         return {name: float(value) / self.items for name, value in self.sums.items()}
+
+
+class StepProgress:
+    """A bar when stderr is a terminal, otherwise a log line every ten seconds.
+
+    Unlike ``react24.log.progress`` it shows the loss.
+    """
+
+    def __init__(self, what: str, total: int, start: int):
+        self.what, self.total, self.start, self.done = what, total, start, start
+        self.began = self.shown = time.monotonic()
+        self.bar = None
+        if sys.stderr.isatty():
+            self.bar = tqdm(desc=what, unit="step", total=total, initial=start, leave=False)
+
+    def due(self) -> bool:
+        """Whether it is time to hand over the loss with the next step."""
+        wait = SECONDS_BETWEEN_LOSSES if self.bar else SECONDS_BETWEEN_LINES
+        return time.monotonic() - self.shown >= wait
+
+    def step(self, loss: float | None = None) -> None:
+        """One more step is done.
+
+        Args:
+            loss: Where ``due`` asked for it.
+        """
+        self.done += 1
+        if self.bar:
+            self.bar.update()
+        if loss is None:
+            return
+        self.shown = time.monotonic()
+        if self.bar:
+            self.bar.set_postfix(loss=f"{loss:.4g}")
+            return
+        rate = (self.done - self.start) / (self.shown - self.began)
+        left = (self.total - self.done) / rate
+        logger.info(
+            "%s: %d/%d steps, %.1f steps/s, %.0f s left, loss %.4g",
+            *(self.what, self.done, self.total, rate, left, loss),
+        )
+
+    def __enter__(self) -> StepProgress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.bar:
+            self.bar.close()

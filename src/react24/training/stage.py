@@ -15,16 +15,17 @@ from typing import Any
 
 from torch import Tensor
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.contracts.model import ModelType, Stage, StageInputs
 from react24.contracts.task import StageContext
+from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.training import export
-from react24.training.dataset import SessionFiles, Source, SplitClips, name_files
-from react24.training.engine import resolve_device, usable_devices
+from react24.training.dataset import ClipDataset, FaceFiles, name_files, stored_arrays
+from react24.training.engine import prepare_processor, usable_devices
 from react24.training.loop import fit
-from react24.training.processor import prepare_processor
 from react24.training.settings import LoopSettings, read_loop_settings
 
 logger = logging.getLogger(__name__)
@@ -42,20 +43,20 @@ class SplitFiles:
 
     clips: Mapping[str, Path]
     appropriate: Path | None = None
-    sessions: Mapping[str, SessionFiles] = field(default_factory=dict)
+    sessions: Mapping[str, FaceFiles] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a stage is written, and who writes.
+class StageOutput:
+    """Where a stage is written, and by whom.
 
     Attributes:
-        output: Folder of ``model.safetensors``, ``model.json``, ``history.h5``, ``training.json``.
+        folder: Of ``model.safetensors``, ``model.json``, ``history.h5``, ``training.json``.
         checkpoints: Folder of this stage's and seed's checkpoints alone.
         created_by: Rule or command.
     """
 
-    output: Path
+    folder: Path
     checkpoints: Path
     created_by: str = "train_stage"
 
@@ -65,7 +66,7 @@ def train_stage(
     settings: Mapping[str, Any],
     train: SplitFiles,
     val: SplitFiles | None,
-    place: Place,
+    output: StageOutput,
     *,
     seed: int,
     needed: Mapping[str, Path] | None = None,
@@ -82,7 +83,7 @@ def train_stage(
             not depend on may be missing.
         train: Files of the training split.
         val: Files of the validation split; None to train without.
-        place: Where to.
+        output: Where to.
         seed: Of weights, order and noise.
         needed: Earlier stage -> folder of its weights, for the stages that this one needs.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -113,19 +114,19 @@ def train_stage(
             seed=seed,
         )
         prepare_processor(threads)  # what a task computes beforehand must not vary either
-        task = registry.resolve(job.task)(context)
+        task = entry_points.resolve(job.task)(context)
         digests = _digests(splits, inputs)
         digests |= {name: part.description["weights_sha256"] for name, part in earlier.items()}
         result = fit(
             task,
             loop,
-            checkpoint_dir=place.checkpoints,
-            output_dir=place.output,
+            checkpoint_dir=output.checkpoints,
+            output_dir=output.folder,
             seed=seed,
             device=device,
             devices=processes,
             threads=threads,
-            created_by=place.created_by,
+            created_by=output.created_by,
             inputs=digests,
             config={key: value for key, value in config.items() if key != "training"},
             code=code,
@@ -133,9 +134,9 @@ def train_stage(
         if not result.is_first:
             return
         pretrained = [clips["train"].pretrained, *(e.pretrained for e in earlier.values())]
-        export.write_timing(place.output, result, threads, processes)
+        export.write_timing(output.folder, result, threads, processes)
         export.write_model(
-            place.output,
+            output.folder,
             task.module,
             model=kind.name,
             stage=stage,
@@ -143,7 +144,7 @@ def train_stage(
             pretrained=all(pretrained),
             config=config,
             inputs=digests,
-            created_by=place.created_by,
+            created_by=output.created_by,
         )
 
 
@@ -225,15 +226,15 @@ def _loop_settings(settings: Mapping[str, Any], stage: Stage) -> LoopSettings:
 @contextmanager
 def _open(
     splits: Mapping[str, SplitFiles], inputs: StageInputs, loop: LoopSettings, device: str
-) -> Iterator[dict[str, SplitClips]]:
+) -> Iterator[dict[str, ClipDataset]]:
     """The clips of every split, open together."""
-    pin = resolve_device(device) == "cuda"
+    pin = choose_device(device).type == "cuda"
     with ExitStack() as stack:
         opened = {}
         for split, files in splits.items():
             _check_streams(split, files, inputs)
-            clips = SplitClips(
-                {n: Source(Path(files.clips[s]), space) for n, (s, space) in inputs.clips.items()},
+            clips = ClipDataset(
+                stored_arrays(files.clips, inputs.clips),
                 max_memory_mb=loop.max_memory_mb,
                 pin=pin,
                 appropriate=files.appropriate if inputs.appropriate else None,

@@ -6,14 +6,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-PLACEHOLDER = r"\{.*\}"
-"""What Snakemake would take for the place of a wildcard in a path, and fill or refuse."""
-
-NO_PLACEHOLDERS = (
-    "Snakemake takes what stands in braces for a wildcard and cannot carry such a path; rename it, "
-    "or make a link without braces and name that"
-)
-
 
 def share_with_jobs(source: str | Path) -> None:
     """Put a folder first on ``PYTHONPATH``, which jobs inherit.

@@ -1,15 +1,15 @@
 """BeLFusion beyond its reference numbers: learning, variants, sampling, official weights."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from helpers.official_export import export_ldm, export_vae
 
-from react24.contracts import model as registry
+from react24 import models as registry
+from react24.contracts import entry_points
 from react24.errors import InputError
 from react24.models.belfusion import denoiser
 from react24.models.belfusion import diffusion as belfusion
+from react24.models.belfusion.recurrence import read_window
 from react24.models.belfusion.settings import LDMConfig, VAEConfig, read_settings
 from react24.models.belfusion.vae import (
     BehaviourVAE,
@@ -99,7 +99,7 @@ class TestVAE:
         assert torch.equal(vae(x).emotion, vae(x, generator=seeded(5)).emotion)
 
     def test_overfits_one_batch(self):
-        config = replace(SMALL_VAE, hidden=32, latent=32, read_out=(32,), window=10)
+        config = SMALL_VAE.replace(hidden=32, latent=32, read_out=(32,), window=10)
         vae, x, noise = make(BehaviourVAE, config), wave(16, 10), seeded()
         face = 0.3 * torch.sin(torch.arange(58) + x[..., :1])
         optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-2)
@@ -128,7 +128,7 @@ class TestVAE:
 
     @pytest.mark.parametrize("target", ["zero", "standardised"])
     def test_coefficients_come_back_in_native_units(self, target):
-        vae = make(BehaviourVAE, replace(SMALL_VAE, coefficient_target=target))
+        vae = make(BehaviourVAE, SMALL_VAE.replace(coefficient_target=target))
         mean, std = torch.linspace(-1, 1, 58), torch.linspace(0, 3, 58)
         vae.set_coefficient_statistics(mean, std)
         x = torch.rand(2, 50, 25)
@@ -144,7 +144,7 @@ class TestVariants:
             for v in ("official", "fixed")
         )
         windows = wave(2, 50)
-        state = official.last_state(windows)
+        state = read_window(official.encoder, windows)
         assert torch.equal(official.encode(windows), state)
         assert torch.equal(fixed.encode(windows), fixed.to_mean(state))  # same initial weights
         reconstruction = fixed(windows).emotion
@@ -175,7 +175,7 @@ class TestVariants:
 
     def test_online_condition_is_the_window_before(self):
         clips = torch.arange(150.0).expand(8, 150).unsqueeze(-1)
-        config = replace(SMALL_LDM, online=True)
+        config = SMALL_LDM.replace(online=True)
         windows = belfusion.draw_windows(clips, clips, config, seeded())
         assert torch.equal(windows.speaker + 50, windows.listener)
 
@@ -184,7 +184,7 @@ class TestVariants:
         [("first_window", False, 99), ("whole_clip", False, 50), ("first_window", True, 149)],
     )
     def test_clips_too_short_for_any_start_are_refused(self, start, online, needed):
-        config = replace(SMALL_LDM, window_start=start, online=online)
+        config = SMALL_LDM.replace(window_start=start, online=online)
         enough = torch.zeros(2, needed, 25)
         belfusion.draw_windows(enough, enough, config, seeded())
         short = enough[:, 1:]
@@ -215,7 +215,7 @@ class TestLDM:
         code = torch.tensor([[[0.0], [3.0]]])
         emotion = torch.tensor([2.0, 0.5]).view(1, 2, 1, 1)
         zero = torch.zeros(1, 1, 1)
-        config = replace(SMALL_LDM, weight_code=10.0, weight_emotion=2.0)
+        config = SMALL_LDM.replace(weight_code=10.0, weight_emotion=2.0)
         losses = belfusion.ldm_losses(code, zero + 1, emotion, zero.unsqueeze(-1), config)
         assert losses.code == 1.0  # of the first draw
         assert losses.emotion == 0.25  # of the second
@@ -269,7 +269,7 @@ class TestSampling:
     @pytest.mark.parametrize("discard", [False, True])
     def test_result_does_not_depend_on_how_clips_are_batched(self, pair, discard):
         vae, ldm = pair
-        ldm.config = replace(ldm.config, discard_draws=discard)
+        ldm.config = ldm.config.replace(discard_draws=discard)
         speaker = wave(3, 100)
         together = draw(vae, ldm, speaker, 2, seeded(7)).emotion
         generator = seeded(7)
@@ -282,7 +282,7 @@ class TestSampling:
         vae, ldm = pair
         speaker = wave(2, 100)
         plain = draw(vae, ldm, speaker, 2, seeded(7)).emotion
-        ldm.config = replace(ldm.config, discard_draws=True)
+        ldm.config = ldm.config.replace(discard_draws=True)
         official = draw(vae, ldm, speaker, 2, seeded(7)).emotion
         assert torch.equal(plain[0], official[0])
         assert not torch.equal(plain[1], official[1])
@@ -301,7 +301,7 @@ class TestSampling:
 
     def test_online_reactions_do_not_know_the_speaker_of_their_own_window(self, pair):
         vae, ldm = pair
-        ldm.config = replace(ldm.config, online=True)
+        ldm.config = ldm.config.replace(online=True)
         speaker = wave(1, 100)
         other = speaker.clone()
         other[:, 50:] = 0
@@ -326,7 +326,7 @@ class TestSampling:
             "ldm": {"hidden": 32, "layers": 3, "draws": 4},
         }
         weights = {"vae": vae.state_dict(), "ldm": ldm.state_dict()}
-        model = registry.resolve(registry.get("belfusion").load)(settings, weights)
+        model = entry_points.resolve(registry.get("belfusion").load)(settings, weights)
         found = model.to("cpu").react({"speaker": wave()}, 2, [seeded()] * len(wave()))
         expected = draw(vae, ldm, wave(), 2, seeded())
         assert torch.equal(found.emotion, expected.emotion)
@@ -334,7 +334,7 @@ class TestSampling:
         settings["vae"]["hidden"] = settings["vae"]["latent"] = 8
         settings["ldm"]["latent"] = 8
         with pytest.raises(InputError, match=r"stage vae do not fit"):
-            registry.resolve(registry.get("belfusion").load)(settings, weights)
+            entry_points.resolve(registry.get("belfusion").load)(settings, weights)
 
 
 class TestOfficialWeights:
@@ -358,7 +358,7 @@ class TestOfficialWeights:
             assert torch.equal(tensor, again.state_dict()[name]), name
 
     def test_second_name_of_a_tensor_wins_where_they_differ(self, caplog):
-        config = replace(SMALL_LDM, time_channels=64)
+        config = SMALL_LDM.replace(time_channels=64)
         state = export_ldm(make(belfusion.LatentDiffusion, config))
         state["layers.0.cond_layers.1.bias"] = state["layers.0.linear_emb.bias"] + 1
         loaded = denoiser.load_official_ldm(state, config)

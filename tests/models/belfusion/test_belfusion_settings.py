@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from react24.errors import InputError
+from react24.errors import InputError, InputErrors
 from react24.models.belfusion.settings import (
+    BelfusionSettings,
     LDMConfig,
     VAEConfig,
     read_settings,
@@ -25,8 +26,8 @@ def shipped():
 def test_shipped_file_has_every_setting_at_its_official_value(shipped):
     settings = read_settings(shipped)
     assert settings == read_settings({**shipped, "vae": {}, "ldm": {}})
-    assert set(shipped["vae"]) == set(VAEConfig.__dataclass_fields__)
-    assert set(shipped["ldm"]) == set(LDMConfig.__dataclass_fields__)
+    assert set(shipped["vae"]) == set(VAEConfig.model_fields)
+    assert set(shipped["ldm"]) == set(LDMConfig.model_fields)
     vae, ldm = settings.vae, settings.ldm
     assert (vae.epochs, vae.batch_size) == (1000, 32)
     assert (vae.learning_rate, vae.weight_decay, vae.weight_kld) == (1e-3, 5e-4, 1e-5)
@@ -71,26 +72,56 @@ def test_latent_and_window_of_stage_2_follow_stage_1():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"vae": {"epoch": 3}}, r"vae: unknown key 'epoch'; did you mean 'epochs'"),
-        ({"varaint": "fixed"}, r"unknown key 'varaint'; did you mean 'variant'"),
-        ({"variant": "best"}, r"variant: 'best' is not one of official, fixed"),
-        ({"speaker_space": "raw"}, r"speaker_space: 'raw' is not one of native, zscored"),
-        ({"type": "regnn"}, r"type: expected belfusion, found 'regnn'"),
-        ({"vae": {"code": "mu"}}, r"vae.code: 'mu' is not one of 'state', 'mean'"),
-        ({"vae": {"epochs": 1.5}}, r"vae.epochs: expected int, found 1.5"),
-        ({"vae": {"epochs": True}}, r"vae.epochs: expected int, found True"),
-        ({"vae": {"batch_size": 0}}, r"vae: batch_size must be positive, found 0"),
-        ({"vae": {"read_out": 64}}, r"vae.read_out: expected a list, found 64"),
-        ({"vae": {"read_out": []}}, r"read_out must be positive sizes"),
+        ({"vae": {"epoch": 3}}, r"vae\.epoch: unknown key; did you mean models\.mine\.vae\.epochs"),
+        ({"varaint": "fixed"}, r"varaint: unknown key; did you mean models\.mine\.variant"),
+        ({"variant": "best"}, r"variant: found 'best'; accepted is one of official, fixed"),
+        (
+            {"speaker_space": "raw"},
+            r"speaker_space: found 'raw'; accepted is one of native",
+        ),
+        ({"type": "regnn"}, r"type: found 'regnn'; accepted is one of belfusion"),
+        ({"vae": {"code": "mu"}}, r"vae\.code: found 'mu'; accepted is one of state, mean"),
+        ({"vae": {"epochs": 1.5}}, r"vae\.epochs: found 1\.5; accepted is a whole number"),
+        ({"vae": {"epochs": True}}, r"vae\.epochs: found true; accepted is a whole number"),
+        ({"vae": {"batch_size": 0}}, r"vae\.batch_size: found 0; accepted is a number above 0"),
+        ({"vae": {"read_out": 64}}, r"vae\.read_out: found 64; accepted is a list"),
+        ({"vae": {"read_out": []}}, r"vae\.read_out: found \[\]; accepted is something"),
+        ({"vae": {"read_out": [64, 0]}}, r"vae\.read_out\[1\]: found 0"),
         ({"vae": {"hidden": 64}}, r"make hidden and latent equal or choose code: mean"),
-        ({"vae": 3}, r"vae: expected a mapping of settings, found 3"),
-        ({"ldm": {"layers": 1}}, r"layers must be at least 2"),
-        ({"ldm": {"time_channels": 7}}, r"time_channels must be even"),
-        ({"ldm": {"weight_code": -1}}, r"weight_code must not be negative"),
+        ({"vae": 3}, r"vae: found 3; accepted is a mapping"),
+        ({"ldm": {"layers": 1}}, r"ldm\.layers: found 1; accepted is a number from 2"),
+        (
+            {"ldm": {"time_channels": 7}},
+            r"ldm\.time_channels: found 7; .* a multiple of 2",
+        ),
+        ({"ldm": {"weight_code": -1}}, r"ldm\.weight_code: found -1; accepted is a number from 0"),
         ({"ldm": {"latent": 64}}, r"vae.latent is 128, ldm.latent is 64; they must be equal"),
-        ({"training": 5}, r"training: expected a mapping"),
+        ({"training": 5}, r"training: found 5; accepted is a mapping"),
+        (5, r"found 5; accepted is a mapping"),
     ],
 )
 def test_mistakes_are_named(values, message):
-    with pytest.raises(InputError, match=rf"^models\.mine.*{message}"):
+    with pytest.raises(InputError, match=rf"models\.mine.*{message}"):
         read_settings(values, "models.mine")
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(InputErrors) as error:
+        read_settings({"vae": {"epochs": 0, "windw": 3}, "ldm": {"steps": "a"}}, "mine")
+    assert [text.partition(":")[0] for text in error.value.problems] == [
+        "mine.vae.epochs",
+        "mine.vae.windw",
+        "mine.ldm.steps",
+    ]
+
+
+def test_a_changed_copy_is_checked_again():
+    config = VAEConfig(code="mean")
+    assert config.replace(hidden=64).hidden == 64
+    with pytest.raises(ValueError, match="make hidden and latent equal"):
+        config.replace(hidden=64, code="state")
+
+
+def test_every_setting_is_described():
+    for kind in (BelfusionSettings, VAEConfig, LDMConfig):
+        assert all(field.description for field in kind.model_fields.values())

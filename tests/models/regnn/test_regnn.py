@@ -1,7 +1,5 @@
 """REGNN beyond its reference numbers: quirks and repairs, sampling, learning, official weights."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from helpers.official_export import export_regnn
@@ -267,7 +265,7 @@ def test_limits_of_the_noise():
     noise = torch.randn(2, 3, 29, 25, 50, generator=seeded())
     noise[1, 2] *= 0.01
     limit = settings.sampling.noise**0.5
-    clip = regnn.limit_noise(noise, replace(settings.sampling, noise_limit="clip"))
+    clip = regnn.limit_noise(noise, settings.sampling.replace(noise_limit="clip"))
     largest = clip.abs().amax((2, 3, 4))
     assert torch.allclose(largest[0], torch.tensor(limit))
     assert torch.equal(clip[1, 2], noise[1, 2])

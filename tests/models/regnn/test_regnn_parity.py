@@ -1,7 +1,5 @@
 """REGNN reproduces the numbers of the official implementation."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -142,7 +140,7 @@ def test_sampling_with_given_noise(network, visual, sound, reference):
     point = network(visual, sound)[0]
     limited = regnn.limit_noise(noise, SAMPLING)
     check(point + limited[0, 0], reference, "sample_thr_0.06")
-    free = regnn.limit_noise(noise, replace(SAMPLING, noise_limit="none"))
+    free = regnn.limit_noise(noise, SAMPLING.replace(noise_limit="none"))
     check(point + free[0, 0], reference, "sample_thr_none")
     for name, used in (("no_noise", torch.zeros_like(noise)), ("noise_thr_0.06", limited)):
         made = regnn.sample_windows(network, visual[None], sound[None], used, SAMPLING)

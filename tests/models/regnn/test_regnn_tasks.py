@@ -16,7 +16,7 @@ from react24.models.regnn import tasks
 from react24.models.regnn.settings import GeneratorConfig, read_settings
 from react24.models.regnn.tasks import NeighbourTable, RegnnTask, generator_task
 from react24.sampling.sample import Sampling, sample_reactions
-from react24.training.dataset import Source, SplitClips
+from react24.training.dataset import ClipDataset, StoredArray
 from react24.training.stage import SplitFiles
 
 TINY = {
@@ -68,11 +68,11 @@ def trained(splits, tmp_path_factory):
 def context_of(files, settings=TINY, val=None, seed=0):
     def opened(part):
         sources = {
-            "visual": Source(part.clips["graphau"], "zscored"),
-            "sound": Source(part.clips["vggish"], "zscored"),
-            "emotion": Source(part.clips["graphau"], "native"),
+            "visual": StoredArray(part.clips["graphau"], "zscored"),
+            "sound": StoredArray(part.clips["vggish"], "zscored"),
+            "emotion": StoredArray(part.clips["graphau"], "native"),
         }
-        return SplitClips(sources, appropriate=part.appropriate)
+        return ClipDataset(sources, appropriate=part.appropriate)
 
     values = read_settings(settings).as_dict()
     val_clips = None if val is None else opened(val)

@@ -63,6 +63,8 @@ class ClipPair:
 def read_list(path: Path) -> list[ClipPair]:
     """Read a list: a header line, then running number, speaker path, listener path.
 
+    By ``csv``, not by pandas, for which a line that is too short has empty cells.
+
     Raises:
         InputError: No such file, no clips, or a line that is not like that (named).
     """

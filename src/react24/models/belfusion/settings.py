@@ -8,211 +8,157 @@ code); see ``docs/models/belfusion.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from react24.contracts import settings as reading
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
+from react24.contracts.model_settings import ModelSettings, Space, by_variant
+from react24.contracts.settings import SettingsModel
 from react24.conventions import COEFFICIENT_DIM, EMOTION_DIM
-from react24.errors import InputError
 
-Code = Literal["state", "mean"]
-Targets = Literal["zero", "standardised"]
-WindowStart = Literal["first_window", "whole_clip"]
-SpeakerSpace = Literal["native", "zscored"]
+VARIANTS = by_variant(
+    {
+        "vae": {
+            "coefficient_target": ("zero", "standardised"),  # zeros teach the mean face
+            "code": ("state", "mean"),  # the decoder was trained on draws around the mean
+            "mask_invalid": (False, True),  # held values are no targets
+        },
+        "ldm": {
+            "window_start": ("first_window", "whole_clip"),  # officially 99 of 750 frames are seen
+            "discard_draws": (True, False),  # they have no effect
+            "mask_invalid": (False, True),
+        },
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
 
-@dataclass(frozen=True)
-class VAEConfig:
-    """Stage 1, the recurrent VAE of 50-frame windows.
+class VAEConfig(SettingsModel):
+    """Stage 1, the recurrent VAE of 50-frame windows."""
 
-    Attributes:
-        emotion_dim: Channels of a behaviour (15 AUs, valence, arousal, 8 expressions).
-        coefficient_dim: 3DMM coefficients predicted beside it.
-        window: Frames of a window.
-        hidden: State of both GRUs. The code of ``variant: official`` is an encoder state fed to
-            the decoder's input layer, so ``hidden`` and ``latent`` must agree.
-        latent: Size of the code.
-        read_out: Hidden sizes of the decoder's output layers.
-        coefficient_hidden: Hidden size of the 3DMM head.
-        weight_emotion: Weight of the mean squared error of the behaviour.
-        weight_kld: Weight of the KL divergence (summed over windows and dimensions, per clip).
-        weight_coefficients: Weight of the mean squared error of the 3DMM coefficients.
-        coefficient_target: ``zero`` (as the official run, whose loader gave zeros) or
-            ``standardised``; None follows the variant.
-        code: What stage 2 works on: ``state``, the encoder's last state, or ``mean``, the
-            posterior mean, which is what the decoder was trained for; None follows the variant.
-        mask_invalid: Leave frames whose target is invalid out of the loss, and windows that are
-            mostly invalid out of everything; None follows the variant.
-        epochs: Passes over the training clips.
-        batch_size: Clips per step.
-        learning_rate: Of AdamW, constant.
-        weight_decay: Of AdamW.
-    """
-
-    emotion_dim: int = EMOTION_DIM
-    coefficient_dim: int = COEFFICIENT_DIM
-    window: int = 50
-    hidden: int = 128
-    latent: int = 128
-    read_out: tuple[int, ...] = (64, 64)
-    coefficient_hidden: int = 128
-    weight_emotion: float = 1.0
-    weight_kld: float = 1e-5
-    weight_coefficients: float = 1.0
-    coefficient_target: Targets | None = None
-    code: Code | None = None
+    emotion_dim: PositiveInt = EMOTION_DIM
+    """Channels of a behaviour (15 AUs, valence, arousal, 8 expressions)."""
+    coefficient_dim: PositiveInt = COEFFICIENT_DIM
+    """3DMM coefficients predicted beside it."""
+    window: PositiveInt = 50
+    """Frames of a window."""
+    hidden: PositiveInt = 128
+    """State of both GRUs. The code of ``variant: official`` is an encoder state fed to the
+    decoder's input layer, so ``hidden`` and ``latent`` must agree."""
+    latent: PositiveInt = 128
+    """Size of the code."""
+    read_out: tuple[PositiveInt, ...] = Field((64, 64), min_length=1)
+    """Hidden sizes of the decoder's output layers."""
+    coefficient_hidden: PositiveInt = 128
+    """Hidden size of the 3DMM head."""
+    weight_emotion: NonNegativeFloat = 1.0
+    """Weight of the mean squared error of the behaviour."""
+    weight_kld: NonNegativeFloat = 1e-5
+    """Weight of the KL divergence (summed over windows and dimensions, per clip)."""
+    weight_coefficients: NonNegativeFloat = 1.0
+    """Weight of the mean squared error of the 3DMM coefficients."""
+    coefficient_target: Literal["zero", "standardised"] | None = None
+    """``zero`` (as the official run, whose loader gave zeros) or ``standardised``."""
+    code: Literal["state", "mean"] | None = None
+    """What stage 2 works on: ``state``, the encoder's last state, or ``mean``, the posterior mean,
+    which is what the decoder was trained for."""
     mask_invalid: bool | None = None
-    epochs: int = 1000
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 5e-4
+    """Leave frames whose target is invalid out of the loss, and windows that are mostly invalid out
+    of everything."""
+    epochs: PositiveInt = 1000
+    """Passes over the training clips."""
+    batch_size: PositiveInt = 32
+    """Clips per step."""
+    learning_rate: PositiveFloat = 1e-3
+    """Of AdamW, constant."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """Of AdamW."""
 
-    def __post_init__(self) -> None:
-        reading.require_positive(
-            self, "emotion_dim", "coefficient_dim", "window", "hidden", "latent"
-        )
-        reading.require_positive(
-            self, "coefficient_hidden", "epochs", "batch_size", "learning_rate"
-        )
-        reading.require_not_negative(
-            self, "weight_emotion", "weight_kld", "weight_coefficients", "weight_decay"
-        )
-        if not self.read_out or min(self.read_out) < 1:
-            raise ValueError(f"read_out must be positive sizes, found {self.read_out}")
+    @model_validator(mode="after")
+    def _code_fits_the_decoder(self) -> Self:
         if self.code != "mean" and self.hidden != self.latent:
             raise ValueError(
                 f"code: state feeds the encoder state ({self.hidden}) to a decoder that takes "
                 f"{self.latent}; make hidden and latent equal or choose code: mean"
             )
+        return self
 
 
-@dataclass(frozen=True)
-class LDMConfig:
-    """Stage 2, the latent diffusion of listener codes given speaker codes.
+class LDMConfig(SettingsModel):
+    """Stage 2, the latent diffusion of listener codes given speaker codes."""
 
-    Attributes:
-        latent: Size of a code; that of stage 1.
-        window: Frames of a window; that of stage 1.
-        steps: Diffusion steps, in training and in sampling.
-        draws: Noise draws per clip and step of training (k); the best one counts.
-        hidden: Width of the MLP.
-        layers: Layers of the MLP, the last one included.
-        time_channels: Sines and cosines of the time step.
-        online: The condition is the speaker window before the one that is predicted.
-        window_start: ``first_window``: one start per batch, from the clip's first ``window``
-            frames; ``whole_clip``: a start per clip, anywhere; None follows the variant.
-        weight_code: Weight of the absolute error of the code.
-        weight_emotion: Weight of the squared error of the decoded behaviour.
-        discard_draws: Draw (and throw away) a noise tensor at every sampling step, as the
-            official sampler does with eta = 0, so that its random stream is followed; None
-            follows the variant.
-        mask_invalid: Leave out listener windows that are mostly invalid; None follows the variant.
-        epochs: Passes over the training clips.
-        batch_size: Clips per step.
-        learning_rate: Of AdamW, constant.
-        weight_decay: Of AdamW.
-    """
-
-    latent: int = 128
-    window: int = 50
-    steps: int = 10
-    draws: int = 10
-    hidden: int = 1024
-    layers: int = 10
-    time_channels: int = 64
+    latent: PositiveInt = 128
+    """Size of a code; that of stage 1."""
+    window: PositiveInt = 50
+    """Frames of a window; that of stage 1."""
+    steps: PositiveInt = 10
+    """Diffusion steps, in training and in sampling."""
+    draws: PositiveInt = 10
+    """Noise draws per clip and step of training (k); the best one counts."""
+    hidden: PositiveInt = 1024
+    """Width of the MLP."""
+    layers: int = Field(10, ge=2)
+    """Layers of the MLP, the last one included."""
+    time_channels: int = Field(64, ge=2, multiple_of=2)
+    """Sines and cosines of the time step."""
     online: bool = False
-    window_start: WindowStart | None = None
-    weight_code: float = 10.0
-    weight_emotion: float = 10.0
+    """The condition is the speaker window before the one that is predicted."""
+    window_start: Literal["first_window", "whole_clip"] | None = None
+    """``first_window``: one start per batch, from the clip's first ``window`` frames;
+    ``whole_clip``: a start per clip, anywhere."""
+    weight_code: NonNegativeFloat = 10.0
+    """Weight of the absolute error of the code."""
+    weight_emotion: NonNegativeFloat = 10.0
+    """Weight of the squared error of the decoded behaviour."""
     discard_draws: bool | None = None
+    """Draw (and throw away) a noise tensor at every sampling step, as the official sampler does
+    with eta = 0, so that its random stream is followed."""
     mask_invalid: bool | None = None
-    epochs: int = 100
-    batch_size: int = 32
-    learning_rate: float = 1e-4
-    weight_decay: float = 5e-4
-
-    def __post_init__(self) -> None:
-        reading.require_positive(
-            self, "latent", "window", "steps", "draws", "hidden", "epochs", "batch_size"
-        )
-        reading.require_positive(self, "learning_rate")
-        reading.require_not_negative(self, "weight_code", "weight_emotion", "weight_decay")
-        if self.layers < 2:
-            raise ValueError(f"layers must be at least 2, found {self.layers}")
-        if self.time_channels < 2 or self.time_channels % 2:
-            raise ValueError(f"time_channels must be even and positive, not {self.time_channels}")
+    """Leave out listener windows that are mostly invalid."""
+    epochs: PositiveInt = 100
+    """Passes over the training clips."""
+    batch_size: PositiveInt = 32
+    """Clips per step."""
+    learning_rate: PositiveFloat = 1e-4
+    """Of AdamW, constant."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """Of AdamW."""
 
 
-@dataclass(frozen=True)
-class BelfusionSettings:
-    """Everything that shapes a BeLFusion run, with nothing left open.
+class BelfusionSettings(ModelSettings):
+    """Settings of BeLFusion: both stages."""
 
-    Attributes:
-        variant: ``official`` or ``fixed``.
-        speaker_space: ``native``: the speaker's behaviour in its own units, as the encoder saw it
-            in stage 1; ``zscored``: z-scored per session and role.
-        vae: Stage 1.
-        ldm: Stage 2.
-        training: Settings of the training loop, which checks them itself.
-    """
+    VARIANTS: ClassVar = VARIANTS
 
-    variant: Literal["official", "fixed"]
-    speaker_space: SpeakerSpace
-    vae: VAEConfig
-    ldm: LDMConfig
-    training: Mapping[str, Any] = field(default_factory=dict)
+    type: Literal["belfusion"] = "belfusion"
+    """Its name in the table of models."""
+    speaker_space: Space = "native"
+    """``native``: the speaker's behaviour in its own units, as the encoder saw it in stage 1;
+    ``zscored``: z-scored per session and role."""
+    vae: VAEConfig = VAEConfig()
+    """Stage 1."""
+    ldm: LDMConfig = LDMConfig()
+    """Stage 2."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the training loop, which checks them itself."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
-        return {"type": "belfusion", **asdict(self)}
+    @classmethod
+    def follow(cls, values: dict[str, Any]) -> None:
+        """Stage 2 has the codes and windows of stage 1."""
+        for name in {"latent", "window"} & values["vae"].keys():
+            values["ldm"].setdefault(name, values["vae"][name])
 
-
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "official": {
-        "vae": {"coefficient_target": "zero", "code": "state", "mask_invalid": False},
-        "ldm": {"window_start": "first_window", "discard_draws": True, "mask_invalid": False},
-    },
-    "fixed": {
-        "vae": {"coefficient_target": "standardised", "code": "mean", "mask_invalid": True},
-        "ldm": {"window_start": "whole_clip", "discard_draws": False, "mask_invalid": True},
-    },
-}
-"""What a variant means, setting by setting; a setting given explicitly wins over the variant."""
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Self:
+        for name in ("latent", "window"):
+            one, two = getattr(self.vae, name), getattr(self.ldm, name)
+            if one != two:
+                raise ValueError(f"vae.{name} is {one}, ldm.{name} is {two}; they must be equal")
+        return self
 
 
-def read_settings(values: Mapping[str, Any], where: str = "belfusion") -> BelfusionSettings:
-    """Settings of BeLFusion from a mapping: its settings file with overrides merged in.
-
-    Args:
-        values: ``variant``, ``speaker_space``, ``vae``, ``ldm``, ``training``; whatever is left
-            out has its official value, whatever is None follows the variant.
-        where: How the user finds these values, for errors.
-
-    Raises:
-        InputError: Unknown key, wrong type or value, or the two stages do not fit together.
-    """
-    known = ("type", "variant", "speaker_space", "vae", "ldm", "training")
-    reading.check_keys(values, known, where)
-    reading.choose(values, "type", ("belfusion",), where)
-    variant = reading.choose(values, "variant", VARIANTS, where)
-    space = reading.choose(values, "speaker_space", ("native", "zscored"), where)
-    training = reading.loop_section(values, where)
-    vae_values = reading.follow_variant(values.get("vae"), VARIANTS[variant]["vae"])
-    ldm_values = reading.follow_variant(values.get("ldm"), VARIANTS[variant]["ldm"])
-    vae = reading.build(VAEConfig, vae_values, f"{where}.vae")
-    ldm = reading.build(LDMConfig, ldm_values, f"{where}.ldm")
-    for name in ("latent", "window"):
-        if name not in ldm_values:
-            ldm = replace(ldm, **{name: getattr(vae, name)})
-        if getattr(vae, name) != getattr(ldm, name):
-            raise InputError(
-                f"{where}: vae.{name} is {getattr(vae, name)}, ldm.{name} is "
-                f"{getattr(ldm, name)}; they must be equal"
-            )
-    return BelfusionSettings(
-        variant=variant, speaker_space=space, vae=vae, ldm=ldm, training=training
-    )
+read_settings = BelfusionSettings.read
 
 
 def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
@@ -256,7 +202,7 @@ MODEL = ModelType(
         ),
     ),
     outputs=("emotion", "coefficients"),
-    settings="react24.models.belfusion.settings:read_settings",
+    settings="react24.models.belfusion.settings:BelfusionSettings",
     inputs="react24.models.belfusion.settings:stage_inputs",
     load="react24.models.belfusion.diffusion:load",
     convert=Conversion(
@@ -272,4 +218,11 @@ MODEL = ModelType(
         check="react24.models.belfusion.settings:official_problem",
     ),
     card="docs/models/belfusion.md",
+    presets={
+        # Fewer epochs at higher rates, the official networks.
+        "quick": {
+            "vae": {"epochs": 200, "learning_rate": 3e-3},
+            "ldm": {"epochs": 120, "learning_rate": 5e-4},
+        },
+    },
 )

@@ -1,4 +1,4 @@
-"""BeLFusion's two stages as tasks of the training loop."""
+"""BeLFusion, training: both stages as tasks of the training loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from react24.contracts.task import Batch, Losses, StageContext
 from react24.models.belfusion import diffusion as belfusion
 from react24.models.belfusion.settings import LDMConfig, VAEConfig, read_settings
 from react24.models.belfusion.vae import BehaviourVAE, VAEMask, cut_windows, vae_losses
-from react24.training.dataset import Directions, SplitClips, channel_statistics, valid_frames
+from react24.training.dataset import ClipDataset, Directions, channel_statistics, valid_frames
 from react24.training.pair_task import PairTask
 from react24.training.validity import usable
 
@@ -21,7 +21,7 @@ STATISTICS_ROWS = 64
 
 
 class _BelfusionTask(PairTask):
-    """What both stages share."""
+    """What the tasks of both stages have in common."""
 
     def __init__(self, stage: str, config: VAEConfig | LDMConfig, context: StageContext):
         super().__init__(stage, context, batch_size=config.batch_size)
@@ -48,7 +48,7 @@ class VAETask(_BelfusionTask):
         super().__init__("vae", module.config, context)
         self.module = module
 
-    def read(self, clips: SplitClips, directions: Directions) -> Batch:
+    def read(self, clips: ClipDataset, directions: Directions) -> Batch:
         """The listeners' behaviour and coefficients."""
         batch = {"emotion": clips.take("emotion", directions.listener)}
         if self.config.coefficient_target == "standardised":
@@ -99,7 +99,7 @@ class LDMTask(_BelfusionTask):
         """Move the VAE."""
         self.vae.to(device)
 
-    def read(self, clips: SplitClips, directions: Directions) -> Batch:
+    def read(self, clips: ClipDataset, directions: Directions) -> Batch:
         """Behaviour of both."""
         batch = {
             "speaker": clips.take("speaker", directions.speaker),

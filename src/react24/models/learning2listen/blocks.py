@@ -1,4 +1,4 @@
-"""What both stages of TranVAE are made of: transformer blocks and convolutions over time.
+"""What both stages are made of: transformer blocks and convolutions over time.
 
 The blocks are those of Learning2Listen: normalisation first, no dropout, none at the end, and
 attention scores scaled by the width of the model, not of a head. All sequences are (N, T, C).
@@ -105,7 +105,7 @@ def attend(
     return found.transpose(1, 2).flatten(-2)  # (N, R, C)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A block: attention among the steps, then the MLP."""
 
     def __init__(self, width: int, heads: int, hidden: int):
@@ -118,7 +118,7 @@ class Block(nn.Module):
         return self.mlp(self.attention(h, mask, rows))
 
 
-class CrossBlock(nn.Module):
+class CrossModalBlock(nn.Module):
     """A cross-modal block: attention of the other stream, then the MLP."""
 
     def __init__(self, width: int, heads: int, hidden: int):
@@ -138,7 +138,14 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(self, channels: int, width: int, *, stride: int = 1, pool: bool = False):
-        """Args: channels in and out, step between frames, whether maxima of two frames follow."""
+        """Make the layers.
+
+        Args:
+            channels: In.
+            width: Channels out.
+            stride: Frames from one output to the next.
+            pool: Whether the maxima of two frames each follow.
+        """
         super().__init__()
         self.pool = pool
         self.conv = nn.Conv1d(

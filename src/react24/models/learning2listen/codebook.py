@@ -1,9 +1,9 @@
-"""TranVAE, stage 1: a VQ-VAE of 32-frame windows of listener motion, with an emotion head.
+"""Stage 1: a VQ-VAE of 32-frame windows of listener motion, with an emotion head.
 
 Architecture and loss are those of Learning2Listen (Ng et al., CVPR 2022); its checkpoints load
-through ``tranvae_official``. ``docs/models/tranvae.md`` tells what differs between the
-variants. The emotion head is ours: it reads the 25-D behaviour off motion, frame by frame, and
-shares nothing with the codebook.
+through ``official``. ``docs/models/tranvae.md`` tells what differs between the variants. The
+emotion head is ours: it reads the 25-D behaviour off motion, frame by frame, and shares nothing
+with the codebook.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
-from react24.models.learning2listen.blocks import KERNEL, Block, Expand, Squeeze
+from react24.models.learning2listen.blocks import KERNEL, Expand, Squeeze, TransformerBlock
 from react24.models.learning2listen.motion import Standardiser
 from react24.models.learning2listen.settings import CodebookConfig, EmotionConfig
 from react24.training.validity import mean_error, squared_error
@@ -71,7 +71,7 @@ class MotionEncoder(nn.Module):
         self.linear = nn.Linear(width, width)
         self.position = nn.Parameter(torch.zeros(config.tokens_per_window, width))
         self.blocks = nn.ModuleList(
-            Block(width, config.heads, config.mlp) for _ in range(config.layers)
+            TransformerBlock(width, config.heads, config.mlp) for _ in range(config.layers)
         )
 
     def forward(self, motion: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class MotionDecoder(nn.Module):
         self.expand = Expand(width, config.squeeze)
         self.position = nn.Parameter(torch.zeros(config.window, width))
         self.blocks = nn.ModuleList(
-            Block(width, config.heads, config.mlp) for _ in range(config.layers)
+            TransformerBlock(width, config.heads, config.mlp) for _ in range(config.layers)
         )
         self.write = nn.Conv1d(width, config.channels, KERNEL, padding=KERNEL // 2)
 

@@ -1,4 +1,4 @@
-"""Training the emotion head of TranVAE's codebook: 25-D behaviour from 3DMM motion."""
+"""Training the emotion head of the codebook: 25-D behaviour from 3DMM motion."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ from react24.models.learning2listen.motion import (
     measure_valid,
     smooth_motion,
 )
+from react24.models.learning2listen.sequences import all_sequences, all_valid
 from react24.models.learning2listen.settings import EmotionConfig
 from react24.seeding import generator, stream_seed
-from react24.training.dataset import SplitClips, valid_frames
+from react24.training.dataset import ClipDataset, valid_frames
 from react24.training.validity import both, squared_error
 
 logger = logging.getLogger(__name__)
-
-CLIPS_AT_ONCE = 64
-"""Clips looked at together where all are."""
 
 STAGE = "codebook"
 
 
 def fit_emotion(
     codebook: MotionCodebook,
-    clips: SplitClips,
+    clips: ClipDataset,
     config: EmotionConfig,
     *,
     smooth: bool,
@@ -89,17 +87,13 @@ def fit_emotion(
     logger.info("emotion head: squared error of the last batch %.3f of the variance", loss.item())
 
 
-def _units(clips: SplitClips, mask_invalid: bool) -> MotionStatistics:
+def _units(clips: ClipDataset, mask_invalid: bool) -> MotionStatistics:
     """Mean and standard deviation of the behaviour."""
-    values = (clips.take("emotion", rows) for rows in _rows(clips))
-    if not mask_invalid or clips.take_valid("emotion", torch.arange(1)) is None:
+    values = all_sequences(clips, "emotion", CLIP_FRAMES)
+    valid = all_valid(clips, "emotion", CLIP_FRAMES) if mask_invalid else None
+    if valid is None:
         return measure(values, "plain")
-    valid = (clips.take_valid("emotion", rows) for rows in _rows(clips))
     return measure_valid(zip(values, valid, strict=True))
-
-
-def _rows(clips: SplitClips) -> list[torch.Tensor]:
-    return list(torch.arange(clips.rows).split(CLIPS_AT_ONCE))
 
 
 def _initialise(head: torch.nn.Module, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Motion as TranVAE reads it: smoothed, and in standardised units."""
+"""Motion as both stages read it: smoothed, and in standardised units."""
 
 from __future__ import annotations
 

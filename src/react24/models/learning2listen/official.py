@@ -1,23 +1,77 @@
-"""Official weights of Learning2Listen as ours: tables of names, reading and writing."""
+"""Official checkpoints of Learning2Listen as ours, with an emotion head fitted to clips."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
 from react24.errors import InputError
 from react24.models.learning2listen.codebook import MotionCodebook
+from react24.models.learning2listen.emotion import fit_emotion
 from react24.models.learning2listen.predictor import CodePredictor
+from react24.models.learning2listen.sequences import check_columns
 from react24.models.learning2listen.settings import (
     VARIANTS,
     CodebookConfig,
     EmotionConfig,
     PredictorConfig,
+    read_settings,
 )
+from react24.training.dataset import ClipDataset
 from react24.weights import names as official_keys
+from react24.weights.official_files import OfficialFile
 from react24.weights.recognise import L2L_CODEBOOK, L2L_PREDICTOR
+
+
+def convert(
+    settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: ClipDataset | None
+) -> dict[str, dict[str, Tensor]]:
+    """Weights of both stages.
+
+    Args:
+        settings: As ``read_settings`` takes them, with the sizes of the checkpoints.
+        files: ``codebook``, ``predictor``, ``codebook_statistics``, ``predictor_statistics``.
+        clips: Of the training split, ``motion`` and ``emotion``: official weights have no
+            emotion head, so it is fitted here. None leaves it as it is, unfitted.
+
+    Raises:
+        InputError: A file is another one, or does not have the sizes of the settings.
+    """
+    resolved = read_settings(settings)
+    if clips is not None:
+        check_columns(clips, "motion", resolved.codebook.channels)
+    state = files["codebook"].state(L2L_CODEBOOK)
+    with files["codebook"].naming():
+        codebook = load_official_codebook(state, resolved.codebook, resolved.emotion)
+    state = files["predictor"].state(L2L_PREDICTOR)
+    with files["predictor"].naming():
+        predictor = load_official_predictor(
+            state,
+            resolved.predictor,
+            resolved.codebook,
+            sound_dim=resolved.sound_dim,
+            sound_rate=resolved.sound_rate,
+        )
+    units = {
+        "codebook_statistics": ((codebook.units, "Y"),),
+        "predictor_statistics": ((predictor.speaker_units, "X"), (predictor.sound_units, "audio")),
+    }
+    for name, parts in units.items():
+        with files[name].naming():
+            for standardiser, key in parts:
+                standardiser.set_official(files[name].content, key)
+    if clips is not None:
+        fit_emotion(
+            codebook,
+            clips,
+            resolved.emotion,
+            smooth=resolved.smooth,
+            mask_invalid=resolved.codebook.mask_invalid,
+            seed=0,
+        )
+    return {"codebook": codebook.state_dict(), "predictor": predictor.state_dict()}
 
 
 def codebook_names(config: CodebookConfig) -> dict[str, str]:
@@ -49,7 +103,7 @@ def official_codebook_config(config: CodebookConfig | None = None) -> CodebookCo
     if config.tokens not in (None, "channel_blocks"):
         raise InputError(f"official checkpoints have tokens: channel_blocks, not {config.tokens}")
     defaults = VARIANTS["official"]["codebook"]
-    return replace(config, **{k: v for k, v in defaults.items() if getattr(config, k) is None})
+    return config.replace(**{k: v for k, v in defaults.items() if getattr(config, k) is None})
 
 
 def load_official_codebook(
@@ -103,7 +157,7 @@ def official_predictor_config(config: PredictorConfig | None = None) -> Predicto
     """
     config = config or PredictorConfig()
     defaults = VARIANTS["official"]["predictor"]
-    config = replace(config, **{k: v for k, v in defaults.items() if getattr(config, k) is None})
+    config = config.replace(**{k: v for k, v in defaults.items() if getattr(config, k) is None})
     if config.past_layers != defaults["past_layers"]:
         raise InputError(
             f"official checkpoints have past_layers: {defaults['past_layers']}, not "

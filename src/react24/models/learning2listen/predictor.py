@@ -1,7 +1,7 @@
-"""TranVAE, stage 2: a classifier of the listener's next codes from the speaker and the past codes.
+"""Stage 2: a classifier of the listener's next codes from the speaker and the past codes.
 
 Architecture and loss are those of Learning2Listen (Ng et al., CVPR 2022); its checkpoints load
-through ``tranvae_official``. The speaker's side is computed apart from the listener's
+through ``official``. The speaker's side is computed apart from the listener's
 (``speaker_features``): it does not depend on the codes, so sampling computes it once for all.
 """
 
@@ -15,7 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from react24.models.learning2listen.blocks import Block, CrossBlock, Squeeze, init_small
+from react24.models.learning2listen.blocks import (
+    CrossModalBlock,
+    Squeeze,
+    TransformerBlock,
+    init_small,
+)
 from react24.models.learning2listen.motion import Standardiser
 from react24.models.learning2listen.settings import CodebookConfig, PredictorConfig
 from react24.training.validity import mean_item
@@ -59,7 +64,7 @@ class CodePredictor(nn.Module):
         sizes = (config.heads, config.mlp)
 
         self.past_blocks = nn.ModuleList(
-            Block(width, *sizes) for _ in range(config.past_layers or 0)
+            TransformerBlock(width, *sizes) for _ in range(config.past_layers or 0)
         )
         self.past_position = nn.Parameter(torch.zeros(self.tokens, width))
         self.past_codes = nn.Embedding(codebook.codes, width)
@@ -69,13 +74,13 @@ class CodePredictor(nn.Module):
         self.sound_position = nn.Parameter(torch.zeros(self.frames, wide))
         self.motion_position = nn.Parameter(torch.zeros(self.frames, wide))
         self.cross_blocks = nn.ModuleList(
-            CrossBlock(wide, *sizes) for _ in range(config.cross_layers)
+            CrossModalBlock(wide, *sizes) for _ in range(config.cross_layers)
         )
         self.squeeze = Squeeze(wide, wide, codebook.squeeze)
         self.to_speaker = nn.Linear(wide, width)
 
         self.position = nn.Parameter(torch.zeros(2 * self.tokens + 1, width))
-        self.blocks = nn.ModuleList(Block(width, *sizes) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(width, *sizes) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.to_logits = nn.Linear(width, codebook.codes, bias=False)
 
@@ -100,7 +105,7 @@ class CodePredictor(nn.Module):
             h = block(self.queries(rows, block), h)
         return self.to_speaker(self.squeeze(h))
 
-    def queries(self, rows: Tensor, block: CrossBlock) -> Tensor:
+    def queries(self, rows: Tensor, block: CrossModalBlock) -> Tensor:
         """Queries of a cross-modal block: ``to_q(from_sound(rows) + sound_position)``.
 
         The two products are taken together first, which is less work for narrow sound.

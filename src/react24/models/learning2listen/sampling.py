@@ -1,8 +1,4 @@
-"""TranVAE: reactions to a speaker, drawn code by code, and both stages together.
-
-Stage 1 is ``tranvae_codebook``, stage 2 ``tranvae_predictor``; settings and variants are in
-``tranvae_settings``.
-"""
+"""Reactions to a speaker, drawn code by code: both stages together."""
 
 from __future__ import annotations
 
@@ -148,7 +144,7 @@ def write(windows: Windows, codes: Tensor) -> Tensor:
     return motion.reshape(len(codes), -1, motion.shape[-1])
 
 
-class Tranvae:
+class Learning2Listen:
     """Both stages, ready to sample (a ``react24.contracts.reactions.ReactionModel``)."""
 
     def __init__(
@@ -157,7 +153,7 @@ class Tranvae:
         self.codebook, self.predictor = codebook.eval(), predictor.eval()
         self.settings = settings
 
-    def to(self, device: torch.device | str) -> Tranvae:
+    def to(self, device: torch.device | str) -> Learning2Listen:
         """Move both networks."""
         self.codebook.to(device)
         self.predictor.to(device)
@@ -218,7 +214,9 @@ class Tranvae:
         return predictor.speaker_units(motion), predictor.sound_units(rows).flatten(2)
 
 
-def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]) -> Tranvae:
+def load(
+    settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]
+) -> Learning2Listen:
     """The trained model.
 
     Args:
@@ -233,7 +231,7 @@ def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]
     predictor = make_predictor(resolved)
     for stage, module in (("codebook", codebook), ("predictor", predictor)):
         load_stage(module, weights, stage)
-    return Tranvae(codebook, predictor, resolved)
+    return Learning2Listen(codebook, predictor, resolved)
 
 
 def make_predictor(settings: TranvaeSettings) -> CodePredictor:

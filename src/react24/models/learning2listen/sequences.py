@@ -1,4 +1,4 @@
-"""Which pieces of the clips TranVAE is trained on: sequences of two windows, 64 frames.
+"""What both stages are trained on: sequences of two windows, 64 frames, cut from the clips.
 
 ``fixed_batches`` has the semantics of the official code: sequences lie end to end from frame 0
 (a clip of 750 frames gives 11), are mixed once, and batches are slices that stay together; an
@@ -8,19 +8,24 @@ sequence anew.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from react24.conventions import CLIP_FRAMES
+from react24.errors import InputError
 from react24.seeding import generator
-from react24.training.dataset import SplitClips, count_batches
+from react24.training.dataset import ClipDataset, count_batches
+
+CLIPS_AT_ONCE = 64
+"""Clips looked at together where all are."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Some sequences: int64 (n,) each.
+    """Some sequences, or one window of each: int64 (n,) each.
 
     Attributes:
         listeners: Row of the listener.
@@ -51,7 +56,7 @@ class Pieces:
         return Pieces(*twice, torch.arange(2).repeat_interleave(len(self)))
 
 
-class PieceFeed:
+class PieceBatches:
     """The pieces of every step of training and validation.
 
     Attributes:
@@ -61,8 +66,8 @@ class PieceFeed:
 
     def __init__(
         self,
-        train: SplitClips,
-        val: SplitClips | None,
+        train: ClipDataset,
+        val: ClipDataset | None,
         *,
         length: int,
         batch_size: int,
@@ -71,7 +76,7 @@ class PieceFeed:
         first: int = 0,
         key: tuple[int | str, ...],
     ):
-        """Args: how to cut the clips.
+        """Say how the clips are cut.
 
         Args:
             train: Training clips.
@@ -98,7 +103,7 @@ class PieceFeed:
             pieces = pieces[torch.randperm(len(pieces), generator=mix)]
         return pieces.both_halves() if windows else pieces
 
-    def batch(self, step: int, order: torch.Generator) -> Pieces:
+    def training(self, step: int, order: torch.Generator) -> Pieces:
         """The pieces of a step; ``order`` is the generator of the epoch at its start."""
         count = len(self.train)
         if not self.anywhere:
@@ -110,13 +115,13 @@ class PieceFeed:
         halves = torch.randint(2, (count,), generator=order)
         return Pieces(listeners, starts, halves)[step * self.size : (step + 1) * self.size]
 
-    def validation_batch(self, step: int) -> Pieces:
+    def validation(self, step: int) -> Pieces:
         """Pieces end to end, in order."""
         return self.val[step * self.size : (step + 1) * self.size]
 
 
 def take_sequences(
-    clips: SplitClips, name: str, rows: Tensor, starts: Tensor, length: int
+    clips: ClipDataset, name: str, rows: Tensor, starts: Tensor, length: int
 ) -> Tensor:
     """Frames of some clips, (n, length, D); frames before 0 are frame 0."""
     inside = starts.clamp(min=0)
@@ -126,3 +131,33 @@ def take_sequences(
         return taken
     frames = (torch.arange(length) + shift).clamp(min=0)  # (n, length)
     return taken[torch.arange(len(rows)).unsqueeze(1), frames]
+
+
+def all_sequences(clips: ClipDataset, name: str, length: int) -> Iterator[Tensor]:
+    """All sequences of a stream end to end, in batches (n, length, D)."""
+    for rows in torch.arange(clips.rows).split(CLIPS_AT_ONCE):
+        values = clips.take(name, rows)[:, : CLIP_FRAMES // length * length]
+        yield values.reshape(-1, length, values.shape[-1])
+
+
+def all_valid(clips: ClipDataset, name: str, length: int) -> Iterator[Tensor] | None:
+    """Which frames of ``all_sequences`` are valid, bool (n, length); None where all are."""
+    valid = clips.take_valid(name, torch.arange(clips.rows))
+    if valid is None:
+        return None
+    cut = valid[:, : CLIP_FRAMES // length * length].unflatten(1, (-1, length))
+    return (part.flatten(0, 1) for part in cut.split(CLIPS_AT_ONCE))
+
+
+def check_columns(clips: ClipDataset, name: str, expected: int) -> None:
+    """Refuse clips of another width than the settings say.
+
+    Raises:
+        InputError: They have.
+    """
+    found = clips.take(name, torch.zeros(1, dtype=torch.int64)).shape[-1]
+    if found != expected:
+        raise InputError(
+            f"{clips.sources[name].path}: {found} columns; the settings of TranVAE ask for "
+            f"{expected} (codebook.parts for motion, sound_dim x sound_rate for sound)"
+        )

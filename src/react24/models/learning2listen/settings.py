@@ -8,101 +8,129 @@ of its official code. See ``docs/models/tranvae.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, Self
 
-from react24.contracts import settings as reading
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from react24 import streams
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
-from react24.errors import InputError
+from react24.contracts.model_settings import ModelSettings, Share, Space, by_variant
+from react24.contracts.settings import SettingsModel
 
-Sound = Literal["vggish", "wav2vec2", "logmel"]
-Space = Literal["native", "zscored"]
-Tokens = Literal["channel_blocks", "time_steps"]
-Statistics = Literal["sequences", "plain"]
-Sequences = Literal["fixed_batches", "anywhere"]
-Schedule = Literal["steps", "share"]
+_BOTH_STAGES = {
+    "statistics": ("sequences", "plain"),  # the official unit is no standard deviation of the data
+    "sequences": ("fixed_batches", "anywhere"),  # more windows from the same clips
+    "schedule": ("steps", "share"),  # a small corpus never sees 100,000 steps
+    "mask_invalid": (False, True),  # held values are no motion
+}
+VARIANTS = by_variant(
+    {
+        "codebook": {
+            "tokens": ("channel_blocks", "time_steps"),  # mends a transposed array
+            "restart": (False, True),  # a code that is never chosen is never trained
+            **_BOTH_STAGES,
+        },
+        "predictor": {
+            "past_layers": (1, 0),  # they never run
+            "mask": ("rows", "keys"),  # the official one hides along the wrong axis
+            "mask_draw": ("batch", "item"),  # mends a loop that reuses its first draw
+            "start": ("zeros", "hidden"),  # else all begin with a second of the mean face
+            **_BOTH_STAGES,
+        },
+        "sampling": {
+            "sound_offset": ("frame_number", "aligned"),  # else four rows a frame run slowly
+            "reencode": (True, False),  # codes drift from what was drawn
+        },
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
-SOUND_SHAPES: dict[str, tuple[int, int]] = {"vggish": (128, 1), "wav2vec2": (768, 1)}
-SOUND_SHAPES["logmel"] = (128, 4)
-"""Sound stream -> numbers in a row and rows per video frame; a frame's rows stand side by side."""
 
+class _StageConfig(SettingsModel):
+    """What both stages have: transformers of a width, and how they are trained."""
 
-@dataclass(frozen=True)
-class CodebookConfig:
-    """Stage 1, the VQ-VAE of 32-frame windows of listener motion.
+    hidden: PositiveInt
+    heads: PositiveInt
+    statistics: Literal["sequences", "plain"] | None = None
+    """Unit of a column of what is read: ``sequences``, the standard deviation over sequences of the
+    standard deviation within a sequence; ``plain``, the standard deviation."""
+    sequences: Literal["fixed_batches", "anywhere"] | None = None
+    """Where the 64-frame sequences lie that training cuts: ``fixed_batches``, one after the other
+    from frame 0, in batches that stay together; ``anywhere``."""
+    schedule: Literal["steps", "share"] | None = None
+    """``steps``: ``learning_rate * hidden**-0.5 * min(n**-0.5, n * warmup_steps**-1.5)`` at step n;
+    ``share``: the same curve with its peak ``peak_rate`` after ``warmup_share`` of all steps."""
+    warmup_steps: PositiveInt = 100_000
+    """Of ``steps``."""
+    peak_rate: PositiveFloat = 4e-4
+    """Of ``share``."""
+    warmup_share: Share = 0.1
+    """Of ``share``."""
+    epochs: PositiveInt = 100
+    """Passes over the training windows, or sequences."""
+    batch_size: PositiveInt = 32
+    """Windows, or sequences, per step."""
 
-    Attributes:
-        parts: Columns of a frame, in groups that weigh the same in the loss: expression, rotation,
-            translation of the 3DMM (official: 50 expression, 3 rotation, 3 jaw).
-        window: Frames of a window.
-        squeeze: Halvings in time; a window becomes ``window / 2**squeeze`` tokens.
-        hidden: Width of both transformers and of a code.
-        layers: Blocks of each.
-        heads: Attention heads.
-        mlp: Hidden size of the blocks' MLPs.
-        codes: Codes of the codebook.
-        commitment: Weight of the encoder's part of the quantiser's loss.
-        tokens: ``channel_blocks``: a token is a block of channels over the whole window, as in the
-            official code; ``time_steps``: a token is a time step of ``2**squeeze`` frames. None
-            follows the variant, as in the other settings that can be None.
-        statistics: Unit of a column: ``sequences``, the standard deviation over sequences of the
-            standard deviation within a sequence; ``plain``, the standard deviation.
-        sequences: Where the 64-frame sequences lie that training cuts in two: ``fixed_batches``,
-            one after the other from frame 0, in batches that stay together; ``anywhere``.
-        restart: Place codes that an epoch did not use on encoded windows.
-        schedule: ``steps``: ``learning_rate * hidden**-0.5 * min(n**-0.5, n * warmup_steps**-1.5)``
-            at step n; ``share``: the same curve with its peak ``peak_rate`` after ``warmup_share``
-            of all steps.
-        mask_invalid: Leave frames that are invalid out of the loss and the units, and windows that
-            are mostly so out of everything, the emotion head's training as well.
-        learning_rate: Factor of ``steps``; not a learning rate itself.
-        warmup_steps: Of ``steps``.
-        peak_rate: Of ``share``.
-        warmup_share: Of ``share``.
-        weight_decay: Of AdamW.
-        epochs: Passes over the training windows.
-        batch_size: Windows per step.
-    """
-
-    parts: tuple[int, ...] = (52, 3, 3)
-    window: int = 32
-    squeeze: int = 3
-    hidden: int = 256
-    layers: int = 12
-    heads: int = 8
-    mlp: int = 384
-    codes: int = 200
-    commitment: float = 0.25
-    tokens: Tokens | None = None
-    statistics: Statistics | None = None
-    sequences: Sequences | None = None
-    restart: bool | None = None
-    schedule: Schedule | None = None
-    mask_invalid: bool | None = None
-    learning_rate: float = 2.0
-    warmup_steps: int = 100_000
-    peak_rate: float = 4e-4
-    warmup_share: float = 0.1
-    weight_decay: float = 0.01
-    epochs: int = 100
-    batch_size: int = 32
-
-    def __post_init__(self) -> None:
-        positive = ("window", "squeeze", "hidden", "layers", "heads", "mlp", "codes")
-        reading.require_positive(self, *positive, "epochs", "batch_size", "learning_rate")
-        reading.require_not_negative(self, "commitment", "weight_decay")
-        _check_schedule(self)
-        if not self.parts or min(self.parts) < 1:
-            raise ValueError(f"parts must be positive sizes, found {self.parts}")
-        if self.window % 2**self.squeeze:
-            raise ValueError(f"a window of {self.window} cannot be halved {self.squeeze} times")
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
         if self.hidden % self.heads:
             raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
+        return self
+
+
+class CodebookConfig(_StageConfig):
+    """Stage 1, the VQ-VAE of 32-frame windows of listener motion."""
+
+    parts: tuple[PositiveInt, ...] = Field((52, 3, 3), min_length=1)
+    """Columns of a frame, in groups that weigh the same in the loss: expression, rotation,
+    translation of the 3DMM (official: 50 expression, 3 rotation, 3 jaw)."""
+    window: PositiveInt = 32
+    """Frames of a window."""
+    squeeze: PositiveInt = 3
+    """Halvings in time; a window becomes ``window / 2**squeeze`` tokens."""
+    hidden: PositiveInt = 256
+    """Width of both transformers and of a code."""
+    layers: PositiveInt = 12
+    """Blocks of each."""
+    heads: PositiveInt = 8
+    """Attention heads."""
+    mlp: PositiveInt = 384
+    """Hidden size of the blocks' MLPs."""
+    codes: PositiveInt = 200
+    """Codes of the codebook."""
+    commitment: NonNegativeFloat = 0.25
+    """Weight of the encoder's part of the quantiser's loss."""
+    tokens: Literal["channel_blocks", "time_steps"] | None = None
+    """``channel_blocks``: a token is a block of channels over the whole window, as in the official
+    code; ``time_steps``: a token is a time step of ``2**squeeze`` frames. None follows the variant,
+    as in the other settings that can be None."""
+    restart: bool | None = None
+    """Place codes that an epoch did not use on encoded windows."""
+    mask_invalid: bool | None = None
+    """Leave frames that are invalid out of the loss and the units, and windows that are mostly so
+    out of everything, the emotion head's training as well."""
+    learning_rate: PositiveFloat = 2.0
+    """Factor of ``steps``; not a learning rate itself."""
+    weight_decay: NonNegativeFloat = 0.01
+    """Of AdamW."""
+
+    @model_validator(mode="after")
+    def _tokens_fit(self) -> Self:
+        if self.window % 2**self.squeeze:
+            raise ValueError(f"a window of {self.window} cannot be halved {self.squeeze} times")
         if self.tokens == "channel_blocks" and self.hidden % self.tokens_per_window:
             raise ValueError(
                 f"tokens: channel_blocks cuts hidden {self.hidden} into {self.tokens_per_window} "
                 "blocks; make it a multiple of that"
             )
+        return self
 
     @property
     def channels(self) -> int:
@@ -120,249 +148,111 @@ class CodebookConfig:
         return self.window // self.patch
 
 
-@dataclass(frozen=True)
-class PredictorConfig:
-    """Stage 2, the classifier of the listener's next codes.
+class PredictorConfig(_StageConfig):
+    """Stage 2, the classifier of the listener's next codes."""
 
-    Attributes:
-        hidden: Width of the listener's side; the speaker's side has twice that.
-        layers: Blocks over listener and speaker together.
-        cross_layers: Cross-modal blocks over the speaker's sound and motion.
-        past_layers: Blocks over the listener's past alone. They are part of official checkpoints
-            and take no part in any result; 0 leaves them out.
-        heads: Attention heads.
-        mlp: Hidden size of the blocks' MLPs.
-        mask: What hides listener codes: ``rows`` cuts the rows of the hidden codes out of the
-            attention among listener codes, as in the official code; ``keys`` lets nothing attend
-            to hidden codes.
-        mask_draw: How many codes are hidden is drawn once per ``batch`` or per ``item``.
-        start: What comes before the first prediction: ``zeros``: one window of the mean face, which
-            is also what the reaction begins with; ``hidden``: nothing, the first prediction is for
-            frame 0 (the speaker's first frame stands in for what came before it).
-        statistics: Units of the speaker's motion and sound; see ``CodebookConfig``.
-        sequences: See ``CodebookConfig``.
-        schedule: See ``CodebookConfig``.
-        mask_invalid: Leave windows of the listener that are mostly invalid out of the loss, and
-            invalid frames out of the units of the speaker's motion and sound.
-        learning_rate: Factor of ``steps``.
-        warmup_steps: Of ``steps``.
-        peak_rate: Of ``share``.
-        warmup_share: Of ``share``.
-        epochs: Passes over the training sequences.
-        batch_size: Sequences per step.
-    """
-
-    hidden: int = 200
-    layers: int = 5
-    cross_layers: int = 2
-    past_layers: int | None = None
-    heads: int = 10
-    mlp: int = 128
+    hidden: PositiveInt = 200
+    """Width of the listener's side; the speaker's side has twice that."""
+    layers: PositiveInt = 5
+    """Blocks over listener and speaker together."""
+    cross_layers: PositiveInt = 2
+    """Cross-modal blocks over the speaker's sound and motion."""
+    past_layers: NonNegativeInt | None = None
+    """Blocks over the listener's past alone. They are part of official checkpoints and take no part
+    in any result; 0 leaves them out."""
+    heads: PositiveInt = 10
+    """Attention heads."""
+    mlp: PositiveInt = 128
+    """Hidden size of the blocks' MLPs."""
     mask: Literal["rows", "keys"] | None = None
+    """What hides listener codes: ``rows`` cuts the rows of the hidden codes out of the attention
+    among listener codes, as in the official code; ``keys`` lets nothing attend to hidden codes."""
     mask_draw: Literal["batch", "item"] | None = None
+    """How many codes are hidden is drawn once per ``batch`` or per ``item``."""
     start: Literal["zeros", "hidden"] | None = None
-    statistics: Statistics | None = None
-    sequences: Sequences | None = None
-    schedule: Schedule | None = None
+    """What comes before the first prediction: ``zeros``: one window of the mean face, which is also
+    what the reaction begins with; ``hidden``: nothing, the first prediction is for frame 0 (the
+    speaker's first frame stands in for what came before it)."""
     mask_invalid: bool | None = None
-    learning_rate: float = 0.01
-    warmup_steps: int = 100_000
-    peak_rate: float = 4e-4
-    warmup_share: float = 0.1
-    epochs: int = 100
-    batch_size: int = 32
-
-    def __post_init__(self) -> None:
-        reading.require_positive(self, "hidden", "layers", "cross_layers", "heads", "mlp")
-        reading.require_positive(self, "epochs", "batch_size", "learning_rate")
-        reading.require_not_negative(
-            self, *(["past_layers"] if self.past_layers is not None else [])
-        )
-        _check_schedule(self)
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
+    """Leave windows of the listener that are mostly invalid out of the loss, and invalid frames out
+    of the units of the speaker's motion and sound."""
+    learning_rate: PositiveFloat = 0.01
+    """Factor of ``steps``; not a learning rate itself."""
 
 
-@dataclass(frozen=True)
-class EmotionConfig:
-    """The head that reads the 25-D behaviour off 3DMM motion; no part of the official method.
+class EmotionConfig(SettingsModel):
+    """The head that reads the 25-D behaviour off 3DMM motion; no part of the official method."""
 
-    Attributes:
-        hidden: Size of its two hidden layers.
-        context: Frames before and after a frame that it sees.
-        decoded: Share of its training windows that are taken as the codebook writes them, which is
-            what it sees in sampling; the rest is real motion.
-        steps: Steps of its training, after that of the codebook.
-        batch_size: Windows per step.
-        learning_rate: Of AdamW at the start; falls to 0 along a cosine.
-        weight_decay: Of AdamW.
-    """
-
-    hidden: int = 128
-    context: int = 2
-    decoded: float = 0.5
-    steps: int = 1000
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-
-    def __post_init__(self) -> None:
-        reading.require_positive(self, "hidden", "steps", "batch_size", "learning_rate")
-        reading.require_not_negative(self, "context", "decoded", "weight_decay")
-        if self.decoded > 1:
-            raise ValueError(f"decoded must be a share, at most 1, found {self.decoded}")
+    hidden: PositiveInt = 128
+    """Size of its two hidden layers."""
+    context: NonNegativeInt = 2
+    """Frames before and after a frame that it sees."""
+    decoded: float = Field(0.5, ge=0, le=1)
+    """Share of its training windows that are taken as the codebook writes them, which is what it
+    sees in sampling; the rest is real motion."""
+    steps: PositiveInt = 1000
+    """Steps of its training, after that of the codebook."""
+    batch_size: PositiveInt = 32
+    """Windows per step."""
+    learning_rate: PositiveFloat = 2e-3
+    """Of AdamW at the start; falls to 0 along a cosine."""
+    weight_decay: NonNegativeFloat = 1e-3
+    """Of AdamW."""
 
 
-@dataclass(frozen=True)
-class SamplingConfig:
-    """How codes are drawn.
+class SamplingConfig(SettingsModel):
+    """How codes are drawn."""
 
-    Attributes:
-        temperature: Divides the logits.
-        top_p: Codes are left out once those more probable than they sum to more than this.
-        sound_offset: Where the sound of a step begins: ``frame_number``, at the row that has the
-            number of the video frame, as in the official code (right only for one row per frame);
-            ``aligned``, at the row of that frame.
-        reencode: Decode and encode the last codes again before each step.
-    """
-
-    temperature: float = 0.7
-    top_p: float = 0.9
+    temperature: PositiveFloat = 0.7
+    """Divides the logits."""
+    top_p: Share = 0.9
+    """Codes are left out once those more probable than they sum to more than this."""
     sound_offset: Literal["frame_number", "aligned"] | None = None
+    """Where the sound of a step begins: ``frame_number``, at the row that has the number of the
+    video frame, as in the official code (right only for one row per frame); ``aligned``, at the row
+    of that frame."""
     reencode: bool | None = None
-
-    def __post_init__(self) -> None:
-        reading.require_positive(self, "temperature")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], found {self.top_p}")
+    """Decode and encode the last codes again before each step."""
 
 
-@dataclass(frozen=True)
-class TranvaeSettings:
-    """Everything that shapes a TranVAE run, with nothing left open.
+class TranvaeSettings(ModelSettings):
+    """Settings of TranVAE: both stages, the emotion head, sampling."""
 
-    Attributes:
-        variant: ``official`` or ``fixed``.
-        sound: Stream of the speaker's sound.
-        sound_dim: Numbers in a row of it.
-        sound_rate: Rows of it per video frame.
-        speaker_space: ``native``, or ``zscored`` per session and role: of the speaker's motion and
-            sound. Sound of wav2vec2 is z-scored always; its native values are not kept.
-        smooth: Whether motion is smoothed over 5 frames first, as the official loader does.
-        codebook: Stage 1.
-        predictor: Stage 2.
-        emotion: The emotion head, which is trained with stage 1.
-        sampling: How codes are drawn.
-        training: Settings of the training loop, which checks them itself.
-    """
+    VARIANTS: ClassVar = VARIANTS
 
-    variant: Literal["official", "fixed"]
-    sound: Sound
-    sound_dim: int
-    sound_rate: int
-    speaker_space: Space
-    smooth: bool
-    codebook: CodebookConfig
-    predictor: PredictorConfig
-    emotion: EmotionConfig
-    sampling: SamplingConfig
-    training: Mapping[str, Any] = field(default_factory=dict)
+    type: Literal["tranvae"] = "tranvae"
+    """Its name in the table of models."""
+    sound: Literal["vggish", "wav2vec2", "logmel"] = "vggish"
+    """Stream of the speaker's sound."""
+    sound_dim: PositiveInt | None = None
+    """Numbers in a row of it; follows ``sound``."""
+    sound_rate: PositiveInt | None = None
+    """Rows of it per video frame; follows ``sound``."""
+    speaker_space: Space = "native"
+    """``native``, or ``zscored`` per session and role: of the speaker's motion and sound. Sound of
+    wav2vec2 is z-scored always; its native values are not kept."""
+    smooth: bool = True
+    """Whether motion is smoothed over 5 frames first, as the official loader does."""
+    codebook: CodebookConfig = CodebookConfig()
+    """Stage 1."""
+    predictor: PredictorConfig = PredictorConfig()
+    """Stage 2."""
+    emotion: EmotionConfig = EmotionConfig()
+    """The emotion head, which is trained with stage 1."""
+    sampling: SamplingConfig = SamplingConfig()
+    """How codes are drawn."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the training loop, which checks them itself."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
-        return {"type": "tranvae", **asdict(self)}
-
-
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "official": {
-        "codebook": {
-            "tokens": "channel_blocks",
-            "statistics": "sequences",
-            "sequences": "fixed_batches",
-            "restart": False,
-            "schedule": "steps",
-            "mask_invalid": False,
-        },
-        "predictor": {
-            "past_layers": 1,
-            "mask": "rows",
-            "mask_draw": "batch",
-            "start": "zeros",
-            "statistics": "sequences",
-            "sequences": "fixed_batches",
-            "schedule": "steps",
-            "mask_invalid": False,
-        },
-        "sampling": {"sound_offset": "frame_number", "reencode": True},
-    },
-    "fixed": {
-        "codebook": {
-            "tokens": "time_steps",
-            "statistics": "plain",
-            "sequences": "anywhere",
-            "restart": True,
-            "schedule": "share",
-            "mask_invalid": True,
-        },
-        "predictor": {
-            "past_layers": 0,
-            "mask": "keys",
-            "mask_draw": "item",
-            "start": "hidden",
-            "statistics": "plain",
-            "sequences": "anywhere",
-            "schedule": "share",
-            "mask_invalid": True,
-        },
-        "sampling": {"sound_offset": "aligned", "reencode": False},
-    },
-}
-"""What a variant means, setting by setting; a setting given explicitly wins over the variant."""
-
-_SECTIONS = {
-    "codebook": CodebookConfig,
-    "predictor": PredictorConfig,
-    "emotion": EmotionConfig,
-    "sampling": SamplingConfig,
-}
+    @classmethod
+    def follow(cls, values: dict[str, Any]) -> None:
+        """The stream of the sound says how its rows look."""
+        if stream := streams.STREAMS.get(str(values.get("sound", "vggish"))):
+            values.setdefault("sound_dim", stream.width // stream.rows)
+            values.setdefault("sound_rate", stream.rows)
 
 
-def read_settings(values: Mapping[str, Any], where: str = "tranvae") -> TranvaeSettings:
-    """Settings of TranVAE from a mapping: its settings file with overrides merged in.
-
-    Args:
-        values: ``variant``, ``sound``, ``sound_dim``, ``sound_rate``, ``speaker_space``,
-            ``smooth``, ``codebook``, ``predictor``, ``emotion``, ``sampling``, ``training``;
-            whatever is left out has its official value, whatever is None follows the variant
-            (or, of the sound, the stream).
-        where: How the user finds these values, for errors.
-
-    Raises:
-        InputError: Unknown key, wrong type or value.
-    """
-    plain = ("type", "variant", "sound", "sound_dim", "sound_rate", "speaker_space", "smooth")
-    reading.check_keys(values, (*plain, *_SECTIONS, "training"), where)
-    variant = reading.choose(values, "variant", VARIANTS, where)
-    reading.choose(values, "type", ("tranvae",), where)
-    sound = reading.choose(values, "sound", get_args(Sound), where)
-    sections = {
-        name: reading.build(
-            kind,
-            reading.follow_variant(values.get(name), VARIANTS[variant].get(name, {})),
-            f"{where}.{name}",
-        )
-        for name, kind in _SECTIONS.items()
-    }
-    return TranvaeSettings(
-        variant=variant,
-        sound=sound,
-        sound_dim=_count(values, "sound_dim", SOUND_SHAPES[sound][0], where),
-        sound_rate=_count(values, "sound_rate", SOUND_SHAPES[sound][1], where),
-        speaker_space=reading.choose(values, "speaker_space", get_args(Space), where),
-        smooth=_flag(values, "smooth", where),
-        **sections,
-        training=reading.loop_section(values, where),
-    )
+read_settings = TranvaeSettings.read
 
 
 def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
@@ -373,7 +263,7 @@ def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
     space, sound = settings["speaker_space"], settings["sound"]
     speaker = {
         "speaker": ("faceverse", space),
-        "sound": (sound, "zscored" if sound == "wav2vec2" else space),
+        "sound": (sound, space if streams.get(sound).keep_native else "zscored"),
     }
     by_part = {"predictor": {"motion": listener, **speaker}, SAMPLING: speaker}
     return StageInputs(by_part[part])
@@ -390,26 +280,6 @@ def official_problem(settings: Mapping[str, Any]) -> str | None:
     if not wrong:
         return None
     return f"official weights do not go with these settings: {', '.join(wrong)}"
-
-
-def _count(values: Mapping[str, Any], key: str, default: int, where: str) -> int:
-    value = default if values.get(key) is None else values[key]
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{where}.{key}: expected a positive whole number, found {value!r}")
-    return value
-
-
-def _flag(values: Mapping[str, Any], key: str, where: str) -> bool:
-    value = True if values.get(key) is None else values[key]
-    if not isinstance(value, bool):
-        raise InputError(f"{where}.{key}: expected true or false, found {value!r}")
-    return value
-
-
-def _check_schedule(config: CodebookConfig | PredictorConfig) -> None:
-    reading.require_positive(config, "warmup_steps", "peak_rate")
-    if not 0 < config.warmup_share <= 1:
-        raise ValueError(f"warmup_share must lie in (0, 1], found {config.warmup_share}")
 
 
 MODEL = ModelType(
@@ -434,11 +304,11 @@ MODEL = ModelType(
         ),
     ),
     outputs=("emotion", "coefficients"),
-    settings="react24.models.learning2listen.settings:read_settings",
+    settings="react24.models.learning2listen.settings:TranvaeSettings",
     inputs="react24.models.learning2listen.settings:stage_inputs",
     load="react24.models.learning2listen.sampling:load",
     convert=Conversion(
-        function="react24.models.learning2listen.convert:convert",
+        function="react24.models.learning2listen.official:convert",
         files={
             "codebook": "checkpoint of stage 1, officially l2_32_smoothSS_er2er_best.pth",
             "predictor": "checkpoint of stage 2, officially delta_v6_er2er_best.pth",
@@ -449,4 +319,21 @@ MODEL = ModelType(
         fitted_on="codebook",
     ),
     card="docs/models/tranvae.md",
+    presets={
+        "official": {"training": {"validate_every": 1, "keep_best": "loss"}},
+        # Smaller networks, fewer epochs at higher rates, smaller batches; the last weights are
+        # kept, whatever the validation says.
+        "quick": {
+            "codebook": {
+                "codes": 64, "hidden": 128, "layers": 2, "mlp": 256,
+                "epochs": 40, "batch_size": 16, "peak_rate": 1e-3,
+            },
+            "emotion": {"steps": 400, "decoded": 0.0},
+            "predictor": {
+                "hidden": 100, "layers": 2, "cross_layers": 1,
+                "epochs": 60, "batch_size": 16, "peak_rate": 1e-3,
+            },
+            "training": {"keep_best": None},
+        },
+    },
 )  # fmt: skip

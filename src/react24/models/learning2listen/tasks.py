@@ -1,15 +1,15 @@
-"""TranVAE's two stages as tasks of the training loop."""
+"""The two stages as tasks of the training loop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from react24.contracts.reactions import load_stage
 from react24.contracts.task import Batch, Losses, StageContext, StageTask
 from react24.conventions import CLIP_FRAMES
-from react24.errors import InputError
 from react24.models.learning2listen.codebook import MotionCodebook, codebook_losses
 from react24.models.learning2listen.emotion import fit_emotion
 from react24.models.learning2listen.motion import (
@@ -20,7 +20,14 @@ from react24.models.learning2listen.motion import (
 )
 from react24.models.learning2listen.predictor import CodePredictor, official_visible, predictor_loss
 from react24.models.learning2listen.sampling import make_predictor
-from react24.models.learning2listen.sequences import PieceFeed, Pieces, take_sequences
+from react24.models.learning2listen.sequences import (
+    PieceBatches,
+    Pieces,
+    all_sequences,
+    all_valid,
+    check_columns,
+    take_sequences,
+)
 from react24.models.learning2listen.settings import (
     CodebookConfig,
     PredictorConfig,
@@ -28,14 +35,11 @@ from react24.models.learning2listen.settings import (
     read_settings,
 )
 from react24.seeding import generator
-from react24.training.dataset import SplitClips, valid_frames
+from react24.training.dataset import ClipDataset, valid_frames
 from react24.training.validity import mean_item, usable, within_usable
 
 BETAS, EPSILON = (0.9, 0.98), 1e-9
 """Of the optimisers of both stages."""
-
-CLIPS_AT_ONCE = 64
-"""Clips whose statistics are taken together."""
 
 WINDOWS_AT_ONCE = 1024
 """Windows encoded together."""
@@ -68,7 +72,7 @@ def scheduled_rate(
     return config.peak_rate * min(number / warm, (warm / number) ** 0.5)
 
 
-class _TranvaeTask(StageTask):
+class _SequenceTask(StageTask):
     """What both stages share: the pieces they are trained on, and the schedule."""
 
     def __init__(
@@ -82,7 +86,7 @@ class _TranvaeTask(StageTask):
         self.stage, self.config, self.settings = stage, config, settings
         self.train, self.val, self.seed = context.train, context.val, context.seed
         self.length = 2 * settings.codebook.window
-        self.feed = PieceFeed(
+        self.pieces = PieceBatches(
             self.train,
             self.val,
             length=self.length,
@@ -92,9 +96,9 @@ class _TranvaeTask(StageTask):
             first=first,
             key=(self.seed, stage, "sequences"),
         )
-        self.steps_per_epoch = self.feed.steps_per_epoch
-        self.validation_steps = self.feed.validation_steps
-        self.slow_feed = not self.train.in_memory
+        self.steps_per_epoch = self.pieces.steps_per_epoch
+        self.validation_steps = self.pieces.validation_steps
+        self.slow_batches = not self.train.in_memory
         limit = settings.training.get("max_steps")
         self.total = min(config.epochs * self.steps_per_epoch, limit or 2**62)
 
@@ -107,37 +111,17 @@ class _TranvaeTask(StageTask):
         """Smoothed motion, where the settings say so: (n, 64, D)."""
         return smooth_motion(motion) if self.settings.smooth else motion
 
-    def sequences(self, name: str, clips: SplitClips | None = None) -> Iterator[Tensor]:
-        """All training sequences end to end, in batches (n, 64, D); motion smoothed.
-
-        Args:
-            name: Of the stream.
-            clips: Others than those of training.
-        """
-        clips = clips or self.train
-        for rows in torch.arange(clips.rows).split(CLIPS_AT_ONCE):
-            values = clips.take(name, rows)[:, : CLIP_FRAMES // self.length * self.length]
-            cut = values.reshape(-1, self.length, values.shape[-1])
-            yield cut if name == "sound" else self.smooth(cut)
-
-    def validity(self, name: str, clips: SplitClips | None = None) -> Iterator[Tensor] | None:
-        """Which frames of ``sequences`` are valid, bool (n, 64); None where nothing is left out."""
-        clips = clips or self.train
-        rows = torch.arange(clips.rows)
-        valid = clips.take_valid(name, rows) if self.config.mask_invalid else None
-        if valid is None:
-            return None
-        cut = valid[:, : CLIP_FRAMES // self.length * self.length].unflatten(1, (-1, self.length))
-        return (part.flatten(0, 1) for part in cut.split(CLIPS_AT_ONCE))
-
     def units(self, name: str) -> MotionStatistics:
-        """Statistics of a training stream, by rows for sound."""
-        sequences, valid = self.sequences(name), self.validity(name)
+        """Statistics of a training stream: of smoothed motion, or of the rows of the sound."""
+        sequences = all_sequences(self.train, name, self.length)
+        valid = all_valid(self.train, name, self.length) if self.config.mask_invalid else None
         if name == "sound":
             sequences = map(self.rows_of, sequences)
             if valid is not None:
                 rate = self.settings.sound_rate
                 valid = (part.repeat_interleave(rate, 1) for part in valid)
+        else:
+            sequences = map(self.smooth, sequences)
         if valid is None or self.config.statistics != "plain":
             return measure(sequences, self.config.statistics)
         return measure_valid(zip(sequences, valid, strict=True))
@@ -147,11 +131,11 @@ class _TranvaeTask(StageTask):
         return sound.unflatten(-1, (self.settings.sound_rate, -1)).flatten(1, 2)
 
 
-class CodebookTask(_TranvaeTask):
+class CodebookTask(_SequenceTask):
     """Stage 1: the codebook learns listeners' windows; the emotion head is trained at the end."""
 
     def __init__(self, module: MotionCodebook, settings: TranvaeSettings, context: StageContext):
-        """Args: the codebook; settings; clips ``motion`` and ``emotion``."""
+        """Take an untrained codebook, and clips ``motion`` and ``emotion``; measure its units."""
         super().__init__("codebook", settings.codebook, settings, context)
         check_columns(self.train, "motion", settings.codebook.channels)
         self.module = module
@@ -168,13 +152,13 @@ class CodebookTask(_TranvaeTask):
 
     def make_batch(self, epoch: int, step: int, order: torch.Generator) -> Batch:
         """Sequences, and which window of each is meant."""
-        return self._read(self.train, self.feed.batch(step, order))
+        return self._read(self.train, self.pieces.training(step, order))
 
     def make_validation_batch(self, step: int) -> Batch:
         """All windows end to end, first halves first."""
-        return self._read(self.val, self.feed.validation_batch(step))
+        return self._read(self.val, self.pieces.validation(step))
 
-    def _read(self, clips: SplitClips, pieces: Pieces) -> Batch:
+    def _read(self, clips: ClipDataset, pieces: Pieces) -> Batch:
         chosen = pieces.listeners, pieces.starts, self.length
         batch = {"motion": clips.take_windows("motion", *chosen), "half": pieces.halves}
         if self.config.mask_invalid:
@@ -191,7 +175,7 @@ class CodebookTask(_TranvaeTask):
             if counts.any():  # windows left out are not part of the batch's statistics either
                 windows, valid, counts = windows[counts], valid[counts], None
         losses = codebook_losses(self.module(windows, counts), windows, self.module, valid)
-        return {name: getattr(losses, name) for name in losses.__dataclass_fields__}
+        return dict(vars(losses))
 
     def _windows(self, batch: Batch) -> Tensor:
         """The windows meant, standardised: (n, 32, D)."""
@@ -244,7 +228,7 @@ class CodebookTask(_TranvaeTask):
         )
 
 
-class PredictorTask(_TranvaeTask):
+class PredictorTask(_SequenceTask):
     """Stage 2: the predictor learns the codes of the next window; the codebook is frozen."""
 
     def __init__(
@@ -254,7 +238,14 @@ class PredictorTask(_TranvaeTask):
         settings: TranvaeSettings,
         context: StageContext,
     ):
-        """Args: the predictor, the trained codebook; clips ``motion``, ``speaker``, ``sound``."""
+        """Take an untrained predictor, a trained codebook and the clips; measure its units.
+
+        Args:
+            module: The predictor.
+            codebook: Of stage 1; it is frozen.
+            settings: Of both stages.
+            context: With clips ``motion``, ``speaker`` and ``sound``.
+        """
         hidden = settings.predictor.start == "hidden"
         first = -settings.codebook.window if hidden else 0
         super().__init__("predictor", settings.predictor, settings, context, first)
@@ -270,12 +261,13 @@ class PredictorTask(_TranvaeTask):
         """Move the codebook, and encode what is asked for again and again: it is frozen."""
         self.codebook.to(device)
         self.val_codes = self._encode_all(self.val, device) if self.val else None
-        if not self.feed.anywhere:
+        if not self.pieces.anywhere:
             self.train_codes = self._encode_all(self.train, device)
 
-    def _encode_all(self, clips: SplitClips, device: torch.device) -> Tensor:
+    def _encode_all(self, clips: ClipDataset, device: torch.device) -> Tensor:
         """Codes of all sequences end to end, int64 (rows, sequences of a clip, 2, 4)."""
-        found = [self._encode(part.to(device)).cpu() for part in self.sequences("motion", clips)]
+        sequences = map(self.smooth, all_sequences(clips, "motion", self.length))
+        found = [self._encode(part.to(device)).cpu() for part in sequences]
         return torch.cat(found).unflatten(0, (clips.rows, -1))
 
     def _encode(self, motion: Tensor) -> Tensor:
@@ -291,14 +283,14 @@ class PredictorTask(_TranvaeTask):
 
     def make_batch(self, epoch: int, step: int, order: torch.Generator) -> Batch:
         """Sequences of both, and how many past codes of each are seen."""
-        pieces = self.feed.batch(step, order)
+        pieces = self.pieces.training(step, order)
         number = epoch * self.steps_per_epoch + step
         visible = self._visible(len(pieces), number, order, step)
         return self._read(self.train, self.train_codes, pieces, visible)
 
     def make_validation_batch(self, step: int) -> Batch:
         """All sequences end to end; the same codes are hidden at every validation."""
-        pieces = self.feed.validation_batch(step)
+        pieces = self.pieces.validation(step)
         chance = generator(self.stage, "validation", "visible")
         visible = self._visible(len(pieces), step, chance, step)
         return self._read(self.val, self.val_codes, pieces, visible)
@@ -312,7 +304,7 @@ class PredictorTask(_TranvaeTask):
         return drawn[step, :count]
 
     def _read(
-        self, clips: SplitClips, codes: Tensor | None, pieces: Pieces, visible: Tensor
+        self, clips: ClipDataset, codes: Tensor | None, pieces: Pieces, visible: Tensor
     ) -> Batch:
         """A batch; the listener's codes where they are known, his motion where they are not."""
         listeners, starts = pieces.listeners, pieces.starts
@@ -362,20 +354,6 @@ def _half(sequences: Tensor, halves: Tensor) -> Tensor:
     return both[torch.arange(len(both), device=both.device), halves]
 
 
-def check_columns(clips: SplitClips, name: str, expected: int) -> None:
-    """Refuse clips of another width than the settings say.
-
-    Raises:
-        InputError: They have.
-    """
-    found = clips.take(name, torch.zeros(1, dtype=torch.int64)).shape[-1]
-    if found != expected:
-        raise InputError(
-            f"{clips.sources[name].path}: {found} columns; the settings of TranVAE ask for "
-            f"{expected} (codebook.parts for motion, sound_dim x sound_rate for sound)"
-        )
-
-
 def codebook_task(context: StageContext) -> CodebookTask:
     """Stage 1, with its units from the training split and, if they restart, its codes placed."""
     settings = read_settings(context.settings)
@@ -389,13 +367,7 @@ def codebook_task(context: StageContext) -> CodebookTask:
 def predictor_task(context: StageContext) -> PredictorTask:
     """Stage 2, on the codes of the trained stage 1."""
     settings = read_settings(context.settings)
-    codebook = load_codebook(context.needed["codebook"], settings)
+    codebook = MotionCodebook(settings.codebook, settings.emotion)
+    load_stage(codebook, context.needed, "codebook")
     predictor = context.initialise(lambda: make_predictor(settings))
     return PredictorTask(predictor, codebook, settings, context)
-
-
-def load_codebook(tensors: Mapping[str, Tensor], settings: TranvaeSettings) -> MotionCodebook:
-    """A trained stage 1, in eval mode on the CPU."""
-    codebook = MotionCodebook(settings.codebook, settings.emotion)
-    codebook.load_state_dict(dict(tensors))
-    return codebook.eval()

@@ -1,9 +1,8 @@
-"""Official weights of REGNN: the table of names, reading and writing."""
+"""REGNN, official checkpoints: the table of names, and a file to weights of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -126,7 +125,7 @@ def load_official(
     Raises:
         InputError: Tensors are missing, unexpected or of another shape.
     """
-    config = config or replace(NetworkConfig(), **VARIANTS["official"]["network"])
+    config = config or NetworkConfig(**VARIANTS["official"]["network"])
     network = RegnnNetwork(config, visual_width, sound_width)
     state = {k: v for k, v in official_keys.strip_module(state).items() if k not in NO_TENSORS}
     for key, dim in _extra_dimensions(config).items():

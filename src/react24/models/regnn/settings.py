@@ -8,250 +8,180 @@ alone, and the code); see ``docs/models/regnn.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from react24.contracts import settings as reading
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from react24 import streams
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
+from react24.contracts.model_settings import Dropout, ModelSettings, Space, by_variant
+from react24.contracts.settings import SettingsModel
 from react24.conventions import CLIP_FRAMES
 
-VISUAL_WIDTHS = {"swin": 768, "graphau": 25, "faceverse": 58}
-"""Streams of the speaker's face that the network can look at, and their channels."""
+VARIANTS = by_variant(
+    {
+        "speaker_space": ("native", "zscored"),  # a voice from 0 to 255 dwarfs its position code
+        "network": {
+            "zero_padding": (True, False),  # no frame is padding; quantised VGGish has true zeros
+            "edge_mask": ("union", "own"),  # mends a loop over the wrong index
+        },
+        "generator": {
+            "batches_per_epoch": (101, 0),  # the official loop breaks off
+            "mask_invalid": (False, True),  # held values are no reaction
+        },
+        "sampling": {
+            "noise_limit": ("clip", "element"),  # officially reactions hardly differ
+            "iterations": (5, 100),  # nothing guarantees five to be enough
+            "tolerance": (1e-3, 1e-5),
+        },
+    }
+)
+"""Switch: (official, fixed), and why; one that is given explicitly wins over the variant."""
 
-SOUND_WIDTHS = {"vggish": 128, "wav2vec2": 768}
-"""Streams of the speaker's voice that it can listen to, and their channels."""
 
-SPACES = ("native", "zscored")
+class NetworkConfig(SettingsModel):
+    """Sizes of the three processors, and which of the official quirks they keep."""
 
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Sizes of the three processors, and which of the official quirks they keep.
-
-    Attributes:
-        nodes: Channels of a behaviour (15 AUs, valence, arousal, 8 expressions), the nodes of the
-            graph.
-        window: Frames of a window; the features of a node.
-        stride: Frames between two windows.
-        width: Of the transformers. A sound stream of this width is used as it is, another one is
-            projected to it.
-        heads: Of each attention.
-        feedforward: Hidden units of each transformer layer.
-        layers: Of each of the two transformers.
-        dropout_embedding: On their inputs.
-        dropout: In their layers.
-        fused: Features of a frame after the perceptual processor.
-        components: Distributions that official files hold and nothing uses.
-        edge_channels: Kinds of edges.
-        edge_neighbours: Edges that each node keeps.
-        motor_layers: Reversible layers.
-        zero_padding: A frame whose first channel is exactly 0 gets no position code; None follows
-            the variant.
-        edge_mask: ``union``: every node keeps the columns that any node chose; ``own``: each its
-            own; None follows the variant.
-    """
-
-    nodes: int = 25
-    window: int = 50
-    stride: int = 25
-    width: int = 128
-    heads: int = 4
-    feedforward: int = 512
-    layers: int = 5
-    dropout_embedding: float = 0.25
-    dropout: float = 0.1
-    fused: int = 64
-    components: int = 6
-    edge_channels: int = 8
-    edge_neighbours: int = 5
-    motor_layers: int = 2
+    nodes: PositiveInt = 25
+    """Channels of a behaviour (15 AUs, valence, arousal, 8 expressions), the nodes of the graph."""
+    window: PositiveInt = 50
+    """Frames of a window; the features of a node."""
+    stride: PositiveInt = 25
+    """Frames between two windows."""
+    width: PositiveInt = 128
+    """Of the transformers. A sound stream of this width is used as it is, another one is projected
+    to it."""
+    heads: PositiveInt = 4
+    """Of each attention."""
+    feedforward: PositiveInt = 512
+    """Hidden units of each transformer layer."""
+    layers: PositiveInt = 5
+    """Of each of the two transformers."""
+    dropout_embedding: Dropout = 0.25
+    """On their inputs."""
+    dropout: Dropout = 0.1
+    """In their layers."""
+    fused: int = Field(64, ge=2)
+    """Features of a frame after the perceptual processor."""
+    components: NonNegativeInt = 6
+    """Distributions that official files hold and nothing uses."""
+    edge_channels: PositiveInt = 8
+    """Kinds of edges."""
+    edge_neighbours: PositiveInt = 5
+    """Edges that each node keeps."""
+    motor_layers: PositiveInt = 2
+    """Reversible layers."""
     zero_padding: bool | None = None
+    """A frame whose first channel is exactly 0 gets no position code."""
     edge_mask: Literal["union", "own"] | None = None
+    """``union``: every node keeps the columns that any node chose; ``own``: each its own."""
 
-    def __post_init__(self) -> None:
-        reading.require_positive(self, "nodes", "window", "stride", "width", "heads", "layers")
-        reading.require_positive(self, "feedforward", "edge_channels", "motor_layers")
-        reading.require_not_negative(self, "components")
-        for name in ("dropout_embedding", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1")
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
         if self.width % self.heads or self.width % 2:
             raise ValueError(f"width must be even and a multiple of heads, found {self.width}")
-        if self.fused < 2:
-            raise ValueError(f"fused must be at least 2, found {self.fused}")
-        if not 1 <= self.edge_neighbours <= self.nodes:
-            raise ValueError(f"edge_neighbours must be 1 to {self.nodes} (nodes)")
+        if self.edge_neighbours > self.nodes:
+            raise ValueError(
+                f"edge_neighbours must be 1 to {self.nodes} (nodes), found {self.edge_neighbours}"
+            )
         if self.stride > self.window or (CLIP_FRAMES - self.window) % self.stride:
             raise ValueError(
                 f"windows of {self.window} frames every {self.stride} do not cover a clip of "
                 f"{CLIP_FRAMES} frames: stride must divide {CLIP_FRAMES} - window and be at most "
                 "window"
             )
+        return self
 
 
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Training.
+class GeneratorConfig(SettingsModel):
+    """Training."""
 
-    Attributes:
-        epochs: Passes over the windows of the training clips.
-        batch_size: Windows per step.
-        batches_per_epoch: An epoch ends after so many batches; 0 for all. None follows the variant.
-        learning_rate: Of Adam.
-        decay_epochs: Epochs (0-based) from which the rate is multiplied by ``decay``.
-        decay: Once for each of them.
-        weight_decay: L2, added to the gradient.
-        neighbours: Appropriate reactions per window and step, drawn anew each time.
-        distance: ``nearest``: to the nearest of them; ``all``: mean over them.
-        spread: How far they lie from their mean: ``L2`` or ``L1``.
-        weight_spread: Of that term.
-        threshold_divisor: Distances below the last epoch's mean distance / this count as 0; 0 for
-            no threshold.
-        mask_invalid: Leave out reactions whose window is mostly invalid; None follows the variant.
-    """
-
-    epochs: int = 100
-    batch_size: int = 128
-    batches_per_epoch: int | None = None
-    learning_rate: float = 1e-4
-    decay_epochs: tuple[int, ...] = (9,)
-    decay: float = 0.1
-    weight_decay: float = 5e-4
-    neighbours: int = 10
+    epochs: PositiveInt = 100
+    """Passes over the windows of the training clips."""
+    batch_size: PositiveInt = 128
+    """Windows per step."""
+    batches_per_epoch: NonNegativeInt | None = None
+    """An epoch ends after so many batches; 0 for all."""
+    learning_rate: PositiveFloat = 1e-4
+    """Of Adam."""
+    decay_epochs: tuple[NonNegativeInt, ...] = (9,)
+    """Epochs (0-based) from which the rate is multiplied by ``decay``."""
+    decay: PositiveFloat = 0.1
+    """Once for each of them."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """L2, added to the gradient."""
+    neighbours: PositiveInt = 10
+    """Appropriate reactions per window and step, drawn anew each time."""
     distance: Literal["nearest", "all"] = "nearest"
+    """``nearest``: to the nearest of them; ``all``: mean over them."""
     spread: Literal["L2", "L1"] = "L2"
-    weight_spread: float = 1.0
-    threshold_divisor: float = 3.0
+    """How far they lie from their mean: ``L2`` or ``L1``."""
+    weight_spread: NonNegativeFloat = 1.0
+    """Of that term."""
+    threshold_divisor: NonNegativeFloat = 3.0
+    """Distances below the last epoch's mean distance / this count as 0; 0 for no threshold."""
     mask_invalid: bool | None = None
-
-    def __post_init__(self) -> None:
-        reading.require_positive(self, "epochs", "batch_size", "learning_rate", "decay")
-        reading.require_positive(self, "neighbours")
-        reading.require_not_negative(self, "weight_decay", "weight_spread", "threshold_divisor")
-        if self.batches_per_epoch is not None:
-            reading.require_not_negative(self, "batches_per_epoch")
+    """Leave out reactions whose window is mostly invalid."""
 
 
-@dataclass(frozen=True)
-class SamplingConfig:
-    """Drawing reactions.
+class SamplingConfig(SettingsModel):
+    """Drawing reactions."""
 
-    Attributes:
-        noise: Threshold of the noise; its square root limits every number of it.
-        noise_limit: ``clip``: all noise of a clip's reaction is scaled by the limit over its
-            largest number; ``element``: numbers beyond the limit are set to it; ``none``. None
-            follows the variant.
-        iterations: Most steps of the fixed point iteration per layer; None follows the variant.
-        tolerance: It stops, and is accepted, when no number is off by more; None follows the
-            variant.
-        binarise: Set values of at least 1 to 1 and others to 0: ``none``, ``units`` (the AUs) or
-            ``frames`` (the first 15 frames of every window, as the official option does).
-    """
-
-    noise: float = 0.06
+    noise: NonNegativeFloat = 0.06
+    """Threshold of the noise; its square root limits every number of it."""
     noise_limit: Literal["clip", "element", "none"] | None = None
-    iterations: int | None = None
-    tolerance: float | None = None
+    """``clip``: all noise of a clip's reaction is scaled by the limit over its largest number;
+    ``element``: numbers beyond the limit are set to it; ``none``."""
+    iterations: PositiveInt | None = None
+    """Most steps of the fixed point iteration per layer."""
+    tolerance: PositiveFloat | None = None
+    """It stops, and is accepted, when no number is off by more."""
     binarise: Literal["none", "units", "frames"] = "none"
-
-    def __post_init__(self) -> None:
-        reading.require_not_negative(self, "noise")
-        for name in ("iterations", "tolerance"):
-            if getattr(self, name) is not None:
-                reading.require_positive(self, name)
+    """Set values of at least 1 to 1 and others to 0: ``none``, ``units`` (the AUs) or ``frames``
+    (the first 15 frames of every window, as the official option does)."""
 
 
-@dataclass(frozen=True)
-class RegnnSettings:
-    """Everything that shapes a REGNN run, with nothing left open.
+class RegnnSettings(ModelSettings):
+    """Settings of REGNN: the network, its training, sampling."""
 
-    Attributes:
-        variant: ``official`` or ``fixed``.
-        visual: Stream of the speaker's face.
-        sound: Stream of the speaker's voice.
-        speaker_space: ``native``, or ``zscored`` per session and role.
-        network: Sizes.
-        generator: Training.
-        sampling: Sampling.
-        training: Settings of the training loop, which checks them itself.
-    """
+    VARIANTS: ClassVar = VARIANTS
 
-    variant: Literal["official", "fixed"]
-    visual: str
-    sound: str
-    speaker_space: Literal["native", "zscored"]
-    network: NetworkConfig
-    generator: GeneratorConfig
-    sampling: SamplingConfig
-    training: Mapping[str, Any] = field(default_factory=dict)
+    type: Literal["regnn"] = "regnn"
+    """Its name in the table of models."""
+    visual: Literal["swin", "graphau", "faceverse"] = "swin"
+    """Stream of the speaker's face."""
+    sound: Literal["vggish", "wav2vec2"] = "vggish"
+    """Stream of the speaker's voice."""
+    speaker_space: Space | None = None
+    """``native``, or ``zscored`` per session and role: of both."""
+    network: NetworkConfig = NetworkConfig()
+    """Sizes."""
+    generator: GeneratorConfig = GeneratorConfig()
+    """Training."""
+    sampling: SamplingConfig = SamplingConfig()
+    """Sampling."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the training loop, which checks them itself."""
 
     @property
     def visual_width(self) -> int:
         """Channels of the visual stream."""
-        return VISUAL_WIDTHS[self.visual]
+        return streams.get(self.visual).width
 
     @property
     def sound_width(self) -> int:
         """Channels of the sound stream."""
-        return SOUND_WIDTHS[self.sound]
-
-    def as_dict(self) -> dict[str, Any]:
-        """A mapping that ``read_settings`` turns back into the same settings (JSON-able)."""
-        return {"type": "regnn", **asdict(self)}
+        return streams.get(self.sound).width
 
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "official": {
-        "speaker_space": "native",
-        "network": {"zero_padding": True, "edge_mask": "union"},
-        "generator": {"batches_per_epoch": 101, "mask_invalid": False},
-        "sampling": {"noise_limit": "clip", "iterations": 5, "tolerance": 1e-3},
-    },
-    "fixed": {
-        "speaker_space": "zscored",
-        "network": {"zero_padding": False, "edge_mask": "own"},
-        "generator": {"batches_per_epoch": 0, "mask_invalid": True},
-        "sampling": {"noise_limit": "element", "iterations": 100, "tolerance": 1e-5},
-    },
-}
-"""What a variant means, setting by setting; a setting given explicitly wins over the variant."""
-
-_SECTIONS = {"network": NetworkConfig, "generator": GeneratorConfig, "sampling": SamplingConfig}
-
-
-def read_settings(values: Mapping[str, Any], where: str = "regnn") -> RegnnSettings:
-    """Settings of REGNN from a mapping: its settings file with overrides merged in.
-
-    Args:
-        values: ``variant``, ``visual``, ``sound``, ``speaker_space``, ``network``, ``generator``,
-            ``sampling``, ``training``; whatever is left out has its official value, whatever is
-            None follows the variant.
-        where: How the user finds these values, for errors.
-
-    Raises:
-        InputError: Unknown key, wrong type or value.
-    """
-    known = ("type", "variant", "visual", "sound", "speaker_space", *_SECTIONS, "training")
-    reading.check_keys(values, known, where)
-    reading.choose(values, "type", ("regnn",), where)
-    variant = reading.choose(values, "variant", VARIANTS, where)
-    defaults = VARIANTS[variant]
-    sections = {
-        name: reading.build(
-            kind, reading.follow_variant(values.get(name), defaults[name]), f"{where}.{name}"
-        )
-        for name, kind in _SECTIONS.items()
-    }
-    return RegnnSettings(
-        variant=variant,
-        visual=reading.choose(values, "visual", VISUAL_WIDTHS, where),
-        sound=reading.choose(values, "sound", SOUND_WIDTHS, where),
-        speaker_space=reading.choose(
-            values, "speaker_space", SPACES, where, defaults["speaker_space"]
-        ),
-        training=reading.loop_section(values, where),
-        **sections,
-    )
+read_settings = RegnnSettings.read
 
 
 def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
@@ -287,7 +217,7 @@ MODEL = ModelType(
         ),
     ),
     outputs=("emotion",),
-    settings="react24.models.regnn.settings:read_settings",
+    settings="react24.models.regnn.settings:RegnnSettings",
     inputs="react24.models.regnn.settings:stage_inputs",
     load="react24.models.regnn.network:load",
     convert=Conversion(
@@ -296,4 +226,17 @@ MODEL = ModelType(
         check="react24.models.regnn.settings:official_problem",
     ),
     card="docs/models/regnn.md",
+    presets={
+        # Fewer epochs of smaller batches at a higher rate, and another stream of the face: swin
+        # takes eight times the length of a session on a CPU, and needs weights of its own.
+        "quick": {
+            "visual": "graphau",
+            "generator": {
+                "epochs": 16,
+                "batch_size": 16,
+                "learning_rate": 1e-3,
+                "decay_epochs": [12],
+            },
+        },
+    },
 )

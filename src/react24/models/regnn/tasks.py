@@ -1,4 +1,4 @@
-"""REGNN's training as a task of the training loop."""
+"""REGNN, training: its only stage as a task of the training loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from react24.errors import InputErrors
 from react24.models.regnn.network import RegnnNetwork, training_losses
 from react24.models.regnn.settings import GeneratorConfig, RegnnSettings, read_settings
 from react24.seeding import generator
-from react24.training.dataset import SplitClips, count_batches
+from react24.training.dataset import ClipDataset, count_batches
 from react24.training.validity import usable
 
 STAGE = "generator"
@@ -33,7 +33,7 @@ class NeighbourTable:
     counts: Tensor
 
     @classmethod
-    def of(cls, clips: SplitClips) -> NeighbourTable:
+    def of(cls, clips: ClipDataset) -> NeighbourTable:
         """From the matrix of the split.
 
         Raises:
@@ -91,7 +91,7 @@ class RegnnTask(StageTask):
         self.window, self.stride = settings.network.window, settings.network.stride
         self.train, self.val, self.seed = context.train, context.val, context.seed
         self.neighbours = NeighbourTable.of(self.train)
-        self.slow_feed = not self.train.in_memory
+        self.slow_batches = not self.train.in_memory
         whole = count_batches(self._windows(self.train), self.config.batch_size)
         limit = self.config.batches_per_epoch
         self.steps_per_epoch = min(whole, limit) if limit else whole
@@ -105,7 +105,7 @@ class RegnnTask(StageTask):
     def _per_clip(self) -> int:
         return (CLIP_FRAMES - self.window) // self.stride + 1
 
-    def _windows(self, clips: SplitClips) -> int:
+    def _windows(self, clips: ClipDataset) -> int:
         return clips.rows * self._per_clip
 
     def configure_optimizer(self) -> torch.optim.Optimizer:
@@ -138,7 +138,7 @@ class RegnnTask(StageTask):
         return self._read(self.val, self.val_neighbours, chosen, chance)
 
     def _read(
-        self, clips: SplitClips, table: NeighbourTable, windows: Tensor, chance: torch.Generator
+        self, clips: ClipDataset, table: NeighbourTable, windows: Tensor, chance: torch.Generator
     ) -> Batch:
         """The windows' streams and reactions.
 
@@ -205,7 +205,7 @@ def generator_task(context: StageContext) -> RegnnTask:
 
 @torch.no_grad()
 def _initialise_motor(task: RegnnTask) -> RegnnNetwork:
-    """As the first training step would do it, but before the loop copies or shares the weights."""
+    """As the first training step would do it, but before the loop copies the weights."""
     order = generator(task.seed, STAGE, "order", 0)
     batch = task.make_batch(0, 0, order)
     task.module.train()

@@ -2,9 +2,7 @@
 
 A latent is drawn from a Gaussian that a transformer reads off the speaker; a transformer decoder
 writes 3DMM coefficients and behaviour from it, offline a clip at once, online window by window.
-Loss and sampler are those of the Trans-VAE baseline of REACT 2024; settings and variants are in
-``transvae_settings``, the parts in ``transvae_encoder`` and ``transvae_decoder``, official
-checkpoints in ``transvae_official``.
+Loss and sampler are those of the Trans-VAE baseline of REACT 2024.
 """
 
 from __future__ import annotations
@@ -240,7 +238,7 @@ def transvae_losses(
         model: For its settings and the variances of the targets.
         other: A second reaction to the same speakers, for the diversity; without gradient.
         valid: bool (B, T), over which frames of the behaviour the mean is; None for all.
-        coefficients_valid: Likewise of the coefficients.
+        coefficients_valid: bool (B, T), the same for the coefficients.
     """
     config, face_variance = model.config, model.coefficient_variance
     apart = (output.coefficients - coefficients).square()

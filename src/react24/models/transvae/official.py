@@ -1,16 +1,19 @@
-"""Official Trans-VAE checkpoints in our terms, and ours in theirs."""
+"""Official checkpoints of Trans-VAE as ours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from react24.conventions import COEFFICIENT_DIM
 from react24.models.transvae.network import TransVAE
-from react24.models.transvae.settings import VARIANTS, TransVAEConfig
+from react24.models.transvae.settings import VARIANTS, TransVAEConfig, read_settings
 from react24.weights import names as official_keys
+from react24.weights.official_files import OfficialFile, read_mean_face
+from react24.weights.recognise import TRANSVAE_OFFLINE, TRANSVAE_ONLINE
 
 _SPEAKER, _DECODER = "speaker_behaviour_encoder.", "reaction_decoder."
 _LINEAR = ("weight", "bias")
@@ -23,15 +26,61 @@ UNUSED_OFFLINE = ("fusion.weight", "fusion.bias")
 """A layer that offline checkpoints hold and that has no effect."""
 
 
-def _layer(theirs: str, ours: str, attentions: Mapping[str, str], norms: int) -> dict[str, str]:
-    """Names of the tensors of a transformer layer."""
-    names = {
-        f"{theirs}.{a}.{part}": f"{ours}.{b}.{part}"
-        for a, b in attentions.items()
-        for part in _ATTENTION
-    }
-    others = ("linear1", "linear2", *(f"norm{i + 1}" for i in range(norms)))
-    return names | {f"{theirs}.{n}.{p}": f"{ours}.{n}.{p}" for n in others for p in _LINEAR}
+def convert(
+    settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: None = None
+) -> dict[str, dict[str, Tensor]]:
+    """Weights of the one stage.
+
+    Args:
+        settings: As ``read_settings`` takes them.
+        files: ``transvae``; ``mean_face``, without which coefficients come out relative to the
+            mean face.
+        clips: Not used.
+
+    Raises:
+        InputError: A file is another one, or does not have the sizes of the settings.
+    """
+    config = read_settings(settings).transvae
+    mean = read_mean_face(files.get("mean_face"), COEFFICIENT_DIM)
+    state = files["transvae"].state(TRANSVAE_ONLINE if config.online else TRANSVAE_OFFLINE)
+    with files["transvae"].naming():
+        model = load_official(state, config, coefficient_mean=mean)
+    return {"transvae": model.state_dict()}
+
+
+def load_official(
+    state: Mapping[str, Tensor],
+    config: TransVAEConfig | None = None,
+    *,
+    coefficient_mean: Tensor | None = None,
+) -> TransVAE:
+    """Trans-VAE with the weights of an official checkpoint, in eval mode.
+
+    Args:
+        state: The checkpoint's ``state_dict``, with or without ``module.`` before its keys.
+        config: Settings; the official ones where left out, online if the checkpoint is.
+        coefficient_mean: (58,) mean face that the official 3DMM targets are relative to.
+
+    Raises:
+        InputError: Tensors are missing, unexpected or of another shape.
+    """
+    state = official_keys.strip_module(state)
+    if config is None:
+        online = any(key.startswith(f"{_DECODER}lstm.") for key in state)
+        config = TransVAEConfig(online=online, **VARIANTS["official"]["transvae"])
+    model = TransVAE(config)
+    ignored = (CONSTANT,) if config.online else (CONSTANT, *UNUSED_OFFLINE)
+    given = {key: _without_time(value) for key, value in state.items() if key not in ignored}
+    kind = "online" if config.online else "offline"
+    official_keys.load(model, given, official_names(config.online), what=f"{kind} Trans-VAE")
+    if coefficient_mean is not None:
+        model.coefficient_mean.copy_(torch.as_tensor(coefficient_mean).reshape(-1))
+    return model.eval()
+
+
+def _without_time(value: Tensor) -> Tensor:
+    """A kernel over (1, height, width) without its first axis; other tensors as they are."""
+    return value.squeeze(2) if value.ndim == 5 else value
 
 
 def official_names(online: bool) -> dict[str, str]:
@@ -73,36 +122,12 @@ def official_names(online: bool) -> dict[str, str]:
     return names | {f"{a}.{part}": f"{b}.{part}" for a, b in linear.items() for part in _LINEAR}
 
 
-def load_official(
-    state: Mapping[str, Tensor],
-    config: TransVAEConfig | None = None,
-    *,
-    coefficient_mean: Tensor | None = None,
-) -> TransVAE:
-    """Trans-VAE with the weights of an official checkpoint, in eval mode.
-
-    Args:
-        state: The checkpoint's ``state_dict``, with or without ``module.`` before its keys.
-        config: Settings; the official ones where left out, online if the checkpoint is.
-        coefficient_mean: (58,) mean face that the official 3DMM targets are relative to.
-
-    Raises:
-        InputError: Tensors are missing, unexpected or of another shape.
-    """
-    state = official_keys.strip_module(state)
-    if config is None:
-        online = any(key.startswith(f"{_DECODER}lstm.") for key in state)
-        config = replace(TransVAEConfig(online=online), **VARIANTS["official"])
-    model = TransVAE(config)
-    ignored = (CONSTANT,) if config.online else (CONSTANT, *UNUSED_OFFLINE)
-    given = {key: _without_time(value) for key, value in state.items() if key not in ignored}
-    kind = "online" if config.online else "offline"
-    official_keys.load(model, given, official_names(config.online), what=f"{kind} Trans-VAE")
-    if coefficient_mean is not None:
-        model.coefficient_mean.copy_(torch.as_tensor(coefficient_mean).reshape(-1))
-    return model.eval()
-
-
-def _without_time(value: Tensor) -> Tensor:
-    """A kernel over (1, height, width) without its first axis; other tensors as they are."""
-    return value.squeeze(2) if value.ndim == 5 else value
+def _layer(theirs: str, ours: str, attentions: Mapping[str, str], norms: int) -> dict[str, str]:
+    """Names of the tensors of a transformer layer."""
+    names = {
+        f"{theirs}.{a}.{part}": f"{ours}.{b}.{part}"
+        for a, b in attentions.items()
+        for part in _ATTENTION
+    }
+    others = ("linear1", "linear2", *(f"norm{i + 1}" for i in range(norms)))
+    return names | {f"{theirs}.{n}.{p}": f"{ours}.{n}.{p}" for n in others for p in _LINEAR}

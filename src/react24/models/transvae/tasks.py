@@ -10,8 +10,8 @@ from react24.errors import InputError
 from react24.models.transvae.network import TransVAE, transvae_losses
 from react24.models.transvae.settings import read_settings
 from react24.training.dataset import (
+    ClipDataset,
     Directions,
-    SplitClips,
     channel_statistics,
     count_batches,
     every_direction,
@@ -30,10 +30,10 @@ class TransVAETask(StageTask):
     """
 
     stage = "transvae"
-    slow_feed = True
+    slow_batches = True
 
     def __init__(self, module: TransVAE, context: StageContext):
-        """Args: the network; clips ``mfcc``, ``emotion``, ``face`` and the pictures."""
+        """Take an untrained network, and clips ``mfcc``, ``emotion``, ``face`` with pictures."""
         self.module, self.config = module, module.config
         self.train, self.val = context.train, context.val
         if self.config.clip_length > CLIP_FRAMES:
@@ -75,7 +75,7 @@ class TransVAETask(StageTask):
         return torch.randint(last + 1, (count,), generator=order)
 
     def _read(
-        self, clips: SplitClips, directions: Directions, starts: torch.Tensor, step: int
+        self, clips: ClipDataset, directions: Directions, starts: torch.Tensor, step: int
     ) -> Batch:
         size, length = self.config.batch_size, self.config.clip_length
         starts = starts[step * size : (step + 1) * size]
@@ -110,8 +110,7 @@ class TransVAETask(StageTask):
         targets = batch["emotion"], model.to_units(batch["coefficients"])
         masks = batch.get("valid"), batch.get("coefficients_valid")
         losses = transvae_losses(made, *targets, model, other, *masks)
-        terms = {name: getattr(losses, name) for name in losses.__dataclass_fields__}
-        return {name: value for name, value in terms.items() if value is not None}
+        return {name: value for name, value in vars(losses).items() if value is not None}
 
 
 def transvae_task(context: StageContext) -> TransVAETask:

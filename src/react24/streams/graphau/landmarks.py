@@ -1,8 +1,8 @@
 """The 25-D stream from landmarks: 15 action units, valence and arousal, 8 expressions.
 
-Every number is a documented formula of the 52 coefficients (`landmarks_common.combine`); nothing
-here was trained on expressions. Action units are continuous in [0, 1], where OpenGraphAU's are 0
-or 1.
+Every number is a documented formula of the 52 coefficients
+(`react24.streams.landmarks.combine`); nothing here was trained on expressions. Action units are
+continuous in [0, 1], where OpenGraphAU's are 0 or 1.
 """
 
 from __future__ import annotations

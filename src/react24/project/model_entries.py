@@ -1,0 +1,209 @@
+"""The entries under ``models``: hyperparameters put together, published weights named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from react24 import models as registry
+from react24.contracts.entry_points import is_file, resolve
+from react24.contracts.model import ModelType
+from react24.contracts.model_settings import ModelSettings
+from react24.contracts.paths import seek
+from react24.contracts.settings import show
+from react24.errors import InputError, InputErrors, nearest
+from react24.project.yaml_file import read_mapping
+from react24.training.settings import LoopSettings, read_loop_settings
+
+MODEL_FOLDER = "config/models"
+QUICK = "quick"
+"""The preset that can have a settings file of its own, beside the model's."""
+_MISSING = object()
+
+
+def resolve_model(
+    name: str, entry: Mapping[str, Any], root: str | Path = ".", *, start: Path | None = None
+) -> dict[str, Any]:
+    """Hyperparameters of one model: its settings file, preset, overrides, variant; defaults.
+
+    Args:
+        name: The user's name for it (key under ``models``).
+        entry: ``settings``, ``preset``, ``variant`` and ``overrides``.
+        root: Folder that relative paths start from.
+        start: As for ``load_settings``.
+
+    Raises:
+        InputError: No settings file, unknown override, wrong value.
+    """
+    where, root = f"models.{name}", Path(root)
+    path = entry.get("settings") or seek(f"{MODEL_FOLDER}/{name}.yaml", start)
+    written = _read_model_file(where, path, root, built_in=name in registry.BUILT_IN)
+    kind, model = _find_type(where, path, written, root, start)
+    problems: list[str] = []
+    layers: list[tuple[str, Mapping]] = [(f"{where}: {path}", written)]
+    if entry.get("preset") == QUICK:
+        layers.append(_read_preset(where, path, model, root))
+    layers.append((f"{where}.overrides", entry.get("overrides") or {}))
+    base = _defaults(model)
+    merged = _lay_over(base, written) if base else copy.deepcopy(written)
+    for place, values in layers[1:]:
+        merged = _merge(merged, values, place, problems)
+    merged |= {"type": kind, "variant": entry.get("variant", merged.get("variant"))}
+    settings: dict[str, Any] = {}
+    try:
+        settings = model.read_settings(merged, where)
+    except InputErrors as error:
+        problems += [_locate(problem, where, layers) for problem in error.problems]
+    except InputError as error:
+        problems.append(str(error))
+    try:
+        read_loop_settings(merged.get("training"), epochs=1, where=f"{where}.training")
+    except InputErrors as error:
+        located = [_locate(problem, where, layers) for problem in error.problems]
+        problems += [problem for problem in located if problem not in problems]
+    if problems:
+        raise InputErrors(where, problems)
+    return settings
+
+
+def _find_type(
+    where: str, path: str, written: Mapping, root: Path, start: Path | None
+) -> tuple[str, ModelType]:
+    """What a settings file says of its type, a file of the user's own as jobs can open it."""
+    kind = written.get("type", Path(path).stem)
+    if not isinstance(kind, str):
+        raise InputError(f"{where}: {path}, key type: found {show(kind)}; accepted is text")
+    if is_file(kind):
+        kind = seek(kind, start)
+    try:
+        return kind, registry.get(kind, root)
+    except InputError as error:
+        raise InputError(f"{where}: {path}, key type: {error}") from error
+
+
+def _defaults(model: ModelType) -> dict[str, Any]:
+    """Every key of a model with its official value, null where the variant decides.
+
+    Empty for a model that does not say: there the settings file has to hold every key.
+    """
+    found = resolve(model.settings)
+    if not (isinstance(found, type) and issubclass(found, ModelSettings)):
+        return {}
+    loop = LoopSettings().model_dump(mode="json", exclude={"epochs"})
+    base = _lay_over(found.defaults(), {"training": loop})
+    return _lay_over(base, model.presets.get("official", {}))
+
+
+def _locate(problem: str, where: str, layers: list[tuple[str, Mapping]]) -> str:
+    """A sentence that names the place at which the value was written."""
+    key = problem.removeprefix(f"{where}.").partition(":")[0].partition("[")[0]
+    for place, values in reversed(layers):
+        found: Any = values
+        for part in key.split("."):
+            found = found.get(part, _MISSING) if isinstance(found, Mapping) else _MISSING
+        if problem.startswith(f"{where}.") and found is not _MISSING:
+            return place + problem.removeprefix(where)
+    return problem
+
+
+def settings_files(name: str, entry: Mapping[str, Any]) -> list[Path]:
+    """Files that the hyperparameters of a model are read from, whether they are there or not."""
+    path = Path(entry.get("settings") or f"{MODEL_FOLDER}/{name}.yaml")
+    return [path, path.with_suffix(f".{QUICK}.yaml")]
+
+
+def resolve_checkpoint(name: str, entry: Mapping, settings: Mapping, root: Path) -> dict[str, str]:
+    """Published files that take the place of training a model: name -> path; empty for none.
+
+    Args:
+        name: The user's name for the model.
+        entry: ``checkpoint``: a path, or a mapping of names to paths.
+        settings: The model's resolved hyperparameters.
+        root: Folder that relative paths start from.
+
+    Raises:
+        InputError: No such files, or the model does not take them.
+    """
+    given, where = entry.get("checkpoint"), f"models.{name}.checkpoint"
+    if given is None:
+        return {}
+    model = registry.get(settings["type"], root)
+    if model.convert is None:
+        raise InputError(
+            f"{where}: found {show(given)}, but no published weights of {model.title} are "
+            "known; leave it out to train the model"
+        )
+    try:
+        files = model.convert.name_files(given)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    problems = [f"{where}: {text}" for text in model.convert.find_problems(files, settings)]
+    problems += [
+        f"{where}.{key}: found {path!r}; no such file"
+        for key, path in files.items()
+        if not (root / path).is_file()
+    ]
+    if problems:
+        raise InputErrors(where, problems)
+    return files
+
+
+def _read_preset(
+    where: str, path: str, model: ModelType, root: Path
+) -> tuple[str, Mapping[str, Any]]:
+    """The quick preset: that of a file beside the settings file, or the model's own."""
+    preset = str(Path(path).with_suffix(f".{QUICK}.yaml"))
+    if (root / preset).is_file():
+        return f"{where}: {preset}", read_mapping(root / preset)
+    if QUICK in model.presets:
+        return f"{where}: preset {QUICK}", model.presets[QUICK]
+    raise InputError(
+        f"{where}.preset: found {QUICK}, but there is no {preset}; write it (the keys of "
+        f"{path} that differ), or leave the preset out"
+    )
+
+
+def _read_model_file(where: str, path: str, root: Path, *, built_in: bool) -> dict[str, Any]:
+    """A settings file; nothing where a built-in model has none."""
+    if (root / path).is_file():
+        return read_mapping(root / path)
+    if path in registry.BUILT_IN or (built_in and Path(path).parent == Path(MODEL_FOLDER)):
+        return {}
+    files = (root / MODEL_FOLDER).glob("*.yaml")
+    stems = {p.stem for p in files if "." not in p.stem}  # presets are no models
+    known = sorted(stems | set(registry.BUILT_IN))
+    near = nearest(Path(path).stem, known)
+    hint = f"did you mean {near}? " if near else ""
+    raise InputError(
+        f"{where}: no settings file {path}; {hint}Models with settings in {MODEL_FOLDER}, or "
+        f"built in: {', '.join(known)}"
+    )
+
+
+def _lay_over(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``values`` laid over it, section by section."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in values.items():
+        inside = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _lay_over(merged[key], value) if inside else copy.deepcopy(value)
+    return merged
+
+
+def _merge(base: Mapping, overrides: Mapping, where: str, problems: list[str]) -> dict[str, Any]:
+    """As `_lay_over`; a key that ``base`` lacks is a problem."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in overrides.items():
+        if key not in base:
+            near = nearest(str(key), base)
+            hint = f"did you mean {where}.{near}? " if near else ""
+            problems.append(f"{where}.{key}: unknown key; {hint}Accepted: {', '.join(base)}")
+        elif isinstance(base[key], Mapping):
+            if value is not None and not isinstance(value, Mapping):
+                problems.append(f"{where}.{key}: found {show(value)}; accepted is a mapping")
+                continue
+            merged[key] = _merge(base[key], value or {}, f"{where}.{key}", problems)
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from react24 import streams
+from react24.log import start_logging
+from react24.streams.extract import extract_session
+
+start_logging(snakemake.log[0])
+settings = snakemake.params.settings
+names = ("media", "faces", "neutral_a", "neutral_b")
+extract_session(
+    streams.get(snakemake.params.stream, settings),
+    {name: Path(path) for name in names if (path := snakemake.input.get(name))},
+    Path(snakemake.output.features),
+    settings=settings,
+    threads=snakemake.threads,
+)
