@@ -11,7 +11,7 @@ from react24.contracts.model import StageInputs
 from react24.contracts.settings import section_of, walk_fields
 from react24.errors import InputError, InputErrors
 from react24.project import reference
-from react24.project.config import load_settings, read_config
+from react24.project.config import inspect_settings, load_settings, read_config
 from react24.project.model_entries import resolve_model
 from react24.project.settings import configuration_of
 
@@ -209,6 +209,22 @@ def test_splits_that_a_run_needs():
             {"streams": {"faceverse": {"focal": 0}}},
             ["streams.faceverse.focal: found 0", "from 1"],
         ),
+        (
+            {"streams": {"wav2vec2": {"window": 5, "overlap": 5}}},
+            ["streams.wav2vec2: found overlap 5 with window 5"],
+        ),
+        ({"streams": {"vgish": {}}}, ["streams.vgish: unknown key", "mean streams.vggish?"]),
+        ({"streams": {"pitch": {"type": 3}}}, ["streams.pitch: unknown key"]),
+        ({"streams": {"pitch": {"type": "gone.py"}}}, ["streams.pitch.type: ", "no such file"]),
+        ({"streams": {"swin": {"type": "x.py"}}}, ["streams.swin.type: unknown key"]),
+        (
+            {"streams": {"pitch": {"type": "examples/pitch.py", "low": "x", "lo": 3}}},
+            ["streams.pitch.low: found 'x'", "streams.pitch.lo: unknown key", "streams.pitch.low?"],
+        ),
+        (
+            {"streams": {"tone": {"type": "examples/pitch.py"}}},
+            ["streams.tone.type: found 'examples/pitch.py'", "called 'pitch'"],
+        ),
         ({"models": {"belfuson": {}}}, ["models.belfuson: no settings file", "mean belfusion?"]),
         ({"models": {"belfusion": {"variant": "new"}}}, ["models.belfusion.variant"]),
         ({"models": {"belfusion": 3}}, ["models.belfusion: found 3", "a mapping"]),
@@ -267,6 +283,20 @@ def test_all_problems_are_reported_together():
         assert path in text
 
 
+def test_what_is_right_is_read_and_checked_beside_what_is_wrong():
+    model = {"variant": "new", "checkpoint": 3, "overrides": {"vae": {"epoch": 1}}}
+    config = {"models": {"belfusion": model}, "sampling": {"seeds": ["a", "b"], "samples": 7}}
+    settings, problems, wrong = inspect_settings(config | {"faces": {"max_gap": 3, "x": 1}})
+    assert settings["sampling"] == {"samples": 7, "seeds": [0, 1, 2], "split": ["test"]}
+    assert settings["faces"]["max_gap"] == 3
+    assert wrong == {"models", "sampling"}
+    paths = ("variant: found", "checkpoint: found 3", "overrides.vae.epoch: unknown")
+    paths = (*(f"models.belfusion.{path}" for path in paths), "faces.x: unknown")
+    for path in (*paths, "sampling.seeds[0]: found 'a'", "sampling.seeds[1]: found 'b'"):
+        assert any(path in problem for problem in problems), path
+    assert len(problems) == 6
+
+
 def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):
     monkeypatch.setitem(registry.BUILT_IN, "belfusion", "test_config:HEARS_WAV2VEC2")
     monkeypatch.setitem(sys.modules, "test_config", sys.modules[__name__])
@@ -303,6 +333,17 @@ def test_sound_is_heard_where_a_stream_is_made_of_it():
     assert not hears(swin={"enabled": True})
     assert hears(logmel={"enabled": True})
     assert load_settings({"models": {"regnn": {"preset": "quick"}}}, REPOSITORY).hears
+
+
+def test_a_stream_of_ones_own_has_a_section(monkeypatch, tmp_path):
+    section = {"type": "examples/pitch.py", "enabled": True}
+    settings = load_settings({"streams": {"pitch": section}, "models": {}}, REPOSITORY)
+    assert settings.streams == ("graphau", "faceverse", "pitch")
+    assert settings["streams"]["pitch"].items() > section.items()  # its defaults are filled in
+    assert settings.hears
+    monkeypatch.chdir(tmp_path)  # where Snakemake works elsewhere, the file is sought beside it
+    there = load_settings({"streams": {"pitch": section}, "models": {}}, start=REPOSITORY)
+    assert there["streams"]["pitch"]["type"] == str(REPOSITORY / "examples/pitch.py")
 
 
 def test_weights_that_only_a_person_can_fetch_are_asked_for_early(project):

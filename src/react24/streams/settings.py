@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from react24.contracts.settings import PathText, SettingsModel
 
@@ -39,3 +41,12 @@ class Wav2Vec2Settings(NetworkSettings):
 
     overlap: float = Field(5.0, ge=0, examples=[5.0])
     """Seconds by which neighbouring windows overlap; must be shorter than a window."""
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Self:
+        if self.overlap >= self.window:
+            raise ValueError(
+                f"found overlap {self.overlap:g} with window {self.window:g}; accepted is an "
+                "overlap shorter than a window"
+            )
+        return self
