@@ -82,7 +82,7 @@ def _log_end(handler: logging.Handler) -> None:
     """See to it that the end of this process is logged, whatever it is."""
     atexit.unregister(_log_done)
     atexit.register(_log_done)
-    if isinstance(handler, logging.FileHandler):
+    if isinstance(handler, logging.FileHandler) and handler.stream:
         faulthandler.enable(handler.stream)
     job = os.getpid()
 

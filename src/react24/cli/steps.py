@@ -244,7 +244,8 @@ def _extract(options: argparse.Namespace) -> None:
 
 def _fetch(options: argparse.Namespace) -> None:
     from react24.check.table import format_table
-    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY, fetch
+    from react24.weights.fetch import fetch
+    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY
 
     if options.name:
         _say(str(fetch(options.name, options.folder or DEFAULT_FOLDER)))
