@@ -208,7 +208,7 @@ def make_sampling(baseline: Path) -> Sides:
 
 
 CASES = (
-    Case("belfusion_vae", "BeLFusion VAE, step of 32 x 750 frames", 1.5, make_vae),
+    Case("belfusion_vae", "BeLFusion VAE, step of 32 x 750 frames", 1.2, make_vae),
     Case("belfusion_ldm", "BeLFusion LDM, step of 32 clips, k = 10", 1.3, make_ldm),
     Case("belfusion_sampling", "BeLFusion, 10 reactions to a clip", 5.0, make_sampling, False),
 )

@@ -18,8 +18,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
@@ -82,7 +80,7 @@ def _log_end(handler: logging.Handler) -> None:
     """See to it that the end of this process is logged, whatever it is."""
     atexit.unregister(_log_done)
     atexit.register(_log_done)
-    if isinstance(handler, logging.FileHandler):
+    if isinstance(handler, logging.FileHandler) and handler.stream:
         faulthandler.enable(handler.stream)
     job = os.getpid()
 
@@ -116,6 +114,8 @@ def progress(
         total = start + len(items)  # type: ignore[arg-type]
     logger.info("%s%s", what, f": {total - start} {unit}s" if total else "")
     if sys.stderr.isatty():
+        from tqdm import tqdm  # a twentieth of a second, which most jobs need not wait for
+
         yield from tqdm(items, desc=what, unit=unit, total=total, initial=start, leave=False)
         return
     began = shown = time.monotonic()

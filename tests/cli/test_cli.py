@@ -119,7 +119,7 @@ def test_an_unknown_stream_is_refused_with_the_nearest(project, capsys):
 
 
 def test_fetch_weights(project, called, capsys):
-    calls = called("react24.weights.registry.fetch")
+    calls = called("react24.weights.fetch.fetch")
     assert main(["fetch-weights", "vggish", "--folder", "w"]) == 0
     assert calls == [(("vggish", Path("w")), {})]
     assert main(["fetch-weights"]) == 0

@@ -80,10 +80,10 @@ def test_wrong_settings_are_named():
     from react24.project.config import load_settings
 
     model = {"settings": "examples/echo.yaml", "overrides": {"filter": {"taps": 4}}}
-    with pytest.raises(InputErrors, match=r"models\.echo\.filter: taps must be odd"):
+    with pytest.raises(InputErrors, match=r"models\.echo\.overrides\.filter: taps must be odd"):
         load_settings({"models": {"echo": model}}, ROOT)
     model = {"settings": "examples/echo.yaml", "overrides": {"training": {"precision": "b16"}}}
-    with pytest.raises(InputErrors, match=r"training\.precision: unknown key"):
+    with pytest.raises(InputErrors, match=r"overrides\.training\.precision: found .b16."):
         load_settings({"models": {"echo": model}}, ROOT)
 
 

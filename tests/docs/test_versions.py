@@ -8,7 +8,9 @@ import yaml
 import react24
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+LOCK = dict(
+    re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+)
 
 
 def test_changelog_and_citation_have_the_version_of_the_package():

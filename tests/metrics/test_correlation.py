@@ -3,12 +3,8 @@ import pytest
 
 from react24.errors import InputError
 from react24.metrics import frcorr
-from react24.metrics.frcorr import (
-    concordance_exact,
-    concordance_official,
-    correlation,
-    moments,
-)
+from react24.metrics.frcorr import concordance_exact, concordance_official, correlation
+from react24.metrics.moments import moments
 
 EPSILON = 1e-8
 

@@ -10,7 +10,8 @@ from parity.metric_recipes import SETS, metric_set
 
 from react24.metrics import frcorr, frdist, frdiv, frdvs, frvar, tlcc
 from react24.metrics.all_metrics import evaluate
-from react24.metrics.frcorr import concordance_official, correlation, moments
+from react24.metrics.frcorr import concordance_official, correlation
+from react24.metrics.moments import moments
 from react24.metrics.tlcc import correlation_by_lag
 
 FOLDER = Path(__file__).parents[1] / "parity"

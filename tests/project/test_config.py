@@ -11,7 +11,7 @@ from react24.contracts.model import StageInputs
 from react24.contracts.settings import section_of, walk_fields
 from react24.errors import InputError, InputErrors
 from react24.project import reference
-from react24.project.config import load_settings, read_config
+from react24.project.config import inspect_settings, load_settings, read_config
 from react24.project.model_entries import resolve_model
 from react24.project.settings import configuration_of
 
@@ -281,6 +281,20 @@ def test_all_problems_are_reported_together():
     text = str(InputErrors("title", problems))
     for path in ("faces.max_gpa", "faces.max_missing", "vae.epochs", "overrides.ldm", "samples"):
         assert path in text
+
+
+def test_what_is_right_is_read_and_checked_beside_what_is_wrong():
+    model = {"variant": "new", "checkpoint": 3, "overrides": {"vae": {"epoch": 1}}}
+    config = {"models": {"belfusion": model}, "sampling": {"seeds": ["a", "b"], "samples": 7}}
+    settings, problems, wrong = inspect_settings(config | {"faces": {"max_gap": 3, "x": 1}})
+    assert settings["sampling"] == {"samples": 7, "seeds": [0, 1, 2], "split": ["test"]}
+    assert settings["faces"]["max_gap"] == 3
+    assert wrong == {"models", "sampling"}
+    paths = ("variant: found", "checkpoint: found 3", "overrides.vae.epoch: unknown")
+    paths = (*(f"models.belfusion.{path}" for path in paths), "faces.x: unknown")
+    for path in (*paths, "sampling.seeds[0]: found 'a'", "sampling.seeds[1]: found 'b'"):
+        assert any(path in problem for problem in problems), path
+    assert len(problems) == 6
 
 
 def test_a_stream_that_a_model_needs_cannot_be_left_out(monkeypatch):

@@ -12,8 +12,7 @@ from react24.faces.crop import VIEW, crop_square
 from react24.files import contract
 from react24.streams.extract import extract_session
 from react24.streams.sources import PictureSource
-from react24.streams.swin import Swin, prepare
-from react24.streams.swin_network import make_model, map_keys
+from react24.streams.swin import Swin, make_model, map_keys, prepare
 
 TOLERANCE = 2e-5  # of a tensor's maximum
 
@@ -77,7 +76,7 @@ def face(mouth, shade=0):
 
 def test_every_node_of_the_network(extractor, official, reference):
     nodes = {}
-    model = extractor._network.model
+    model = extractor._network
     parts = {
         "patch_embed": model.embeddings,
         **{f"stage{i}": model.encoder.layers[i] for i in range(4)},
@@ -89,7 +88,7 @@ def test_every_node_of_the_network(extractor, official, reference):
     hooks = [part.register_forward_hook(keep(name)) for name, part in parts.items()]
     with torch.inference_mode():
         images = (torch.from_numpy(swin_recipes.make_images()) - 0.5) / 0.5
-        features = extractor._network(images)
+        features = extractor._network(images).pooler_output
         logits = features @ official["head.weight"].T + official["head.bias"]
     for hook in hooks:
         hook.remove()

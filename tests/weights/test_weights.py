@@ -5,15 +5,19 @@ import functools
 import hashlib
 import http.server
 import json
+import re
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from react24.errors import InputError
-from react24.weights import registry as weights
+from react24.weights import fetch as weights
+from react24.weights.registry import REGISTRY, WeightsEntry, find_entry, missing_by_hand
 
 CONTENT = bytes(range(256)) * 9000
+ROOT = Path(__file__).parents[2]
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -49,8 +53,9 @@ def site(tmp_path):
 @pytest.fixture
 def register(monkeypatch):
     def add(url, sha256=DIGEST):
-        entry = weights.WeightsEntry(
+        entry = WeightsEntry(
             name="net",
+            what="A net.",
             file="net.bin",
             url=url,
             sha256=sha256,
@@ -59,7 +64,7 @@ def register(monkeypatch):
             who="Anyone.",
             format="bytes",
         )
-        monkeypatch.setitem(weights.REGISTRY, "net", entry)
+        monkeypatch.setitem(REGISTRY, "net", entry)
 
     return add
 
@@ -123,16 +128,16 @@ def test_a_page_for_people_is_named_and_not_fetched(tmp_path):
     def opener(*_, **__):
         raise AssertionError("nothing may be fetched")
 
-    assert weights.find_entry("swin_fer").by_hand
+    assert find_entry("swin_fer").by_hand
     with pytest.raises(InputError) as error:
         weights.fetch("swin_fer", tmp_path, opener=opener)
     for words in ("https://drive.google.com/drive/folders/", f"put it at {tmp_path}/swin_fer.pth"):
         assert words in str(error.value)
-    assert weights.missing_by_hand("swin_fer", tmp_path) == str(error.value)
+    assert missing_by_hand("swin_fer", tmp_path) == str(error.value)
     (tmp_path / "swin_fer.pth").write_bytes(CONTENT)
-    assert weights.missing_by_hand("swin_fer", tmp_path) is None
+    assert missing_by_hand("swin_fer", tmp_path) is None
     assert weights.resolve("swin_fer", tmp_path).sha256 == DIGEST
-    assert weights.missing_by_hand("vggish", tmp_path) is None
+    assert missing_by_hand("vggish", tmp_path) is None
 
 
 def test_missing_page_is_an_input_error(site, register, tmp_path):
@@ -192,10 +197,29 @@ def test_resolve_unknown_lists_what_there_is():
 
 
 def test_entries_are_complete():
-    for name, entry in weights.REGISTRY.items():
+    for name, entry in REGISTRY.items():
         assert name == entry.name
         assert entry.url.startswith("https://")
         assert "/" not in entry.file
-        assert all(dataclasses.astuple(entry)[4:8]), name
-    files = [entry.file for entry in weights.REGISTRY.values()]
+        assert entry.sha256 is None or re.fullmatch("[0-9a-f]{8}|[0-9a-f]{64}", entry.sha256)
+        assert all(dataclasses.astuple(entry)[5:9]), name
+    files = [entry.file for entry in REGISTRY.values()]
     assert len(set(files)) == len(files)
+
+
+def test_the_documents_have_the_tables_of_the_registry():
+    def digest(entry):
+        if entry.sha256 is None:
+            return "not published with the file; locked on first use"
+        return f"{'starts with ' if len(entry.sha256) < 64 else ''}`{entry.sha256}`"
+
+    for place, table in {
+        "docs/weights.md": [
+            f"| `{e.name}` | `{e.file}` | {e.megabytes} MB | {digest(e)} | {e.licence} | {e.who} |"
+            for e in REGISTRY.values()
+        ],
+        "docs/licences.md": [f"| `{e.name}` | {e.what} | {e.licence} |" for e in REGISTRY.values()],
+    }.items():
+        assert "\n".join(["---" + " |\n" + table[0], *table[1:]]) in (ROOT / place).read_text(), (
+            place
+        )

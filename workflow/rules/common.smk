@@ -77,7 +77,8 @@ def keep_or_temp(path):
 
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
-    from react24.report.notices import describe_doubts  # reads HDF5, which no start needs
+    # Reads HDF5, which no start of a job needs.
+    from react24.report.notices import describe_doubts
 
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"

@@ -24,96 +24,74 @@ COMPARE = "Test whether two models differ on the same clips."
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Options of ``react24 evaluate``."""
-    _predictions = "samples file (.h5), array (.npy, .npz) or folder of result-0.pth (or .csv) ..."
-    parser.add_argument(
-        "--predictions", type=Path, required=True, metavar="PATH", help=_predictions
-    )
+    add = parser.add_argument
+    what = "samples file (.h5), array (.npy, .npz) or folder of result-0.pth (or .csv) ..."
+    add("--predictions", type=Path, required=True, metavar="PATH", help=what)
     _add_data(parser, required=True)
     _add_scoring(parser)
-    parser.add_argument(
-        "--confidence", type=float, metavar="LEVEL", help="add confidence intervals, such as 0.95"
-    )
+    what = "add confidence intervals, such as 0.95"
+    add("--confidence", type=float, metavar="LEVEL", help=what)
     _add_resampling(parser)
-    _add_frames(parser)
+    what = "pictures of the real listeners, for FRRea"
+    add("--frames-real", type=Path, metavar="DIR", help=what)
+    add("--frames-made", type=Path, metavar="DIR", help="pictures of the rendered reactions")
+    what = "take every K-th picture of each folder (1; officially every 30th frame)"
+    add("--frames-every", type=int, default=1, metavar="K", help=what)
+    what = "weights of the network, or their path (%(default)s, fetched where it is missing)"
+    add("--frames-weights", default="fid-inception", metavar="NAME", help=what)
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Options of ``react24 compare``."""
+    add = parser.add_argument
     what = (
         "predictions (as for evaluate, with --data and --split), or metrics files of the workflow"
     )
-    parser.add_argument("first", type=Path, metavar="A", help=what)
-    parser.add_argument("second", type=Path, metavar="B", help="what A is compared with")
+    add("first", type=Path, metavar="A", help=what)
+    add("second", type=Path, metavar="B", help="what A is compared with")
     _add_data(parser, required=False)
     _add_scoring(parser)
-    parser.add_argument(
-        "--confidence", type=float, default=0.95, metavar="LEVEL", help="of the intervals (0.95)"
-    )
+    what = "of the intervals (0.95)"
+    add("--confidence", type=float, default=0.95, metavar="LEVEL", help=what)
     _add_resampling(parser)
 
 
 def _add_data(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=required,
-        metavar="PATH",
-        help="ground truth: folder of the official data, results folder or graphau clips file of "
-        "the workflow",
+    add = parser.add_argument
+    what = (
+        "ground truth: folder of the official data, results folder or graphau clips file of the "
+        "workflow"
     )
-    parser.add_argument("--split", required=required, help="such as val or test")
-    parser.add_argument(
-        "--appropriate",
-        type=Path,
-        metavar="PATH",
-        help="matrix of appropriate reactions (.npy, or the workflow's .h5) in place of the one "
-        "that lies with the data",
+    add("--data", type=Path, required=required, metavar="PATH", help=what)
+    add("--split", required=required, help="such as val or test")
+    what = (
+        "matrix of appropriate reactions (.npy, or the workflow's .h5) in place of the one that "
+        "lies with the data"
     )
+    add("--appropriate", type=Path, metavar="PATH", help=what)
 
 
 def _add_scoring(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--metrics",
-        metavar="NAME,...",
-        help="some of FRCorr, FRDist, FRDiv, FRVar, FRDvs, TLCC (all)",
-    )
-    parser.add_argument(
-        "--samples", type=int, metavar="S", help="score the first S samples of each clip (all)"
-    )
-    parser.add_argument(
-        "--any-range", action="store_true", help="accept values far outside 0 to 1 (-1 to 1)"
-    )
-    parser.add_argument(
-        "--threads", type=int, default=_cores(), help="clips scored side by side (%(default)s)"
-    )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        help="cpu or cuda; auto takes a GPU for the network of FRRea only (%(default)s)",
-    )
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here, too")
+    add = parser.add_argument
+    what = "some of FRCorr, FRDist, FRDiv, FRVar, FRDvs, TLCC (all)"
+    add("--metrics", metavar="NAME,...", help=what)
+    what = "score the first S samples of each clip (all)"
+    add("--samples", type=int, metavar="S", help=what)
+    what = "accept values far outside 0 to 1 (-1 to 1)"
+    add("--any-range", action="store_true", help=what)
+    what = "clips scored side by side (%(default)s)"
+    add("--threads", type=int, default=_cores(), help=what)
+    what = "cpu or cuda; auto takes a GPU for the network of FRRea only (%(default)s)"
+    add("--device", default="auto", help=what)
+    add("--json", type=Path, metavar="OUT", help="write the numbers here, too")
 
 
-def _add_frames(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--frames-real", type=Path, metavar="DIR", help="pictures of the real listeners, for FRRea"
-    )
-    parser.add_argument(
-        "--frames-made", type=Path, metavar="DIR", help="pictures of the rendered reactions"
-    )
-    parser.add_argument(
-        "--frames-every",
-        type=int,
-        default=1,
-        metavar="K",
-        help="take every K-th picture of each folder (1; officially every 30th frame)",
-    )
-    parser.add_argument(
-        "--frames-weights",
-        default="fid-inception",
-        metavar="NAME",
-        help="weights of the network, or their path (%(default)s, fetched where it is missing)",
-    )
+def _add_resampling(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    what = "what is drawn as a whole (session: the clips of a recording are not independent)"
+    add("--resample", choices=("session", "clip"), default="session", help=what)
+    add("--resamples", type=int, default=9999, help="how many (9999)")
+    add("--seed", type=int, default=0, help="of the resampling (0)")
 
 
 def _cores() -> int:
@@ -121,17 +99,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _add_resampling(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--resample",
-        choices=("session", "clip"),
-        default="session",
-        help="what is drawn as a whole (session: the clips of a recording are not independent)",
-    )
-    parser.add_argument("--resamples", type=int, default=9999, help="how many (9999)")
-    parser.add_argument("--seed", type=int, default=0, help="of the resampling (0)")
 
 
 def run_evaluate(options: argparse.Namespace) -> None:

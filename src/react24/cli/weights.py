@@ -27,7 +27,8 @@ def add_fetch(parser: argparse.ArgumentParser) -> None:
 def run_fetch(options: argparse.Namespace) -> None:
     """``react24 fetch-weights``."""
     from react24.check.table import format_table
-    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY, fetch
+    from react24.weights.fetch import fetch
+    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY
 
     if options.name:
         say(str(fetch(options.name, options.folder or DEFAULT_FOLDER)))

@@ -17,7 +17,7 @@ import numpy as np
 
 from react24.clips import windows
 from react24.clips.official_matrix import part_of_matrix
-from react24.dtw.plain import banded_distances
+from react24.dtw import banded_distances
 from react24.errors import InputError
 from react24.files import contract
 from react24.log import progress

@@ -199,7 +199,7 @@ class ModelType:
             InputError: What is wrong with ``values``, called ``where``.
         """
         found = resolve(self.settings)
-        read = found.read if isinstance(found, type) else found
+        read = getattr(found, "read", found)  # a settings class, or a function
         return json.loads(json.dumps(read(values, where).as_dict()))
 
     def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:

@@ -193,7 +193,9 @@ def _follow(
     kind: type[SettingsModel], location: tuple[int | str, ...], where: str
 ) -> tuple[str, Any, type[SettingsModel] | None]:
     """Where an error lies: its path, the annotation there, the model that it is a key of."""
-    path, hint, parent = where, kind, None
+    path = where
+    hint: Any = kind
+    parent: type[SettingsModel] | None = None
     for part in location:
         if part == "[key]":  # the name itself is wrong
             return path, str, parent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numba
 
@@ -32,7 +33,7 @@ def compiled(function: Callable | None = None, *, reorder: bool = False) -> Call
     """
     if function is None:
         return partial(compiled, reorder=reorder)
-    options = {
+    options: dict[str, Any] = {
         "nogil": True,
         "fastmath": REORDER if reorder else False,
         "error_model": "numpy",  # x / 0 is inf or NaN: a check would keep loops from vectors

@@ -23,7 +23,7 @@ from react24.dtw.plain import (
     WEIGHT_AFFECT,
     WEIGHT_AU,
     WEIGHT_EXPRESSION,
-    block_dtw,
+    nearest_distances_plainly,
 )
 
 
@@ -63,7 +63,7 @@ SLACK = 2e-4
 less."""
 
 LARGEST = 1e15
-"""Beyond this, squares in float32 might overflow; such values are compared one pair at a time."""
+"""Beyond this, squares in float32 might overflow; such values are compared plainly."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def nearest_distances(
         float64 (M,), to about 1e-8 relative (never worse than 4e-7).
     """
     if max(np.abs(samples.boxes).max(), np.abs(truth.boxes).max()) > LARGEST:
-        return _one_by_one(samples, truth, candidates)
+        return nearest_distances_plainly(samples.values, truth.values, candidates)
     if warper is None:
         extremes_of = [side.boxes[..., :ALL] for side in (samples, truth)]
         low = np.minimum(*(found[:, 0].min(axis=0) for found in extremes_of))
@@ -150,18 +150,6 @@ def nearest_distances(
     while len(pairs := search.select_unconfirmed()):
         search.confirm(pairs)
     return search.best
-
-
-def _one_by_one(
-    samples: Sequences, truth: Sequences, candidates: Sequence[np.ndarray]
-) -> np.ndarray:
-    out = np.empty(len(candidates))
-    for row, (sample, found) in enumerate(zip(samples.values, candidates, strict=True)):
-        x = sample.astype(np.float64)
-        others = (np.ascontiguousarray(truth.values[j].T, np.float64) for j in found)
-        parts = [block_dtw(x, y, y.shape[1]) for y in others]
-        out[row] = min(WEIGHTS @ part for part in parts)
-    return out
 
 
 class _Search:

@@ -1,22 +1,29 @@
-"""Dynamic time warping kernels (numba). All of them live here because they call each other.
+"""Dynamic time warping of one pair of sequences: the plain definition, in float64.
 
 Distance of two sequences: square root of the smallest sum of squared Euclidean distances along a
 path with steps (1, 0), (0, 1), (1, 1) from the first pair of frames to the last; no
-normalisation by length. Float64. The same definition, and the same numbers to the last digits, as
-tslearn's ``dtw``, which the official code calls. FRDist finds its smallest distances sooner with
-``react24.dtw.lanes``.
+normalisation by length. The same definition, and the same numbers to the last digits, as tslearn's
+``dtw``, which the official code calls.
+
+Used as it stands for the stand-in of the appropriate reactions (``banded_distances``) and for
+values that the fast search of ``nearest`` cannot hold (``nearest_distances_plainly``), which tests
+hold to it everywhere else.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from react24.conventions import ACTION_UNITS, AFFECT, EMOTION_DIM
 from react24.dtw.jit import compiled
 
-AUS, AFFECT, ALL = 15, 17, 25
-PARTS = (slice(0, AUS), slice(AUS, AFFECT), slice(AFFECT, ALL))
+ALL = EMOTION_DIM
+AUS = len(ACTION_UNITS)
+AFFECT_END = AUS + len(AFFECT)
+PARTS = (slice(0, AUS), slice(AUS, AFFECT_END), slice(AFFECT_END, ALL))
 """Channels that are aligned together: AUs, valence and arousal, expressions."""
 
 WEIGHT_AU, WEIGHT_AFFECT, WEIGHT_EXPRESSION = 1 / 15, 1.0, 1 / 8
@@ -75,7 +82,7 @@ def row_costs(frame, y, start, stop, cost):
     """
     cost[:, start:stop] = 0.0
     for channel in range(ALL):
-        block = 0 if channel < AUS else (1 if channel < AFFECT else 2)
+        block = 0 if channel < AUS else (1 if channel < AFFECT_END else 2)
         value = frame[channel]
         target = cost[block, start:stop]
         source = y[channel, start:stop]
@@ -88,6 +95,28 @@ def row_costs(frame, y, start, stop, cost):
 def weighted(au, affect, expression):
     """The blocks' distances as FRDist weighs them."""
     return WEIGHT_AU * au + WEIGHT_AFFECT * affect + WEIGHT_EXPRESSION * expression
+
+
+def nearest_distances_plainly(
+    samples: np.ndarray, truth: np.ndarray, candidates: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Distance of each sample to the nearest of its candidates, by all distances in full.
+
+    Args:
+        samples: (M, T, 25).
+        truth: (N, T, 25).
+        candidates: For each sample the rows of ``truth``, at least one.
+
+    Returns:
+        float64 (M,).
+    """
+    best = np.full(len(candidates), np.inf)
+    for row, (sample, found) in enumerate(zip(samples, candidates, strict=True)):
+        x = sample.astype(np.float64)
+        for other in truth[found]:
+            y = np.ascontiguousarray(other.T, np.float64)
+            best[row] = min(best[row], weighted(*block_dtw(x, y, y.shape[1])))
+    return best
 
 
 @compiled

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic, models, register_model
+from numpy.typing import DTypeLike
 
 LANES = 16
 """Numbers in a vector; offsets below count numbers, so the next vector lies ``LANES`` further."""
@@ -21,7 +22,7 @@ _FINITE = ("contract", "nnan", "ninf", "nsz")
 """What the inputs of ``squared_distance`` allow LLVM to assume; the arrays were checked."""
 
 
-def aligned(size: int, dtype: type) -> np.ndarray:
+def aligned(size: int, dtype: DTypeLike) -> np.ndarray:
     """Zeros (size,) whose vectors do not straddle cache lines."""
     width = np.dtype(dtype).itemsize
     memory = np.zeros(size * width + 64, np.uint8)
@@ -168,7 +169,7 @@ def squared_distance(typing, x, at_x, y, at_y, vectors, like):
         typing: numba's, not passed by the caller.
         x: float32 or int16, flat; the frame's vectors begin at ``at_x``, one after the other.
         at_x: Offset.
-        y: Likewise.
+        y: The other frame, in the same form.
         at_y: Offset.
         vectors: A tuple with one entry per vector of a frame, so that the count is known when
             compiling.
@@ -219,33 +220,3 @@ def _exact(builder, read, vectors):
         halves = (builder.shuffle_vector(square, undefined, half) for half in (even, odd))
         total = builder.add(total, builder.add(*halves))
     return builder.sitofp(total, _vector(types.float32))
-
-
-@intrinsic
-def add_products(typing, sums, x, at_x, y, at_y):
-    """``sums[k] + x[k] * y`` for consecutive vectors of ``x`` and one of ``y``.
-
-    Args:
-        typing: numba's, not passed by the caller.
-        sums: Tuple of vectors.
-        x: float64, flat; factor k is the vector at ``at_x + k * LANES``.
-        at_x: Offset.
-        y: float64, flat.
-        at_y: Offset.
-
-    Returns:
-        A tuple like ``sums``.
-    """
-
-    def generate(context, builder, signature, arguments):
-        values, x_array, x_offset, y_array, y_offset = arguments
-        factor = _read(context, builder, y, y_array, y_offset)
-        new = []
-        for k, value in enumerate(cgutils.unpack_tuple(builder, values, sums.count)):
-            offset = builder.add(x_offset, ir.Constant(x_offset.type, k * LANES))
-            other = _read(context, builder, x, x_array, offset)
-            product = builder.fmul(other, factor, flags=("contract",))
-            new.append(builder.fadd(value, product, flags=("contract",)))
-        return context.make_tuple(builder, signature.return_type, new)
-
-    return sums(sums, x, types.intp, y, types.intp), generate

@@ -13,7 +13,7 @@ from pathlib import Path
 from react24.errors import InputError
 from react24.faces.bundle import BundleDetector, BundleLandmarks
 from react24.faces.mesh import Detector, LandmarkModel
-from react24.weights import registry as weights
+from react24.weights import fetch, registry
 
 MEDIAPIPE = "mediapipe"
 """The setting that takes the networks which come with mediapipe 0.10.14."""
@@ -39,7 +39,7 @@ class FaceModels:
 
 @contextmanager
 def open_models(
-    model: str = MEDIAPIPE, folder: str | Path = weights.DEFAULT_FOLDER
+    model: str = MEDIAPIPE, folder: str | Path = registry.DEFAULT_FOLDER
 ) -> Iterator[FaceModels]:
     """The networks of a ``faces.model`` setting.
 
@@ -61,7 +61,7 @@ def open_models(
             f"faces.model: found {model!r}, and no such file; accepted: {MEDIAPIPE}, {PUBLISHED}, "
             "or the path of a Face Landmarker bundle (.task)"
         )
-    bundle = weights.resolve(model, folder)
+    bundle = fetch.resolve(model, folder)
     with BundleDetector(bundle.path) as detector, BundleLandmarks(bundle.path) as landmarks:
         yield FaceModels(detector, landmarks, bundle.describe())
 

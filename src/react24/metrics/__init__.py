@@ -5,9 +5,19 @@ One function per metric, and ``evaluate`` for all of them in one pass, on arrays
 (N, T, 25), speaker behaviour ``Q`` (N, T, 25) and the matrix ``M`` (N, N) whose entry
 ``M[i, j] == 1`` makes ``G[j]`` appropriate for direction i.
 
-``react24 evaluate`` applies them to prediction files of any origin,
-``react24.metrics.score_samples`` to those of the pipeline. Formulas and quirks:
-``docs/metrics.md``.
+``react24 evaluate`` applies them to prediction files of any origin (``score_files``), the workflow
+to its own (``score_samples``). Formulas and quirks: ``docs/metrics.md``. Each metric is in the file
+of its name; ``moments`` is what FRCorr and TLCC share, ``known`` which frames of the truth count.
+
+One number from its rule on, FRDist (the others part in ``all_metrics``):
+
+1. ``workflow/rules/score.smk``: the rule ``score_reactions`` and its files;
+2. ``workflow/scripts/score_reactions.py``: calls
+3. ``score_samples.score_reactions``: opens samples, clips and appropriate reactions, writes
+   ``results/metrics/{model}/seed{seed}/{split}.h5``, and calls
+4. ``all_metrics.evaluate``: reads the reactions once, a few clips at a time, for all metrics;
+5. ``frdist.SmallestDistance`` of those clips, ``frdist.summarize_frdist`` of all;
+6. ``react24/dtw/plain.py``: the distance of one pair, which ``react24.dtw`` finds the smallest of.
 """
 
 from react24.metrics.all_metrics import Scores, evaluate

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from react24.conventions import METRICS
-from react24.dtw.nearest import prepare
 from react24.log import progress
 from react24.metrics.arrays import (
     ClipArray,
@@ -24,19 +23,8 @@ from react24.metrics.arrays import (
     hold_clips,
     read_clips,
 )
-from react24.metrics.frcorr import (
-    FRCorr,
-    best_concordances,
-    gather_moments,
-    move_moments,
-    summarize_frcorr,
-)
-from react24.metrics.frdist import (
-    FRDist,
-    move_sequences,
-    smallest_distances,
-    summarize_frdist,
-)
+from react24.metrics.frcorr import BestConcordance, FRCorr, summarize_frcorr
+from react24.metrics.frdist import FRDist, SmallestDistance, summarize_frdist
 from react24.metrics.frvar import (
     BetweenClips,
     FRDiv,
@@ -48,12 +36,7 @@ from react24.metrics.frvar import (
     summarize_frdiv,
     summarize_frvar,
 )
-from react24.metrics.known import (
-    KnownFrames,
-    known_concordances,
-    known_distances,
-    known_frames,
-)
+from react24.metrics.known import known_frames
 from react24.metrics.summary import choose_metrics, clip_values, corrected_values, official_values
 from react24.metrics.tlcc import TLCC, check_frames, clip_offsets, summarize_tlcc
 
@@ -65,11 +48,11 @@ class Scores:
     Attributes:
         samples: S.
         frcorr: Result of the function of that name; None where it was not asked for.
-        frdist: Likewise.
-        frdiv: Likewise.
-        frvar: Likewise.
-        frdvs: Likewise.
-        tlcc: Likewise.
+        frdist: The same for each of the others.
+        frdiv: See ``frdiv``.
+        frvar: See ``frvar``.
+        frdvs: See ``frdvs``.
+        tlcc: See ``tlcc``.
     """
 
     samples: int
@@ -137,7 +120,7 @@ def evaluate(
         matrix: M (N, N).
         truth_valid: bool (N, T), in which frames the ground truth is known; None for all. The
             corrected numbers leave out the others.
-        speaker_valid: Likewise of the speaker.
+        speaker_valid: bool (N, T), in which frames the speaker is known; None for all.
         metrics: Official names; None for all.
         threads: Clips scored side by side; the result does not depend on it.
         device: A device of torch such as ``cuda`` for FRCorr and FRDist; None computes on the
@@ -157,8 +140,7 @@ def evaluate(
     if "FRVar" in metrics:
         check_time(frames)
     heard = check_valid(speaker_valid, clips, frames, "speaker behaviour")
-    partly = known_frames(truth, truth_valid) if {"FRCorr", "FRDist"} & set(metrics) else None
-    score = _Scorer(truth, appropriate_clips(matrix, clips), metrics, device, partly)
+    score = _Scorer(truth, truth_valid, appropriate_clips(matrix, clips), metrics, device)
     between = BetweenClips()
     parts: dict[str, list[Any]] = {}
     tasks = _read(predictions, speaker, heard, name)
@@ -186,40 +168,39 @@ class _Scorer:
 
     Args:
         truth: G (N, T, 25), held whole where it is needed.
+        truth_valid: bool (N, T), or None.
         neighbours: Appropriate reactions of each clip.
         metrics: Official names.
         device: Of torch; None for the processor.
-        known: The ground truth, where it is not known throughout.
     """
 
     def __init__(
         self,
         truth: ClipArray,
+        truth_valid: np.ndarray | None,
         neighbours: Sequence[np.ndarray],
         metrics: Collection[str],
         device: str | None,
-        known: KnownFrames | None,
     ):
-        self._neighbours, self._metrics, self._known = neighbours, metrics, known
+        self._neighbours, self._metrics = neighbours, metrics
+        self._against_truth: dict[str, BestConcordance | SmallestDistance] = {}
         if not {"FRCorr", "FRDist"} & set(metrics):
             return
         held = hold_clips(truth, "ground truth")
+        known = known_frames(held, truth_valid)
         if "FRCorr" in metrics:
-            self._moments = gather_moments(held, len(held))
-            self._moved_moments = move_moments(self._moments, device)
+            self._against_truth["FRCorr"] = BestConcordance(held, known, device)
         if "FRDist" in metrics:
-            self._sequences = prepare(held)
-            self._moved_sequences = move_sequences(self._sequences, device)
+            self._against_truth["FRDist"] = SmallestDistance(held, known, device)
 
     def __call__(self, tasks: list[_Task]) -> dict[str, list[Any]]:
         """Official name -> what ``SUMMARIES`` takes of each clip; all but FRDvs."""
         together = np.stack([task.clip for task in tasks])
         near = [self._neighbours[task.row] for task in tasks]
-        found: dict[str, list[Any]] = {}
-        if "FRCorr" in self._metrics:
-            found["FRCorr"] = list(zip(*self._concordances(together, near), strict=True))
-        if "FRDist" in self._metrics:
-            found["FRDist"] = list(zip(*self._distances(together, near), strict=True))
+        found: dict[str, list[Any]] = {
+            name: list(zip(*find(together, near), strict=True))
+            for name, find in self._against_truth.items()
+        }
         if "FRDiv" in self._metrics:
             found["FRDiv"] = [clip_diversity(task.clip) for task in tasks]
         if "FRVar" in self._metrics:
@@ -228,29 +209,15 @@ class _Scorer:
             found["TLCC"] = [clip_offsets(task.clip, task.said, task.heard) for task in tasks]
         return found
 
-    def _concordances(self, clips: np.ndarray, near: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-        official, exact = best_concordances(clips, self._moments, near, self._moved_moments)
-        if self._known:
-            exact = known_concordances(
-                clips, exact, self._moments, near, self._known, self._moved_moments
-            )
-        return official, exact
 
-    def _distances(self, clips: np.ndarray, near: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-        every = smallest_distances(clips, self._sequences, near, self._moved_sequences)
-        if not self._known:
-            return (every,)
-        moved = self._moved_sequences
-        return every, known_distances(clips, every, self._sequences, near, self._known, moved)
-
-
-def _frcorr_of(found: list[tuple[np.ndarray, np.ndarray]]) -> FRCorr:
-    return summarize_frcorr(*(np.stack(side) for side in zip(*found, strict=True)))
+def _stacked(summarize: Callable[..., Any]) -> Callable[[list[Any]], Any]:
+    """Of pairs of arrays (S,), one a clip, the summary of two arrays (N, S)."""
+    return lambda found: summarize(*map(np.stack, zip(*found, strict=True)))
 
 
 SUMMARIES: dict[str, Callable[[list[Any]], Any]] = {
-    "FRCorr": _frcorr_of,
-    "FRDist": lambda found: summarize_frdist(*map(np.stack, zip(*found, strict=True))),
+    "FRCorr": _stacked(summarize_frcorr),
+    "FRDist": _stacked(summarize_frdist),
     "FRDiv": summarize_frdiv,
     "FRVar": summarize_frvar,
     "TLCC": summarize_tlcc,

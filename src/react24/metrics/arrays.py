@@ -21,7 +21,10 @@ GROUP_SAMPLES_ON_DEVICE = 2000
 class ClipArray(Protocol):
     """A NumPy array, a torch tensor or an HDF5 dataset whose first axis is the clip."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of its axes."""
+        ...
 
     def __getitem__(self, key: int) -> np.ndarray: ...
 

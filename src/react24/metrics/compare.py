@@ -114,7 +114,7 @@ def compare_files(
 
     Args:
         first: Predictions, see ``readers.open_predictions``.
-        second: Likewise.
+        second: What it is compared with.
         data: See ``readers.open_ground_truth``.
         split: Which split of the data.
         appropriate: Matrix in place of the usual one.
@@ -126,8 +126,11 @@ def compare_files(
     """
     options = options or ScoreOptions()
     truth = open_ground_truth(data, split, appropriate=appropriate, any_range=options.any_range)
-    found = [score_predictions(path, truth, options, resampling) for path in (first, second)]
-    return compare(*found, resampling)
+    return compare(
+        score_predictions(first, truth, options, resampling),
+        score_predictions(second, truth, options, resampling),
+        resampling,
+    )
 
 
 def compare_metrics_files(first: Path, second: Path, resampling: Resampling) -> Comparison:
@@ -149,7 +152,7 @@ def compare_metrics_files(first: Path, second: Path, resampling: Resampling) -> 
             found.append(_read_metrics_file(file, path, resampling))
     if len(set(spaces)) > 1:
         raise InputError(f"{first} is scored in {spaces[0]} units, {second} in {spaces[1]}")
-    return compare(*found, resampling)
+    return compare(found[0], found[1], resampling)
 
 
 def _read_metrics_file(file: h5py.File, path: Path, resampling: Resampling) -> Evaluation:

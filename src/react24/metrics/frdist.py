@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from react24.dtw.nearest import Sequences, nearest_distances, prepare
+from react24.dtw import nearest_distances, prepare
 from react24.metrics.arrays import (
     ClipArray,
     appropriate_clips,
@@ -23,9 +22,7 @@ from react24.metrics.arrays import (
     hold_clips,
     read_groups,
 )
-
-if TYPE_CHECKING:
-    from react24.metrics.on_device import DeviceTruth
+from react24.metrics.known import KnownFrames, known_frames
 
 
 @dataclass(frozen=True)
@@ -48,58 +45,111 @@ class FRDist:
     samples: int
 
 
-def move_sequences(truth: Sequences, device: str | None) -> DeviceTruth | None:
-    """The ground truth on a device of torch; None where none is asked for.
+class SmallestDistance:
+    """Finds how far samples are from the nearest appropriate reaction.
+
+    Several threads may call one.
+
+    Args:
+        truth: float32 (N, T, 25), all real reactions.
+        known: In which frames they are known; None where that is everywhere.
+        device: A device of torch such as ``cuda``; None for the processor.
 
     Raises:
         InputError: The device cannot be used.
     """
-    if device is None:
-        return None
-    from react24.metrics import on_device  # torch is needed for this only
 
-    return on_device.DeviceTruth(truth, on_device.choose_device(device))
+    def __init__(self, truth: np.ndarray, known: KnownFrames | None, device: str | None):
+        self._known, self._truth, self._moved = known, prepare(truth), None
+        if device:
+            from react24.metrics import on_device  # torch is needed for this only
+
+            self._moved = on_device.DeviceTruth(self._truth, on_device.choose_device(device))
+
+    def __call__(
+        self, clips: np.ndarray, appropriate: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Distance of every sample of some clips to the nearest appropriate reaction.
+
+        Args:
+            clips: float32 (n, S, T, 25).
+            appropriate: For each clip the indices of the appropriate reactions.
+
+        Returns:
+            float64 (n, S) each: over all frames, and over those that are known; NaN in the latter
+            for a clip without an appropriate reaction that is known.
+        """
+        every = self._over_all_frames(clips, appropriate)
+        if self._known is None:
+            return every, every
+        return every, self._over_known_frames(clips, every, appropriate, self._known)
+
+    def _over_all_frames(self, clips: np.ndarray, appropriate: Sequence[np.ndarray]) -> np.ndarray:
+        samples = clips.shape[1]
+        flat = prepare(clips.reshape(-1, *clips.shape[2:]))  # (n S, T, 25)
+        candidates = [found for found in appropriate for _ in range(samples)]
+        warper = self._moved.warper(flat) if self._moved else None
+        return nearest_distances(flat, self._truth, candidates, warper).reshape(-1, samples)
+
+    def _over_known_frames(
+        self,
+        clips: np.ndarray,
+        every: np.ndarray,
+        appropriate: Sequence[np.ndarray],
+        known: KnownFrames,
+    ) -> np.ndarray:
+        changed = {
+            row: known.split(rows) for row, rows in enumerate(appropriate) if known.is_partial(rows)
+        }
+        best = every.copy()
+        best[list(changed)] = np.inf
+        some = [row for row, (whole, _) in changed.items() if len(whole)]
+        if some:
+            best[some] = self._over_all_frames(clips[some], [changed[row][0] for row in some])
+        concerned: dict[int, list[int]] = {}  # by a real reaction that is known in part
+        for row, (_, part) in changed.items():
+            for j in part:
+                concerned.setdefault(int(j), []).append(row)
+        for j, rows in concerned.items():  # all clips that are compared with it, side by side
+            here = _distances_to(clips[rows], known.values[j], known.valid[j])
+            best[rows] = np.minimum(best[rows], here)
+        return np.where(np.isfinite(best), best, np.nan)
 
 
-def smallest_distances(
-    clips: np.ndarray,
-    truth: Sequences,
-    appropriate: Sequence[np.ndarray],
-    moved: DeviceTruth | None = None,
-) -> np.ndarray:
-    """Distance of each sample of some clips to the nearest appropriate reaction.
+def _distances_to(clips: np.ndarray, real: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Distances to one real reaction over its known frames.
+
+    A distance is the root of a sum over frames. Over n of T frames it is multiplied by sqrt(T / n),
+    so that a reaction known in part is as far away as it would be if the rest were like that part.
 
     Args:
         clips: float32 (n, S, T, 25).
-        truth: All ground-truth sequences.
-        appropriate: For each clip the indices of the appropriate ones.
-        moved: ``move_sequences(truth, ...)``.
+        real: float32 (T, 25).
+        frames: bool (T,).
 
     Returns:
         float64 (n, S).
     """
-    samples = clips.shape[1]
-    flat = prepare(clips.reshape(-1, *clips.shape[2:]))  # (n S, T, 25)
-    candidates = [found for found in appropriate for _ in range(samples)]
-    warper = moved.warper(flat) if moved else None
-    return nearest_distances(flat, truth, candidates, warper).reshape(-1, samples)
+    made = prepare(clips[:, :, frames].reshape(-1, int(frames.sum()), clips.shape[3]))
+    only = [np.zeros(1, np.int64)] * len(made.values)
+    found = nearest_distances(made, prepare(real[frames][None]), only).reshape(clips.shape[:2])
+    return found * np.sqrt(len(frames) / frames.sum())
 
 
-def summarize_frdist(distances: np.ndarray, known: np.ndarray | None = None) -> FRDist:
+def summarize_frdist(distances: np.ndarray, known: np.ndarray) -> FRDist:
     """Average the smallest distance of every clip and sample.
 
     Args:
         distances: float64 (N, S) over all frames.
-        known: float64 (N, S) over the frames that are known; None where all are.
+        known: float64 (N, S) over the frames that are known.
     """
-    per_clip = distances.sum(axis=1)
     samples = distances.shape[1]
-    official = float(per_clip.mean())
+    per_clip, per_clip_known = distances.sum(axis=1), known.sum(axis=1)
     return FRDist(
-        official=official,
-        mean=official / samples if known is None else defined_mean(known),
+        official=float(per_clip.mean()),
+        mean=defined_mean(per_clip_known) / samples,
         per_clip=per_clip,
-        per_clip_mean=per_clip / samples if known is None else known.mean(axis=1),
+        per_clip_mean=per_clip_known / samples,
         samples=samples,
     )
 
@@ -129,21 +179,11 @@ def frdist(
         InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
             used.
     """
-    from react24.metrics import known  # builds on this module
-
     clips, samples, frames = check_predictions(predictions)
     check_behaviour(truth, clips, frames, "ground truth")
     neighbours = appropriate_clips(matrix, clips)
-    partly = known.known_frames(truth, valid)
-    prepared = prepare(hold_clips(truth, "ground truth"))
-    moved = move_sequences(prepared, device)
-    every, over_known = [], []
-    for rows, group in read_groups(predictions, "predictions", clips_per_group(samples, device)):
-        every.append(smallest_distances(group, prepared, neighbours[rows], moved))
-        if partly:
-            over_known.append(
-                known.known_distances(group, every[-1], prepared, neighbours[rows], partly, moved)
-            )
-    return summarize_frdist(
-        np.concatenate(every), np.concatenate(over_known) if over_known else None
-    )
+    real = hold_clips(truth, "ground truth")
+    find = SmallestDistance(real, known_frames(real, valid), device)
+    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
+    found = [find(group, neighbours[rows]) for rows, group in groups]
+    return summarize_frdist(*(np.concatenate(side) for side in zip(*found, strict=True)))

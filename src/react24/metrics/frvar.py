@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from react24.dtw.jit import compiled
+from react24.dtw import compiled
 from react24.errors import InputError
 from react24.metrics.arrays import ClipArray, check_predictions, read_clips
 

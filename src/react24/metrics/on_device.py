@@ -5,15 +5,15 @@ Imported only where a device is asked for: the metrics do not need torch otherwi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
-from react24.dtw.lanes import rounding_error
-from react24.dtw.nearest import Sequences
+from react24.dtw import Sequences, rounding_error
 from react24.errors import InputError
-from react24.metrics.frcorr import OFFICIAL_EPSILON, Moments
+from react24.metrics.moments import Moments
 
 NUMBERS_AT_ONCE = 2**27
 """Numbers of the sequences that are warped side by side: half a gigabyte in float32."""
@@ -134,56 +134,13 @@ def warp_diagonals(x: torch.Tensor, y: torch.Tensor, limit: torch.Tensor) -> tor
     return out
 
 
-class DeviceMoments:
-    """Ground truth prepared for CCC, on a device.
+def move_moments(device: torch.device) -> Callable[[Moments], Moments]:
+    """What moves moments of sequences to a device."""
 
-    Args:
-        truth: N sequences.
-        device: Where.
-    """
-
-    def __init__(self, truth: Moments, device: torch.device):
-        self._device = device
-        self._truth = self._move(truth)
-
-    def _move(self, values: Moments) -> dict[str, torch.Tensor]:
-        return {
-            name: torch.from_numpy(array).to(self._device) for name, array in vars(values).items()
+    def move(found: Moments) -> Moments:
+        tensors: dict[str, Any] = {
+            name: torch.from_numpy(values).to(device) for name, values in vars(found).items()
         }
+        return Moments(**tensors)
 
-    def best_concordance(
-        self, prediction: Moments, appropriate: Sequence[np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Highest CCC of each sample with any appropriate reaction, as ``best_concordance``.
-
-        Args:
-            prediction: M sequences.
-            appropriate: For each the rows of the truth.
-
-        Returns:
-            Official and exact CCC, float64 (M,) each.
-        """
-        x, y = self._move(prediction), self._truth
-        mask = torch.zeros(len(appropriate), len(y["mean"]), dtype=torch.bool)
-        for row, found in enumerate(appropriate):
-            mask[row, torch.from_numpy(found)] = True
-        mask = mask.to(self._device)
-        official = exact = 0.0
-        channels = x["mean"].shape[1]
-        for c in range(channels):  # one (M, N) matrix at a time
-            r = (x["unit"][:, c] @ y["unit"][:, c].T).clamp(-1.0, 1.0)
-            a = {name: values[:, c, None] for name, values in x.items() if name != "unit"}
-            b = {name: values[None, :, c] for name, values in y.items() if name != "unit"}
-            spread = a["var32"] + b["var32"] + (a["mean32"] - b["mean32"]) ** 2
-            official = official + 2.0 * r * a["std32"] * b["std32"] / (
-                spread + float(OFFICIAL_EPSILON)
-            )
-            spread = a["std"] ** 2 + b["std"] ** 2 + (a["mean"] - b["mean"]) ** 2
-            equal = spread == 0.0
-            ccc = 2.0 * r * a["std"] * b["std"] / spread.masked_fill(equal, 1.0)
-            exact = exact + ccc.masked_fill(equal, 1.0)
-        best = [
-            (total / channels).masked_fill(~mask, -torch.inf).amax(dim=1)
-            for total in (official, exact)
-        ]
-        return best[0].cpu().numpy(), best[1].cpu().numpy()
+    return move

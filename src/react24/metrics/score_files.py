@@ -245,13 +245,15 @@ def evaluate_files(
         return found
     warn_few(found.groups, resampling.by)
     shown = progress(found.terms.items(), what="resampling", unit="number", total=len(found.terms))
-    settings = {
-        "level": resampling.level,
-        "seed": resampling.seed,
-        "resamples": resampling.resamples,
-    }
     intervals = {
-        name: confidence_interval(terms, found.groups, **settings) for name, terms in shown
+        name: confidence_interval(
+            terms,
+            found.groups,
+            level=resampling.level,
+            seed=resampling.seed,
+            resamples=resampling.resamples,
+        )
+        for name, terms in shown
     }
     return replace(found, intervals=intervals)
 

@@ -67,15 +67,14 @@ def score_reactions(
         names = (str(samples_path), str(clips_graphau_path))
         windows.check_same_index(samples["index"][:], clips.index, names)
         windows.check_same_index(appropriate.index, clips.index, (str(appropriate_path), names[1]))
-        _check_stream(clips)
+        native = _native_behaviour(clips)
         index = clips.index
         listeners = windows.listener_rows(clips.rows)
         valid = clips.valid[:]
         zscored = space == "session_zscore"
-        behaviour = clips.zscored if zscored else clips.native
-        reactions = (
-            Reactions(samples["emotion"], clips, listeners) if zscored else samples["emotion"]
-        )
+        behaviour = clips.zscored if zscored else native
+        made = samples["emotion"]
+        reactions = ZScoredReactions(made, clips, listeners) if zscored else made
         scores = evaluate(
             reactions,
             Rows(behaviour, listeners),
@@ -86,7 +85,7 @@ def score_reactions(
             threads=threads,
             name=f"{samples_path}, emotion",
         )
-        parts = frdvs_terms(reactions, scores.frdvs.mean).numerator
+        parts = frdvs_terms(reactions, scores.results["FRDvs"].mean).numerator
         carried = {
             k: samples.attrs[k] for k in ("model", "seed", "split", "variant") if k in samples.attrs
         }
@@ -139,11 +138,11 @@ def write_scores(
         for name, values in scores.per_clip.items():
             group.create_dataset(name, data=values)
         group.create_dataset("FRDvs", data=parts)
-        file.create_dataset("FRDvs_per_sample", data=scores.frdvs.per_sample)
+        file.create_dataset("FRDvs_per_sample", data=scores.results["FRDvs"].per_sample)
         file.create_dataset("index", data=index)
 
 
-class Reactions:
+class ZScoredReactions:
     """Reactions (N, S, T, 25) z-scored with the listener's session statistics, clip by clip.
 
     The same arithmetic as the listener's own z-scores: a channel that was constant in the
@@ -163,9 +162,11 @@ class Reactions:
         return np.where(varies, scaled, 0.0).astype(np.float32)
 
 
-def _check_stream(clips: windows.Clips) -> None:
+def _native_behaviour(clips: windows.Clips) -> h5py.Dataset:
+    """What both persons did, (2L, 750, 25); refuses another stream."""
     if clips.native is None or len(clips.feature_names) != EMOTION_DIM:
         raise InputError(
             f"{clips.path}: stream {clips.stream} with {len(clips.feature_names)} channels; "
             f"reactions are scored on graphau, which has {EMOTION_DIM} and native values"
         )
+    return clips.native

@@ -5,7 +5,6 @@ Results are keyed by the official names (``METRICS``); what was not computed is 
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from react24.conventions import METRICS
-from react24.errors import InputError
+from react24.errors import InputError, nearest
 
 
 def choose_metrics(names: Iterable[str] | None) -> tuple[str, ...]:
@@ -28,8 +27,8 @@ def choose_metrics(names: Iterable[str] | None) -> tuple[str, ...]:
     chosen = set()
     for name in names:
         if name.lower() not in known:
-            near = difflib.get_close_matches(name.lower(), known, n=1)
-            hint = f"; did you mean {known[near[0]]}?" if near else ""
+            near = nearest(name, known)
+            hint = f"; did you mean {known[near]}?" if near else ""
             raise InputError(f"unknown metric {name!r}; known: {', '.join(METRICS)}{hint}")
         chosen.add(known[name.lower()])
     if not chosen:

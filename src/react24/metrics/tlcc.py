@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from react24.dtw.jit import compiled
-from react24.dtw.vectors import LANES, add, add_products, aligned, fill, load, store, widen
+from react24.dtw import compiled
 from react24.errors import InputError
 from react24.metrics.arrays import (
     ClipArray,
@@ -20,14 +20,15 @@ from react24.metrics.arrays import (
     check_valid,
     read_clips,
 )
+from react24.metrics.moments import make_units
 
 MAX_LAG = 49
 """Largest shift in frames: 2 s at 25 fps, less one."""
 
 LAGS = 2 * MAX_LAG + 1
 
-LEAST_SHARE = 1e-5
-"""Of the variance of the whole sequence: windows with less are looked at on their own."""
+QUIET = 1e-5
+"""Share of a channel's variance below which a window is computed by the plain definition."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ class TLCC:
     is_defined: np.ndarray
 
 
-@dataclass(frozen=True)
-class ClipOffsets:
+class ClipOffsets(NamedTuple):
     """Offsets of the samples of one clip, (S,) each; see ``TLCC``."""
 
     offsets: np.ndarray
@@ -66,282 +66,128 @@ class ClipOffsets:
     is_defined: np.ndarray
 
 
-@compiled
-def window_correlation(x, from_x, y, from_y, width):
-    """Pearson's r of two windows, neither constant, by two passes in float64."""
-    mean_x = mean_y = 0.0
-    for t in range(width):
-        mean_x += x[from_x + t]
-        mean_y += y[from_y + t]
-    mean_x /= width
-    mean_y /= width
-    xx = yy = xy = 0.0
-    for t in range(width):
-        dx, dy = x[from_x + t] - mean_x, y[from_y + t] - mean_y
-        xx += dx * dx
-        yy += dy * dy
-        xy += dx * dy
-    return min(1.0, max(-1.0, xy / math.sqrt(xx) / math.sqrt(yy)))
-
-
-@compiled
-def lagged_products(padded, speaker, out):
-    """Sums of products at all lags, for ``LANES`` pairs of sequences at once.
-
-    Args:
-        padded: float64 ((T + LAGS - 1) LANES,), between ``MAX_LAG`` frames of zeros on either side.
-        speaker: float64 (T LANES,).
-        out: float64 (LAGS LANES,), filled: row k is for lag k - 49.
-    """
-    frames = speaker.shape[0] // LANES
-    zero = fill(0.0)
-    for first in range(0, LAGS, 9):
-        sums = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
-        for t in range(frames):
-            sums = add_products(sums, padded, (t + first) * LANES, speaker, t * LANES)
-        for k, total in enumerate(sums):
-            store(out, (first + k) * LANES, total)
-
-
-@compiled
-def lagged_correlation(predictions, speaker, count, padded, beside, products, out):
-    """Pearson's r per lag and column; NaN where either window is constant.
-
-    Means and variances of all windows follow from those of the whole sequence. Where hardly any of
-    its variance is left in a window, that would be imprecise, and r is computed from the window
-    alone.
-
-    Args:
-        predictions: float32 (T, L), L a multiple of ``LANES``.
-        speaker: float32 (T, L).
-        count: Columns that hold something.
-        padded: float64 ((T + LAGS - 1) * LANES,), work.
-        beside: float64 (T * LANES,), work.
-        products: float64 (LAGS * LANES,), work.
-        out: float32 (LAGS, L), filled; row k is for lag k - 49, where lag > 0 pairs
-            predictions[t + lag] with speaker[t].
-    """
-    frames, columns = predictions.shape
-    edge = MAX_LAG * LANES
-    padded[:edge], padded[-edge:] = 0.0, 0.0
-    reaction = padded[edge:-edge]
-    by_lag = products.reshape(-1, LANES)
-    sums_x, sums_y = np.empty((LAGS, 2, LANES)), np.empty((LAGS, 2, LANES))
-    means = np.empty(LANES)
-    for start in range(0, columns, LANES):
-        centre(predictions.reshape(-1), start, columns, means, reaction)
-        centre(speaker.reshape(-1), start, columns, means, beside)
-        lagged_products(padded, beside, products)
-        window_sums(reaction, sums_x)
-        window_sums(beside, sums_y)
-        for k in range(LAGS):
-            width = frames - abs(k - MAX_LAG)
-            window_correlations(
-                by_lag[k], sums_x[k], sums_y[LAGS - 1 - k], width, out[k, start : start + LANES]
-            )
-        for lane in range(min(LANES, count - start)):
-            correct_quiet_windows(
-                predictions[:, start + lane],
-                speaker[:, start + lane],
-                sums_x[:, 1, lane],
-                sums_y[:, 1, lane],
-                out[:, start + lane],
-            )
-
-
-@compiled
-def window_correlations(products, sums_x, sums_y, width, out):
-    """Pearson's r of ``LANES`` columns at one lag; meaningless where a window is quiet.
-
-    Args:
-        products: float64 (LANES,).
-        sums_x: float64 (2, LANES) from ``window_sums``; the sums of squares become those around
-            the mean of the window.
-        sums_y: Likewise.
-        width: Frames of the window.
-        out: float32 (LANES,), filled.
-    """
-    share = 1.0 / width
-    for lane in range(LANES):
-        sum_x, sum_y = sums_x[0, lane], sums_y[0, lane]
-        xx = sums_x[1, lane] - sum_x * sum_x * share
-        yy = sums_y[1, lane] - sum_y * sum_y * share
-        r = (products[lane] - sum_x * sum_y * share) / math.sqrt(xx * yy)
-        out[lane] = min(1.0, max(-1.0, r))
-        sums_x[1, lane], sums_y[1, lane] = xx, yy
-
-
-@compiled
-def centre(values, at, step, means, out):
-    """Take the means from ``LANES`` columns.
-
-    Args:
-        values: float32 (T * step,), frame after frame.
-        at: First column.
-        step: Columns.
-        means: float64 (LANES,), work.
-        out: float64, filled from its start: (T * LANES,).
-    """
-    frames = len(values) // step
-    total = fill(0.0)
-    for t in range(frames):
-        total = add(total, widen(load(values, t * step + at)))
-    store(means, 0, total)
-    # The sum of equal float32 values is exact in float64, so a constant column becomes exactly 0.
-    for lane in range(LANES):
-        means[lane] = -(means[lane] / frames)
-    less = load(means, 0)
-    for t in range(frames):
-        store(out, t * LANES, add(widen(load(values, t * step + at)), less))
-
-
-@compiled
-def window_sums(values, out):
-    """Sums and sums of squares over the windows of all lags.
-
-    Args:
-        values: float64 (T * LANES,), centred.
-        out: float64 (LAGS, 2, LANES), filled: up to row 49 the windows begin at frame 0 and lose
-            frames at the end; from there on they end at the last frame and lose frames at the
-            start.
-    """
-    frames = len(values) // LANES
-    total, squares = fill(0.0), (fill(0.0),)
-    for t in range(frames):
-        total = add(total, load(values, t * LANES))
-        squares = add_products(squares, values, t * LANES, values, t * LANES)
-    store(out[MAX_LAG, 0], 0, total)
-    store(out[MAX_LAG, 1], 0, squares[0])
-    for lag in range(1, MAX_LAG + 1):
-        for lane in range(LANES):
-            last, first = values[(frames - lag) * LANES + lane], values[(lag - 1) * LANES + lane]
-            out[MAX_LAG - lag, 0, lane] = out[MAX_LAG - lag + 1, 0, lane] - last
-            out[MAX_LAG - lag, 1, lane] = out[MAX_LAG - lag + 1, 1, lane] - last * last
-            out[MAX_LAG + lag, 0, lane] = out[MAX_LAG + lag - 1, 0, lane] - first
-            out[MAX_LAG + lag, 1, lane] = out[MAX_LAG + lag - 1, 1, lane] - first * first
-
-
-@compiled
-def correct_quiet_windows(x, y, squares_x, squares_y, out):
-    """Replace what was computed imprecisely: NaN where a window is constant.
+@compiled(reorder=True)
+def pearson(x, y, lag, known):
+    """The plain definition: Pearson's r of x[t + lag] and y[t] over the frames t that are known.
 
     Args:
         x: float32 (T,), reaction.
         y: float32 (T,), speaker.
-        squares_x: float64 (LAGS,) sums of squares of the windows of all lags.
-        squares_y: Likewise for the speaker, with the lags in reverse.
-        out: float32 (LAGS,).
+        lag: In frames, of either sign.
+        known: bool (T,), of the speaker.
+
+    Returns:
+        In [-1, 1], by two passes in float64; NaN where either side is constant, or nothing is
+        known.
     """
-    least_x, least_y = LEAST_SHARE * squares_x[MAX_LAG], LEAST_SHARE * squares_y[MAX_LAG]
-    runs_known = False
-    head_x = tail_x = head_y = tail_y = 0
-    for k in range(LAGS):
-        if squares_x[k] > least_x and squares_y[LAGS - 1 - k] > least_y:
-            continue
-        if not runs_known:
-            head_x, tail_x = constant_frames(x), constant_frames(x[::-1])
-            head_y, tail_y = constant_frames(y), constant_frames(y[::-1])
-            runs_known = True
-        lag = k - MAX_LAG
-        width = len(x) - abs(lag)
-        # The window touches the end of one sequence and the start of the other.
-        if (tail_x if lag > 0 else head_x) >= width or (head_y if lag > 0 else tail_y) >= width:
-            out[k] = np.nan
-        else:
-            out[k] = window_correlation(x, max(lag, 0), y, max(-lag, 0), width)
+    start, stop = max(0, -lag), len(x) - max(0, lag)
+    count, first = 0, -1
+    x_moves = y_moves = False
+    mean_x = mean_y = 0.0
+    for t in range(start, stop):
+        if known[t]:
+            if first < 0:
+                first = t
+            x_moves |= x[t + lag] != x[first + lag]
+            y_moves |= y[t] != y[first]
+            mean_x += x[t + lag]
+            mean_y += y[t]
+            count += 1
+    if not (x_moves and y_moves):
+        return np.nan
+    mean_x /= count
+    mean_y /= count
+    xx = yy = xy = 0.0
+    for t in range(start, stop):
+        if known[t]:
+            dx, dy = x[t + lag] - mean_x, y[t] - mean_y
+            xx += dx * dx
+            yy += dy * dy
+            xy += dx * dy
+    return min(1.0, max(-1.0, xy / math.sqrt(xx) / math.sqrt(yy)))
 
 
 @compiled
-def constant_frames(values):
-    """Length of the run of equal values at the start of (T,)."""
-    run = 1
-    while run < len(values) and values[run] == values[0]:
-        run += 1
-    return run
+def compute_plainly(reactions, speaker, known, wanted, out):
+    """``pearson`` of chosen pairs and lags.
+
+    Args:
+        reactions: float32 (n, T).
+        speaker: float32 (C, T); reaction i is compared with row i mod C.
+        known: bool (T,), of the speaker.
+        wanted: bool (n, 99); column k is for lag k - 49.
+        out: float32 (n, 99), filled where wanted.
+    """
+    for i in range(len(reactions)):
+        for k in range(LAGS):
+            if wanted[i, k]:
+                out[i, k] = pearson(reactions[i], speaker[i % len(speaker)], k - MAX_LAG, known)
 
 
-def correlation_by_lag(prediction: np.ndarray, speaker: np.ndarray) -> np.ndarray:
+@compiled(reorder=True)
+def correlate_later(late, early, out):
+    """Pearson's r of x[lag:] and y[:T - lag] at the lags 0..49, of several pairs x, y.
+
+    Sums and squares of a window follow from those of the lag before, so that only products are
+    summed anew.
+
+    Args:
+        late: float64 (n or C, T), centred and of norm 1; x is row i modulo the rows there are.
+        early: The same of y.
+        out: float32 (n, 50), filled; NaN where a window is quiet.
+    """
+    for i in range(len(out)):
+        x, y = late[i % len(late)], early[i % len(early)]
+        sum_x = sum_y = 0.0
+        xx = yy = 1.0
+        for lag in range(MAX_LAG + 1):
+            width = len(x) - lag
+            if lag:
+                lost_x, lost_y = x[lag - 1], y[width]
+                sum_x -= lost_x
+                sum_y -= lost_y
+                xx -= lost_x * lost_x
+                yy -= lost_y * lost_y
+            xy = 0.0
+            for t in range(width):
+                xy += x[lag + t] * y[t]
+            spread_x, spread_y = xx - sum_x * sum_x / width, yy - sum_y * sum_y / width
+            if spread_x > QUIET and spread_y > QUIET:
+                r = (xy - sum_x * sum_y / width) / math.sqrt(spread_x * spread_y)
+                out[i, lag] = min(1.0, max(-1.0, r))
+            else:
+                out[i, lag] = np.nan
+
+
+def correlation_by_lag(
+    prediction: np.ndarray, speaker: np.ndarray, known: np.ndarray | None = None
+) -> np.ndarray:
     """Correlation of reactions with the speaker at the lags -49..49.
 
     Args:
         prediction: float32 (S, T, C).
         speaker: float32 (T, C).
+        known: bool (T,), the frames of the speaker that count; None for all.
 
     Returns:
         float32 (S, 99, C), rounded as the official code does; NaN where a channel is constant
         over the window of that lag.
     """
     samples, frames, channels = prediction.shape
-    count = samples * channels
-    columns = -(-count // LANES) * LANES
-    side_by_side = np.zeros((2, frames, columns), np.float32)
-    target = side_by_side[:, :, :count].reshape(2, frames, samples, channels)
-    target[0] = prediction.transpose(1, 0, 2)
-    target[1] = speaker[:, None]
-    out = np.empty((LAGS, columns), np.float32)
-    work = (aligned(size * LANES, np.float64) for size in (frames + LAGS - 1, frames, LAGS))
-    lagged_correlation(*side_by_side, count, *work, out)
-    return out[:, :count].reshape(LAGS, samples, channels).transpose(1, 0, 2)
-
-
-@compiled
-def known_correlation(reactions, speaker, known, out):
-    """Pearson's r per lag over the frames in which the speaker is known, by two passes.
-
-    Args:
-        reactions: float32 (n, T).
-        speaker: float32 (C, T); reaction i is held against row i mod C.
-        known: bool (T,), of the speaker.
-        out: float32 (n, LAGS), filled; NaN where either side is constant in what is left, or
-            nothing is. Lags as in ``lagged_correlation``.
-    """
-    frames = reactions.shape[1]
-    for i in range(reactions.shape[0]):
-        x, y = reactions[i], speaker[i % speaker.shape[0]]
-        for k in range(LAGS):
-            lag = k - MAX_LAG
-            start, stop = max(0, -lag), frames - max(0, lag)
-            count, first = 0, -1
-            moves_x = moves_y = False
-            mean_x = mean_y = 0.0
-            for t in range(start, stop):
-                if known[t]:
-                    if first < 0:
-                        first = t
-                    moves_x |= x[t + lag] != x[first + lag]
-                    moves_y |= y[t] != y[first]
-                    mean_x += x[t + lag]
-                    mean_y += y[t]
-                    count += 1
-            if not (moves_x and moves_y):
-                out[i, k] = np.nan
-                continue
-            mean_x /= count
-            mean_y /= count
-            xx = yy = xy = 0.0
-            for t in range(start, stop):
-                if known[t]:
-                    dx, dy = x[t + lag] - mean_x, y[t] - mean_y
-                    xx += dx * dx
-                    yy += dy * dy
-                    xy += dx * dy
-            out[i, k] = min(1.0, max(-1.0, xy / math.sqrt(xx) / math.sqrt(yy)))
-
-
-def correlation_where_known(
-    prediction: np.ndarray, speaker: np.ndarray, known: np.ndarray
-) -> np.ndarray:
-    """As ``correlation_by_lag``, with the frames left out in which the speaker is not known.
-
-    Args:
-        prediction: float32 (S, T, C).
-        speaker: float32 (T, C).
-        known: bool (T,).
-    """
-    samples, frames, channels = prediction.shape
     reactions = np.ascontiguousarray(prediction.transpose(0, 2, 1)).reshape(-1, frames)
-    out = np.empty((len(reactions), LAGS), np.float32)
-    known_correlation(reactions, np.ascontiguousarray(speaker.T), known, out)
+    speaker = np.ascontiguousarray(speaker.T)
+    out = np.full((len(reactions), LAGS), np.nan, np.float32)
+    if known is None or known.all():
+        known = np.ones(frames, bool)
+        made, said = make_units(reactions), make_units(speaker)
+        correlate_later(said.unit, made.unit, out[:, MAX_LAG::-1])
+        correlate_later(made.unit, said.unit, out[:, MAX_LAG:])
+        moves = (made.norm > 0) & np.tile(said.norm > 0, samples)
+        out[~moves] = np.nan
+        wanted = np.isnan(out) & moves[:, None]
+    else:
+        wanted = np.ones(out.shape, bool)
+    compute_plainly(reactions, speaker, known, wanted, out)
     return out.reshape(samples, channels, LAGS).transpose(0, 2, 1)
 
 
@@ -375,24 +221,20 @@ def clip_offsets(
     offsets = official_offset(by_lag)
     defined_offsets = offsets.copy()
     if known is not None and not known.all():
-        by_lag = correlation_where_known(clip, speaker, known)
+        by_lag = correlation_by_lag(clip, speaker, known)
         defined_offsets = official_offset(by_lag)
     usable = ~np.isnan(by_lag).any(axis=1)  # (S, 25), at every lag
     for s in np.flatnonzero(~usable.all(axis=1)):
         kept = by_lag[s][:, usable[s]]
         defined_offsets[s] = official_offset(kept) if usable[s].any() else 0
     return ClipOffsets(
-        offsets=offsets.astype(np.int32),
-        defined_offsets=defined_offsets.astype(np.int32),
-        is_defined=usable.any(axis=1),
+        offsets.astype(np.int32), defined_offsets.astype(np.int32), usable.any(axis=1)
     )
 
 
 def summarize_tlcc(clips: list[ClipOffsets]) -> TLCC:
     """Average the offsets of all clips."""
-    offsets = np.stack([c.offsets for c in clips])
-    defined_offsets = np.stack([c.defined_offsets for c in clips])
-    is_defined = np.stack([c.is_defined for c in clips])
+    offsets, defined_offsets, is_defined = (np.stack(values) for values in zip(*clips, strict=True))
     kept = np.abs(defined_offsets)[is_defined]
     return TLCC(
         official=float(np.abs(offsets[:, 0]).mean()),
@@ -433,13 +275,8 @@ def tlcc(predictions: ClipArray, speaker: ClipArray, *, valid: np.ndarray | None
     clips, _, frames = check_predictions(predictions)
     check_behaviour(speaker, clips, frames, "speaker behaviour")
     check_frames(frames)
-    rows = zip(
-        read_clips(predictions, "predictions"),
-        read_clips(speaker, "speaker behaviour"),
-        strict=True,
-    )
     known = check_valid(valid, clips, frames, "speaker behaviour")
-    known = [None] * clips if known is None else known
-    return summarize_tlcc(
-        [clip_offsets(clip, said, heard) for (clip, said), heard in zip(rows, known, strict=True)]
-    )
+    made = read_clips(predictions, "predictions")
+    said = read_clips(speaker, "speaker behaviour")
+    heard = [None] * clips if known is None else known
+    return summarize_tlcc([clip_offsets(*clip) for clip in zip(made, said, heard, strict=True)])

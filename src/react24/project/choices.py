@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 COLUMNS = (
     "offset",
@@ -87,7 +88,8 @@ def parse_choices(cells: Mapping[str, str], role: str) -> Choices:
     Raises:
         ChoiceError: Naming the columns.
     """
-    values, problems = {}, []
+    values: dict[str, Any] = {}
+    problems: list[str] = []
     for column in COLUMNS:
         if cell := cells.get(f"{column}_{role}", ""):
             try:
@@ -133,7 +135,7 @@ def _span(cell: str) -> tuple[float, float]:
     return begin, end
 
 
-_PARSERS = {
+_PARSERS: dict[str, Callable[[str], Any]] = {
     "offset": _seconds,
     "audio_offset": _seconds,
     "audio_track": str,

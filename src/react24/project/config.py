@@ -146,7 +146,9 @@ def _read_values(
     from react24.contracts.settings import problems_of
     from react24.project.settings import configuration_of
 
-    left, problems, wrong = copy.deepcopy(dict(config)), [], set()
+    problems: list[str] = []
+    wrong: set[str] = set()
+    left = copy.deepcopy(dict(config))
     while True:
         own = _own_streams(left, root, start, problems)
         kind = configuration_of(own)
@@ -164,20 +166,20 @@ def _read_values(
 
 def _take_out(config: dict[str, Any], error: ValidationError) -> set[str]:
     """Delete the keys that are wrong; returns the sections where a known one was."""
-    wrong = set()
+    wrong, places = set(), []
     for found in error.errors(include_url=False):
-        steps: list[tuple[dict, Any]] = []
         holder: Any = config
+        place: tuple[dict, Any] | None = None
         for part in found["loc"]:
             if not isinstance(holder, dict) or part not in holder:
                 break
-            steps.append((holder, part))
+            place = holder, part
             holder = holder[part]
-        if steps:
-            holder, key = steps[-1]
-            del holder[key]
+        places += [place] if place else []
         if found["type"] != "extra_forbidden":
             wrong.add(str(found["loc"][0]))
+    for holder, key in places:  # only now: two mistakes may share a place
+        holder.pop(key, None)
     return wrong
 
 
@@ -187,8 +189,11 @@ def _own_streams(
     """Streams of the user's own; sections of those that cannot be used are taken out."""
     from react24 import streams
 
-    own, sections = [], config.get("streams")
-    for name, section in list(sections.items()) if isinstance(sections, dict) else ():
+    own: list[Stream] = []
+    sections = config.get("streams")
+    if not isinstance(sections, dict):
+        return ()
+    for name, section in list(sections.items()):
         kind = section.get("type") if isinstance(section, dict) else None
         if not isinstance(kind, str) or name in streams.STREAMS:
             continue  # refused by name

@@ -86,7 +86,8 @@ def _replace_table(lines: list[str], header: str, rows: Iterable[str]) -> Iterat
 
 def _kind(hint: Any) -> str:
     """An annotation as the table has it, e.g. ``text: dtw, official`` or ``number or null``."""
-    words, choices = [], []
+    words: list[str] = []
+    choices: list[str] = []
     for option in options_of(hint):
         origin = typing.get_origin(option) or option
         inner = options_of(typing.get_args(option)[0])[0] if origin is tuple else option

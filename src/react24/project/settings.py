@@ -33,27 +33,28 @@ Baseline = Literal["GT", "Random", "Mime", "MeanSeq", "MeanFr"]
 class ModelEntry(SettingsModel):
     """One model."""
 
-    settings: PathText | None = Field(None, examples=["config/models/belfusion.yaml"])
+    settings: PathText | None = Field(default=None, examples=["config/models/belfusion.yaml"])
     """File with the model's hyperparameters, or a type (belfusion, regnn, tranvae, transvae) for
     the official ones that it brings along; `null` means `config/models/<name>.yaml`, or, without
     that file, the type of that name."""
 
-    variant: Literal["official", "fixed"] = Field("fixed", examples=["official"])
+    variant: Literal["official", "fixed"] = Field(default="fixed", examples=["official"])
     """`official` repeats the published code, mistakes included; `fixed` mends what the model
     card lists."""
 
-    preset: Literal["official", "quick"] = Field("official", examples=["quick"])
+    preset: Literal["official", "quick"] = Field(default="official", examples=["quick"])
     """`official` trains as long as its authors did, with networks of their size; `quick` has
     smaller networks or shorter training, for a first run and for computers without a GPU. What it
     changes is said by the type, or by a file `NAME.quick.yaml` beside the settings file
     `NAME.yaml`."""
 
-    overrides: dict[str, Any] = Field({}, examples=[{"vae": {"epochs": 400}}])
+    overrides: dict[str, Any] = Field(default={}, examples=[{"vae": {"epochs": 400}}])
     """Hyperparameters that differ from the settings file and the preset, in the same nesting; a
     name that the file lacks is an error."""
 
     checkpoint: PathText | dict[str, PathText] | None = Field(
-        None, examples=[{"vae": "weights/checkpoint_999.pth", "ldm": "weights/checkpoint_99.pth"}]
+        default=None,
+        examples=[{"vae": "weights/checkpoint_999.pth", "ldm": "weights/checkpoint_99.pth"}],
     )
     """Published weights to use instead of training: the path of the file, or, where a model
     takes several, a mapping of their names to paths (docs/checkpoints.md). `null` trains."""
@@ -62,42 +63,42 @@ class ModelEntry(SettingsModel):
 class Corpus(SettingsModel):
     """The recordings."""
 
-    root: RootText = Field("resources/demo", examples=["/data/my_corpus"])
+    root: RootText = Field(default="resources/demo", examples=["/data/my_corpus"])
     """Folder that the paths of the sample sheet start from; relative to the folder in which
     Snakemake is started, or absolute; `~` and `$NAME` are filled in."""
 
-    name: str = Field("demo", pattern=f"^{NAME}$", examples=["noxi"])
+    name: str = Field(default="demo", pattern=f"^{NAME}$", examples=["noxi"])
     """Name of the corpus, used in titles of tables and plots."""
 
 
 class Demo(SettingsModel):
     """The demo corpus, synthetic faces and speech with known truth."""
 
-    enabled: bool = Field(True, examples=[False])
+    enabled: bool = Field(default=True, examples=[False])
     """Make the files of demo sessions under `resources/demo` when they are missing. Needs
     `corpus.root` to be `resources/demo`; switch it off for your own videos."""
 
-    seed: int = Field(24, ge=0, examples=[24])
+    seed: int = Field(default=24, ge=0, examples=[24])
     """Seed of the demo corpus."""
 
 
 class Split(SettingsModel):
     """Shares of the sessions whose `split` is `auto`; they add up to 1."""
 
-    train: float = Field(0.6, ge=0, le=1, examples=[0.8])
+    train: float = Field(default=0.6, ge=0, le=1, examples=[0.8])
     """Share that models are trained on."""
 
-    val: float = Field(0.2, ge=0, le=1, examples=[0.1])
+    val: float = Field(default=0.2, ge=0, le=1, examples=[0.1])
     """Share that training curves are watched on."""
 
-    test: float = Field(0.2, ge=0, le=1, examples=[0.1])
+    test: float = Field(default=0.2, ge=0, le=1, examples=[0.1])
     """Share that is kept for the final figures."""
 
 
 class Media(SettingsModel):
     """Reading video and sound."""
 
-    tolerate_damage: bool = Field(False, examples=[True])
+    tolerate_damage: bool = Field(default=False, examples=[True])
     """What to do with a file that becomes unreadable part-way. `false` fails the session and
     names file and second; `true` cuts the session there and marks it."""
 
@@ -105,19 +106,19 @@ class Media(SettingsModel):
 class Faces(SettingsModel):
     """The face track."""
 
-    max_gap: int = Field(12, ge=0, examples=[25])
+    max_gap: int = Field(default=12, ge=0, examples=[25])
     """Longest run of frames (at 25 per second) without a face that is bridged by
     interpolation."""
 
-    max_missing: float = Field(0.2, ge=0, le=1, examples=[0.05])
+    max_missing: float = Field(default=0.2, ge=0, le=1, examples=[0.05])
     """Share of frames without the person's face above which a session fails."""
 
-    model: str = Field("mediapipe", examples=["face-landmarker"])
+    model: str = Field(default="mediapipe", examples=["face-landmarker"])
     """The networks that find faces and landmarks. `mediapipe` takes those inside mediapipe
     0.10.14; `face-landmarker` fetches MediaPipe's newer bundle (4 MB, docs/weights.md); the
     path of a `.task` file takes that one. A bundle needs no mediapipe."""
 
-    share_neutral: bool = Field(True, examples=[False])
+    share_neutral: bool = Field(default=True, examples=[False])
     """Look for a person's face at rest in all sessions he is in, for `graphau` and `faceverse`.
     His sessions then wait for each other's face tracks, and a session without one holds up the
     others until it is out of the sample sheet. `false` looks in each session alone."""
@@ -126,7 +127,7 @@ class Faces(SettingsModel):
 class Storage(SettingsModel):
     """What stays on disk."""
 
-    keep_normalized: bool = Field(True, examples=[False])
+    keep_normalized: bool = Field(default=True, examples=[False])
     """`false` deletes the normalised features of a session once the clips are cut from them (15
     GB a copy for wav2vec2 on the full corpus)."""
 
@@ -134,7 +135,7 @@ class Storage(SettingsModel):
 class Clips(SettingsModel):
     """Cutting sessions into clips of 30 s."""
 
-    min_valid: float = Field(0.5, ge=0, le=1, examples=[0.8])
+    min_valid: float = Field(default=0.5, ge=0, le=1, examples=[0.8])
     """A clip is left out, in all streams and both directions, where the face of either person
     is known (the face track is valid) in a smaller share of its frames than this; how many is
     told in the log and below the tables. `0` keeps all."""
@@ -143,35 +144,37 @@ class Clips(SettingsModel):
 class Appropriate(SettingsModel):
     """Which reactions count as appropriate to a clip."""
 
-    source: Literal["dtw", "official"] = Field("dtw", examples=["official"])
+    source: Literal["dtw", "official"] = Field(default="dtw", examples=["official"])
     """`dtw` is our stand-in: the reactions to the speaker clips that are nearest in behaviour.
     `official` reads the matrix of the REACT challenge."""
 
-    matrix: PathText | None = Field(None, examples=["data/Approprirate_facial_reaction.npy"])
+    matrix: PathText | None = Field(
+        default=None, examples=["data/Approprirate_facial_reaction.npy"]
+    )
     """Path of the official matrix (`.npy`); needed with `source: official`."""
 
-    index: PathText | None = Field(None, examples=["data/data_indices.csv"])
+    index: PathText | None = Field(default=None, examples=["data/data_indices.csv"])
     """Path of `data_indices.csv`, which names the rows of the matrix; needed with `source:
     official`."""
 
-    k: int = Field(3, ge=1, examples=[10])
+    k: int = Field(default=3, ge=1, examples=[10])
     """Appropriate reactions per clip with `source: dtw`, the clip's own included."""
 
 
 class Sampling(SettingsModel):
     """Drawing reactions."""
 
-    samples: int = Field(5, ge=1, examples=[10])
+    samples: int = Field(default=5, ge=1, examples=[10])
     """Reactions per clip. The published table states 5; the official code draws 10."""
 
     seeds: Annotated[tuple[NonNegativeInt, ...], Unique] = Field(
-        (0, 1, 2), min_length=1, examples=[[0]]
+        default=(0, 1, 2), min_length=1, examples=[[0]]
     )
     """Seeds; every model is trained and sampled once per seed, and tables give mean and
     deviation over them."""
 
     split: Annotated[tuple[SplitName, ...], Unique] = Field(
-        ("test",), min_length=1, examples=[["val", "test"]]
+        default=("test",), min_length=1, examples=[["val", "test"]]
     )
     """Splits that are sampled, scored and tabulated."""
 
@@ -179,7 +182,9 @@ class Sampling(SettingsModel):
 class Metrics(SettingsModel):
     """Scoring."""
 
-    space: Literal["native", "session_zscore"] = Field("native", examples=["session_zscore"])
+    space: Literal["native", "session_zscore"] = Field(
+        default="native", examples=["session_zscore"]
+    )
     """Space in which reactions are scored: `native` values, or z-scores with the statistics of
     the listener's session."""
 
@@ -195,11 +200,11 @@ class Configuration(SettingsModel):
     """
 
     sessions: PathText = Field(
-        "config/sessions.tsv", examples=["config/my_sessions.tsv"], validate_default=True
+        default="config/sessions.tsv", examples=["config/my_sessions.tsv"], validate_default=True
     )
     """Sample sheet, one row per session; tab-separated."""
 
-    seed: int = Field(0, ge=0, examples=[7])
+    seed: int = Field(default=0, ge=0, examples=[7])
     """Seed of everything random that is not a model, such as the assignment of `auto`
     splits."""
 
@@ -212,12 +217,12 @@ class Configuration(SettingsModel):
     storage: Storage = Storage()
     clips: Clips = Clips()
     appropriate: Appropriate = Appropriate()
-    models: dict[ModelName, ModelEntry] = Field({"belfusion": ModelEntry()}, examples=[{}])
+    models: dict[ModelName, ModelEntry] = Field(default={"belfusion": ModelEntry()}, examples=[{}])
     """The models that are trained, sampled and scored: one entry per model, named as its file
     in config/models, or freely with `settings`. `{}` runs the baselines only."""
 
     baselines: Annotated[tuple[Baseline, ...], Unique] = Field(
-        ("GT", "Random", "Mime", "MeanSeq", "MeanFr"), examples=[["GT", "Mime"]]
+        default=("GT", "Random", "Mime", "MeanSeq", "MeanFr"), examples=[["GT", "Mime"]]
     )
     """Naive baselines that are scored beside the models: the true reaction, noise, the speaker
     mirrored, the mean training sequence, the mean training frame."""

@@ -58,7 +58,8 @@ def extract_session(
             f"{' and '.join(missing)} not given"
         )
     extractors = open_extractors(stream, settings, threads, device)
-    features, notices = {}, []
+    features: dict[str, Features] = {}
+    notices: list[Notice] = []
     for role in ROLES:
         features[role] = _extract(stream, backend, extractors, role, files)
         for extractor in extractors:  # what a user should know of what was found, if it can tell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from react24.errors import InputError
 from react24.rig.judge import Judge
 from react24.rig.student import load_student
 
@@ -34,6 +35,9 @@ def load_network(weights: str | Path = PUBLISHED) -> Judge:
         InputError: It cannot be had, or is another file.
     """
     from react24.streams.blendshape_network import BlendshapeNetwork
-    from react24.weights.registry import resolve
+    from react24.weights.fetch import resolve
 
-    return BlendshapeNetwork(resolve(str(weights)).path)
+    path = resolve(str(weights)).path
+    if path is None:
+        raise InputError(f"weights: found {weights!r}; accepted is {PUBLISHED}, or a path")
+    return BlendshapeNetwork(path)

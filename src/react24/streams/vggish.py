@@ -22,7 +22,7 @@ from react24.files.contract import Features
 from react24.log import progress
 from react24.streams.mel import mel_triangles
 from react24.streams.sources import SoundSource, align_to_ticks
-from react24.weights import registry as weights_registry
+from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
 from react24.weights.reading import load_torch
 
@@ -238,7 +238,7 @@ def load_vggish(
         InputError: Weights that cannot be had or are not VGGish's, or PCA parameters that are
             asked for and not given.
     """
-    resolved = weights_registry.resolve(weights, folder)
+    resolved = fetch.resolve(weights, folder)
     if resolved.path is None:
         drawn = draw_random(seed)
         return drawn if postprocess else replace(drawn, quantizer=None)
@@ -254,14 +254,14 @@ def load_vggish(
     if pca is None and all(key in state for key in inside):
         quantizer = PCAQuantizer(*(state[key] for key in inside))
         return LoadedVGGish(network, quantizer, text, pretrained=True)
-    if pca is None and weights in weights_registry.REGISTRY:
+    if pca is None and weights in registry.REGISTRY:
         pca = "vggish_pca"
     if pca is None:
         raise InputError(
             f"{resolved.path}: no PCA parameters in this file; name their file as `pca`, or set "
             "`postprocess: false` to use the network's own embeddings"
         )
-    found = weights_registry.resolve(pca, folder)
+    found = fetch.resolve(pca, folder)
     if found.path is None:
         raise InputError("vggish: `pca: random` goes with `weights: random` only")
     return LoadedVGGish(network, read_pca(found.path), f"{text}; {found.describe()}", True)
@@ -323,7 +323,7 @@ class VGGish:
         seed: int = 0,
         device: str = "auto",
         convolution: str = "auto",
-        weights_folder: str | Path = weights_registry.DEFAULT_FOLDER,
+        weights_folder: str | Path = registry.DEFAULT_FOLDER,
     ):
         if variant not in VARIANTS:
             raise InputError(f"vggish variant {variant!r}; accepted: {', '.join(VARIANTS)}")

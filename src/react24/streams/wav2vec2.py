@@ -17,13 +17,14 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from react24.conventions import FPS
-from react24.devices import choose_device, load_torch
+from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files.contract import Features
 from react24.log import progress
 from react24.streams.sources import SoundSource, TickSound, align_to_ticks
-from react24.weights import registry as weights_registry
+from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
+from react24.weights.reading import load_torch
 
 SAMPLE_RATE = 16000
 TICK = SAMPLE_RATE // int(FPS)
@@ -119,7 +120,7 @@ class Wav2Vec2:
         window: float = 30.0,
         overlap: float = 5.0,
         batch: int | None = None,
-        weights_folder: str | Path = weights_registry.DEFAULT_FOLDER,
+        weights_folder: str | Path = registry.DEFAULT_FOLDER,
     ):
         self.window, self.overlap = _in_ticks("window", window), _in_ticks("overlap", overlap)
         if not 0 <= self.overlap < self.window:
@@ -214,7 +215,7 @@ def load_wav2vec2(
     Raises:
         InputError: Weights that cannot be had, or that are not of this kind of model.
     """
-    resolved = weights_registry.resolve(weights, folder)
+    resolved = fetch.resolve(weights, folder)
     config = _read_config(resolved.path)
     if layers is not None and not 1 <= layers <= config.num_hidden_layers:
         raise InputError(
@@ -225,7 +226,7 @@ def load_wav2vec2(
     if resolved.path is None:
         state, text = draw_random_state(model, seed)
     else:
-        file = weights_registry.find_weights_file(resolved.path)
+        file = fetch.find_weights_file(resolved.path)
         state, text = map_keys(_read_state(file), model, file), resolved.describe()
     model.load_state_dict(state, assign=True)
     model.encoder.layers = model.encoder.layers[:layers]

@@ -38,7 +38,7 @@ class LoopSettings(SettingsModel):
     patience: PositiveInt | None = None
     """Stop after so many validations without a new best one; null never. Needs `keep_best`."""
 
-    ema: float | None = Field(None, gt=0, lt=1)
+    ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of a moving average of the weights, e.g. 0.999, which is then what is validated and
     kept; null for none."""
 

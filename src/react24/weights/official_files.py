@@ -65,7 +65,7 @@ class OfficialFile:
         """The state_dict in it, without ``module.`` before the keys.
 
         Args:
-            wanted: Which network it must be of, a key of ``official_content.NETWORKS``.
+            wanted: Which network it must be of, a key of ``recognise.NETWORKS``.
 
         Raises:
             InputError: There is none, or it is of another network.

@@ -74,9 +74,9 @@ def find_state(content: Any) -> Mapping[str, Tensor] | None:
     """The state_dict in a file: the file itself, or its entry ``state_dict``; None without."""
     if not isinstance(content, Mapping):
         return None
-    for part in (content, content.get("state_dict")):
-        if isinstance(part, Mapping) and part and all(map(_is_entry, part.items())):
-            return part
+    for found in (content, content.get("state_dict")):
+        if isinstance(found, Mapping) and found and all(map(_is_entry, found.items())):
+            return found
     return None
 
 

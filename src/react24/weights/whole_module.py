@@ -29,7 +29,7 @@ _NAMES = re.compile(
 _PROTOCOLS = (2, 3)
 
 DEEPEST, MOST, LONGEST, CLASSES = 100, 200_000, 1000, 1000
-"""Bounds of a network: nesting, entries in all (shared parts count each time), signs of a name,
+"""Bounds of a network: nesting, entries in all (shared modules count each time), signs of a name,
 classes and functions that the file names."""
 
 
@@ -115,8 +115,8 @@ def _check_archive(path: Path) -> None:
         )
 
 
-def _kind(part: StandIn) -> str:
-    return f"{type(part).__module__}.{type(part).__qualname__}"
+def _kind(module: StandIn) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def _flatten(root: StandIn) -> dict[str, Any]:
@@ -124,11 +124,11 @@ def _flatten(root: StandIn) -> dict[str, Any]:
     state: dict[str, Tensor] = {}
     attributes: dict[str, Any] = {}
     bookkeeping = frozenset(nn.Module().__dict__)  # what every network has
-    for path, part in _walk(root):
-        own = part.attributes
+    for path, module in _walk(root):
+        own = module.attributes
         transient = own.get("_non_persistent_buffers_set") or set()
         for group in ("_parameters", "_buffers"):
-            for name, value in _mapping(part, group).items():
+            for name, value in _mapping(module, group).items():
                 if value is not None and not (group == "_buffers" and name in transient):
                     state[f"{path}{name}"] = _numbers(value, f"{path}{name}")
         for name, value in own.items():
@@ -153,23 +153,23 @@ def _numbers(value: Any, name: str) -> Tensor:
 
 
 def _walk(root: StandIn) -> Iterator[tuple[str, StandIn]]:
-    """Every part of a network with the start of its names, in the order of ``state_dict()``."""
+    """Every module of a network with the start of its names, in the order of ``state_dict()``."""
     waiting, seen = [("", root, 0)], 0
     while waiting:
-        path, part, depth = waiting.pop()
-        seen += 1 + len(part.attributes)
+        path, module, depth = waiting.pop()
+        seen += 1 + len(module.attributes)
         if depth > DEEPEST or seen > MOST or len(path) > LONGEST:
             raise ValueError("a network that is nested without end")
-        yield path, part
-        for name, child in reversed(_mapping(part, "_modules").items()):
+        yield path, module
+        for name, child in reversed(_mapping(module, "_modules").items()):
             if isinstance(child, StandIn):
                 waiting.append((f"{path}{name}.", child, depth + 1))
             elif child is not None:
-                raise ValueError(f"{_kind(part)}: a part that is no network")
+                raise ValueError(f"{_kind(module)}: a part that is no network")
 
 
-def _mapping(part: StandIn, group: str) -> dict[str, Any]:
-    value = part.attributes.get(group)
+def _mapping(module: StandIn, group: str) -> dict[str, Any]:
+    value = module.attributes.get(group)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"an object of {_kind(part)} without the parts of a network")
+        raise ValueError(f"an object of {_kind(module)} without the parts of a network")
     return value

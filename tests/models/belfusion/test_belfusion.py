@@ -9,6 +9,7 @@ from react24.contracts import entry_points
 from react24.errors import InputError
 from react24.models.belfusion import denoiser
 from react24.models.belfusion import diffusion as belfusion
+from react24.models.belfusion.recurrence import read_window
 from react24.models.belfusion.settings import LDMConfig, VAEConfig, read_settings
 from react24.models.belfusion.vae import (
     BehaviourVAE,
@@ -143,7 +144,7 @@ class TestVariants:
             for v in ("official", "fixed")
         )
         windows = wave(2, 50)
-        state = official.last_state(windows)
+        state = read_window(official.encoder, windows)
         assert torch.equal(official.encode(windows), state)
         assert torch.equal(fixed.encode(windows), fixed.to_mean(state))  # same initial weights
         reconstruction = fixed(windows).emotion

@@ -88,7 +88,7 @@ def frrea(
     Raises:
         InputError: No pictures, unreadable ones, weights that cannot be had or are others.
     """
-    from react24.weights import registry
+    from react24.weights import fetch, registry
     from react24.weights.reading import load_torch
 
     folders = {"real": real, "made": made}
@@ -97,8 +97,9 @@ def frrea(
         raise InputError(
             f"FRRea with random weights measures nothing; use {WEIGHTS} or a path of that file"
         )
-    resolved = registry.resolve(weights, weights_folder or registry.DEFAULT_FOLDER)
-    content = load_torch(registry.find_weights_file(resolved.path))
+    resolved = fetch.resolve(weights, weights_folder or registry.DEFAULT_FOLDER)
+    assert resolved.path is not None, "only random weights have no file"
+    content = load_torch(fetch.find_weights_file(resolved.path))
     value = frechet_distance(
         pictures["real"], pictures["made"], content, batch_size=batch_size, device=device
     )
@@ -160,7 +161,7 @@ def frechet_distance(
 
     Args:
         real: Pictures, at least 2.
-        made: Likewise.
+        made: Pictures of the rendered reactions, at least 2.
         weights: Content of the weights file, see ``Inception``.
         batch_size: Pictures at once.
         device: ``auto``, ``cpu``, ``cuda``.

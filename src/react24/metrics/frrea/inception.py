@@ -140,8 +140,8 @@ class MixedE(nn.Module):
         """(B, inputs, 8, 8) to (B, 2048, 8, 8)."""
         short, long = run(self, "branch3x3", x, 1), run(self, "branch3x3dbl", x, 2)
         parts = [self.branch1x1(x)]
-        parts += [self.branch3x3_2a(short), self.branch3x3_2b(short)]
-        parts += [self.branch3x3dbl_3a(long), self.branch3x3dbl_3b(long)]
+        parts += [getattr(self, f"branch3x3_2{side}")(short) for side in "ab"]
+        parts += [getattr(self, f"branch3x3dbl_3{side}")(long) for side in "ab"]
         pooled = F.max_pool2d(x, 3, 1, 1) if self._pool_maximum else mean_of_neighbours(x)
         return torch.cat([*parts, self.branch_pool(pooled)], dim=1)
 

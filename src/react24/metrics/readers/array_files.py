@@ -59,7 +59,6 @@ class ArchiveFile:
         except (OSError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a readable .npz archive ({error})") from error
         self._name = self._choose()
-        self._stream: IO[bytes] | None = None
         self._start()
 
     def _choose(self) -> str:
@@ -73,15 +72,13 @@ class ArchiveFile:
         return chosen[0]
 
     def _start(self) -> None:
-        """(Re)open the array and read its header."""
+        """Open the array and read its header."""
         readers = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }
-        if self._stream is not None:
-            self._stream.close()
         try:
-            self._stream = self._archive.open(f"{self._name}.npy")
+            self._stream: IO[bytes] = self._archive.open(f"{self._name}.npy")
             version = np.lib.format.read_magic(self._stream)
             self.shape, fortran, self.dtype = readers[version](self._stream)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
@@ -96,6 +93,7 @@ class ArchiveFile:
     def read(self, row: int) -> np.ndarray:
         """One clip, (S, T, 25)."""
         if row < self._row:
+            self._stream.close()
             self._start()
         size = self.dtype.itemsize * int(np.prod(self.shape[1:]))
         data = b""

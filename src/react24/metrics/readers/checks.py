@@ -6,16 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from react24.conventions import CLIP_FRAMES, EMOTION_DIM
+from react24.conventions import ACTION_UNITS, AFFECT, CLIP_FRAMES, EMOTION_DIM, EMOTION_NAMES
 from react24.errors import InputError
 
 FRAMES = (CLIP_FRAMES, CLIP_FRAMES + 1)
 """Accepted lengths; the last of 751 frames is cut off, as in the official evaluation."""
 
-AUS, AFFECT = 15, 17
-"""Channels 0..14 are AUs, 15 and 16 valence and arousal, the others expressions."""
-
-LOW = np.where((np.arange(EMOTION_DIM) >= AUS) & (np.arange(EMOTION_DIM) < AFFECT), -1.0, 0.0)
+LOW = np.array([-1.0 if name in AFFECT else 0.0 for name in EMOTION_NAMES])
 HIGH = np.ones(EMOTION_DIM)
 """Range of each channel as released: AUs and expressions 0..1, valence and arousal -1..1."""
 
@@ -73,9 +70,9 @@ def check_values(
 
 
 def _kind(channel: int) -> str:
-    if channel < AUS:
+    if channel < len(ACTION_UNITS):
         return "an AU"
-    return "valence or arousal" if channel < AFFECT else "an expression"
+    return "valence or arousal" if EMOTION_NAMES[channel] in AFFECT else "an expression"
 
 
 def _complaint(value: float, channel: int) -> str:

@@ -70,14 +70,16 @@ def find_labels(folder: Path, split: str, people: list[ClipPath]) -> list[Path]:
     roots = [root for root in (folder / split / "Emotion", folder / "Emotion") if root.is_dir()]
     if not roots:
         raise InputError(f"{folder}: has neither {split}/Emotion nor Emotion, the folder of labels")
-    found, missing = [], []
+    found: list[Path] = []
+    missing: list[str] = []
     for person in people:
         tried = [root / f"{name}.csv" for root in roots for name in person.spellings()]
         path = next((path for path in tried if path.is_file()), None)
-        if path is None:
+        if path:
+            found.append(path)
+        else:
             names = ", ".join(dict.fromkeys(path.parent.name for path in tried))
             missing.append(f"{roots[0] / str(person)}.csv (person tried: {names})")
-        found.append(path)
     if missing:
         raise InputErrors(
             f"{folder / split}.csv names {len(people)} clips; the labels of {len(missing)} are "

@@ -19,11 +19,18 @@ from react24.metrics.readers.result_files import ResultFiles
 from react24.metrics.readers.truth import GroundTruth
 
 
-class Source(Protocol):
-    """Where predictions come from: (N, S, T, 25), one clip at a time."""
+class PredictionFile(Protocol):
+    """A file or folder of predictions (N, S, T, 25), read one clip at a time."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, S, T, 25)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the numbers in it."""
+        ...
 
     def read(self, row: int) -> np.ndarray:
         """One clip, (S, T, 25)."""
@@ -42,18 +49,18 @@ class Predictions:
         shape: (N, S, 750, 25).
     """
 
-    def __init__(self, path: Path, source: Source, samples: int, margin: float | None):
-        self.path, self._source, self._margin = path, source, margin
-        self.shape = (source.shape[0], samples, CLIP_FRAMES, EMOTION_DIM)
+    def __init__(self, path: Path, file: PredictionFile, samples: int, margin: float | None):
+        self.path, self._file, self._margin = path, file, margin
+        self.shape = (file.shape[0], samples, CLIP_FRAMES, EMOTION_DIM)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        clip = self._source.read(row)[: self.shape[1]]
+        clip = self._file.read(row)[: self.shape[1]]
         return check_values(clip, lambda sample: self.where(row, sample), self._margin)
 
     def where(self, row: int, sample: int) -> str:
         """File and place of a reaction."""
-        if isinstance(self._source, ResultFiles):
-            return self._source.where(row, sample)
+        if isinstance(self._file, ResultFiles):
+            return self._file.where(row, sample)
         return f"{self.path}, clip {row}, sample {sample}"
 
 
@@ -98,12 +105,12 @@ def open_predictions(
         StoreError: A samples file of other clips.
     """
     path = Path(path)
-    with closing(_open(path, truth, samples)) as source:
-        count = _check_shape(path, source, truth, samples)
-        yield Predictions(path, source, count, None if any_range else PREDICTION_MARGIN)
+    with closing(_open(path, truth, samples)) as file:
+        count = _check_shape(path, file, truth, samples)
+        yield Predictions(path, file, count, None if any_range else PREDICTION_MARGIN)
 
 
-def _open(path: Path, truth: GroundTruth, samples: int | None) -> Source:
+def _open(path: Path, truth: GroundTruth, samples: int | None) -> PredictionFile:
     if path.is_dir():
         return ResultFiles(path, truth, samples)
     if not path.exists():
@@ -120,16 +127,16 @@ def _open(path: Path, truth: GroundTruth, samples: int | None) -> Source:
     )
 
 
-def _check_shape(path: Path, source: Source, truth: GroundTruth, samples: int | None) -> int:
+def _check_shape(path: Path, file: PredictionFile, truth: GroundTruth, samples: int | None) -> int:
     """Refuse what does not fit the clips; returns S."""
-    shape = tuple(source.shape)
+    shape = tuple(file.shape)
     if len(shape) != 4 or shape[2] not in FRAMES or shape[3] != EMOTION_DIM or not shape[1]:
         raise InputError(
             f"{path}: shape {shape}; expected (clips, samples, {FRAMES[0]} or {FRAMES[1]} frames, "
             f"{EMOTION_DIM} channels)"
         )
-    if source.dtype.kind not in "fiub":
-        raise InputError(f"{path}: holds {source.dtype}, expected numbers")
+    if file.dtype.kind not in "fiub":
+        raise InputError(f"{path}: holds {file.dtype}, expected numbers")
     if shape[0] != truth.rows:
         half = " (the list alone; its mirrored half is missing)" * (2 * shape[0] == truth.rows)
         raise InputError(

@@ -1,4 +1,4 @@
-"""BeLFusion's denoiser: the network of stage 2 with its noise schedule, and official weights.
+"""BeLFusion, the network of stage 2: its MLP, the noise schedule, and official weights.
 
 Network and schedule are those of the BeLFusion baseline of REACT 2024; its checkpoints load
 through ``load_official_ldm``.
@@ -29,7 +29,7 @@ class Schedule:
 
     Attributes:
         betas: (steps,).
-        signal: (steps,) share of the signal's variance left after each step (alpha bar).
+        signal: (steps,) fraction of the signal's variance left after each step (alpha bar).
     """
 
     betas: np.ndarray
@@ -47,8 +47,8 @@ def cosine_schedule(steps: int) -> Schedule:
     alpha_bar(s) = cos^2((s + 0.008)/1.008 * pi/2), beta_i = 1 - alpha_bar((i+1)/n) /
     alpha_bar(i/n), at most 0.999; the signal is the running product of 1 - beta.
     """
-    shares = np.arange(steps + 1) / steps
-    signal = np.cos((shares + 0.008) / 1.008 * math.pi / 2) ** 2
+    done = np.arange(steps + 1) / steps
+    signal = np.cos((done + 0.008) / 1.008 * math.pi / 2) ** 2
     betas = np.minimum(1 - signal[1:] / np.maximum(signal[:-1], SMALLEST_SIGNAL), LARGEST_BETA)
     return Schedule(betas, np.cumprod(1 - betas))
 
@@ -92,8 +92,8 @@ class LatentDenoiser(nn.Module):
         super().__init__()
         self.config = config
         latent, hidden = config.latent, config.hidden
-        self.embed_time = _two_layers(config.time_channels, latent)
-        self.embed_condition = _two_layers(latent, latent)
+        self.embed_time = _silu_mlp(config.time_channels, latent)
+        self.embed_condition = _silu_mlp(latent, latent)
         widths = [latent] + [hidden] * (config.layers - 2)
         self.layers = nn.ModuleList(ModulatedLayer(w + latent, hidden, 2 * latent) for w in widths)
         self.to_code = nn.Linear(hidden + latent, latent)
@@ -140,7 +140,7 @@ class LatentDenoiser(nn.Module):
         ]
 
 
-def _two_layers(inputs: int, outputs: int) -> nn.Sequential:
+def _silu_mlp(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))
 
 

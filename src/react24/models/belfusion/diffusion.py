@@ -1,8 +1,8 @@
 """BeLFusion, stage 2: diffusion of the listener's window codes given the speaker's, and sampling.
 
 A clip of 750 frames is 15 independent windows of 50. Loss and sampler are those of the BeLFusion
-baseline of REACT 2024. Stage 1 is ``belfusion_vae``, the network of stage 2 ``belfusion_denoiser``;
-settings and variants are in ``belfusion_settings``.
+baseline of REACT 2024. Stage 1 is in ``vae``, the network of stage 2 in
+``denoiser``; ``settings`` has the variants.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Official checkpoints of BeLFusion as weights of ours."""
+"""BeLFusion, official checkpoints: files of both stages to weights of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BeLFusion's two stages as tasks of the training loop."""
+"""BeLFusion, training: both stages as tasks of the training loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATISTICS_ROWS = 64
 
 
 class _BelfusionTask(PairTask):
-    """What both stages share."""
+    """What the tasks of both stages have in common."""
 
     def __init__(self, stage: str, config: VAEConfig | LDMConfig, context: StageContext):
         super().__init__(stage, context, batch_size=config.batch_size)

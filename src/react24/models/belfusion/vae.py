@@ -15,10 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from react24.errors import InputError
-from react24.models.belfusion import recurrence
-from react24.models.belfusion.recurrence_trace import Cell, Layer
+from react24.models.belfusion.recurrence import read_window, write_window
 from react24.models.belfusion.settings import VAEConfig
-from react24.models.belfusion.two_layers import two_layers
 from react24.training import validity
 from react24.weights import names as official_keys
 
@@ -123,7 +121,7 @@ class BehaviourVAE(nn.Module):
             InputError: T is not a multiple of the window.
         """
         windows = cut_windows(emotion, self.config.window).flatten(0, 1)  # (B*T/50, 50, D)
-        state = self.last_state(windows)
+        state = read_window(self.encoder, windows)
         mean, log_variance = self.to_mean(state), self.to_log_variance(state)
         code = mean
         if self.training:
@@ -133,14 +131,6 @@ class BehaviourVAE(nn.Module):
         written = self.decode(code).reshape(emotion.shape)  # (B, T, D)
         return VAEOutput(written, self.standard_coefficients(written), mean, log_variance)
 
-    def last_state(self, windows: Tensor) -> Tensor:
-        """Last state of the encoder's GRU: (N, 50, 25) -> (N, 128)."""
-        rnn = self.encoder
-        if windows.is_cuda:  # cuDNN has the whole recurrence in one kernel
-            return rnn(windows)[1].squeeze(0)
-        cell = Cell(rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_hh_l0)
-        return recurrence.read_window(windows, cell, rnn.bias_ih_l0)
-
     def encode(self, windows: Tensor) -> Tensor:
         """Code of each window, as ``config.code`` has it: (..., 50, 25) -> (..., 128)."""
         if windows.shape[-2:] != (self.config.window, self.config.emotion_dim):
@@ -149,7 +139,7 @@ class BehaviourVAE(nn.Module):
                 f"channels, found {tuple(windows.shape)}"
             )
         flat = windows.reshape(-1, *windows.shape[-2:])  # (N, 50, D)
-        code = self.last_state(flat)
+        code = read_window(self.encoder, flat)
         if self.config.code != "state":
             code = self.to_mean(code)
         return code.reshape(*windows.shape[:-2], -1)
@@ -157,25 +147,18 @@ class BehaviourVAE(nn.Module):
     def decode(self, code: Tensor) -> Tensor:
         """Write a window from each code: (N, 128) -> (N, 50, 25), native units.
 
-        What the code adds to the GRU's input is the same at every frame and is computed once; the
-        rest of the recurrence is the official one, without teacher forcing.
+        The recurrence is the official one, without teacher forcing.
         """
-        rnn, hidden = self.decoder, self.config.hidden
-        given = self.from_code(code)
-        from_code, from_emotion = rnn.weight_ih[:, :hidden], rnn.weight_ih[:, hidden:]
-        constant = torch.addmm(rnn.bias_ih.unsqueeze(1), from_code, given.T)  # (3H, N)
-        cell = Cell(from_emotion, rnn.weight_hh, rnn.bias_hh)
-        layers = [Layer(layer.weight, layer.bias) for layer in (*self.read_out, self.to_emotion)]
-        return recurrence.write_window(constant, cell, layers, self.config.window)
+        return write_window(self.decoder, self.from_code(code), self._frame, self.config.window)
+
+    def _frame(self, state: Tensor) -> Tensor:
+        for layer in self.read_out:
+            state = torch.tanh(layer(state))
+        return self.to_emotion(state)
 
     def standard_coefficients(self, emotion: Tensor) -> Tensor:
         """3DMM coefficients in standardised units: (..., 25) -> (..., 58)."""
-        if emotion.is_cuda:
-            return self.to_coefficients(emotion)
-        first, _, second = self.to_coefficients
-        return two_layers(
-            emotion, Layer(first.weight, first.bias), Layer(second.weight, second.bias)
-        )
+        return self.to_coefficients(emotion)
 
     def coefficients(self, emotion: Tensor) -> Tensor:
         """3DMM coefficients in native units: (..., 25) -> (..., 58)."""
@@ -214,7 +197,7 @@ class BehaviourVAE(nn.Module):
             InputError: Fewer than two windows in all.
         """
         windows = (cut_windows(batch, self.config.window) for batch in batches)
-        codes = [self.encode(part).flatten(0, -2).double() for part in windows]
+        codes = [self.encode(batch).flatten(0, -2).double() for batch in windows]
         every = torch.cat(codes) if codes else torch.empty(0, self.config.latent)
         if len(every) < 2:
             raise InputError("statistics of the codes need at least two windows of behaviour")

@@ -138,7 +138,14 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(self, channels: int, width: int, *, stride: int = 1, pool: bool = False):
-        """Args: channels in and out, step between frames, whether maxima of two frames follow."""
+        """Make the layers.
+
+        Args:
+            channels: In.
+            width: Channels out.
+            stride: Frames from one output to the next.
+            pool: Whether the maxima of two frames each follow.
+        """
         super().__init__()
         self.pool = pool
         self.conv = nn.Conv1d(

@@ -19,16 +19,10 @@ from pydantic import (
     model_validator,
 )
 
+from react24 import streams
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
 from react24.contracts.model_settings import ModelSettings, Share, Space, by_variant
 from react24.contracts.settings import SettingsModel
-
-SOUND_SHAPES: dict[str, tuple[int, int]] = {
-    "vggish": (128, 1),
-    "wav2vec2": (768, 1),
-    "logmel": (128, 4),
-}
-"""Sound stream -> numbers in a row and rows per video frame; a frame's rows stand side by side."""
 
 _BOTH_STAGES = {
     "statistics": ("sequences", "plain"),  # the official unit is no standard deviation of the data
@@ -253,9 +247,9 @@ class TranvaeSettings(ModelSettings):
     @classmethod
     def follow(cls, values: dict[str, Any]) -> None:
         """The stream of the sound says how its rows look."""
-        shape = SOUND_SHAPES.get(str(values.get("sound", "vggish")), (None, None))
-        values.setdefault("sound_dim", shape[0])
-        values.setdefault("sound_rate", shape[1])
+        if stream := streams.STREAMS.get(str(values.get("sound", "vggish"))):
+            values.setdefault("sound_dim", stream.width // stream.rows)
+            values.setdefault("sound_rate", stream.rows)
 
 
 read_settings = TranvaeSettings.read
@@ -269,7 +263,7 @@ def stage_inputs(settings: Mapping[str, Any], part: str) -> StageInputs:
     space, sound = settings["speaker_space"], settings["sound"]
     speaker = {
         "speaker": ("faceverse", space),
-        "sound": (sound, "zscored" if sound == "wav2vec2" else space),
+        "sound": (sound, space if streams.get(sound).keep_native else "zscored"),
     }
     by_part = {"predictor": {"motion": listener, **speaker}, SAMPLING: speaker}
     return StageInputs(by_part[part])

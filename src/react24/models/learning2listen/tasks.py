@@ -135,7 +135,7 @@ class CodebookTask(_SequenceTask):
     """Stage 1: the codebook learns listeners' windows; the emotion head is trained at the end."""
 
     def __init__(self, module: MotionCodebook, settings: TranvaeSettings, context: StageContext):
-        """Args: the codebook; settings; clips ``motion`` and ``emotion``."""
+        """Take an untrained codebook, and clips ``motion`` and ``emotion``; measure its units."""
         super().__init__("codebook", settings.codebook, settings, context)
         check_columns(self.train, "motion", settings.codebook.channels)
         self.module = module
@@ -238,7 +238,14 @@ class PredictorTask(_SequenceTask):
         settings: TranvaeSettings,
         context: StageContext,
     ):
-        """Args: the predictor, the trained codebook; clips ``motion``, ``speaker``, ``sound``."""
+        """Take an untrained predictor, a trained codebook and the clips; measure its units.
+
+        Args:
+            module: The predictor.
+            codebook: Of stage 1; it is frozen.
+            settings: Of both stages.
+            context: With clips ``motion``, ``speaker`` and ``sound``.
+        """
         hidden = settings.predictor.start == "hidden"
         first = -settings.codebook.window if hidden else 0
         super().__init__("predictor", settings.predictor, settings, context, first)

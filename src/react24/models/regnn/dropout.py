@@ -1,4 +1,4 @@
-"""Dropout whose masks cost little on a CPU.
+"""REGNN, dropout of the perceptual processor: a plain one whose masks cost little on a CPU.
 
 PyTorch draws a random number per element there, which takes longer than the layer that is dropped.
 Here four elements share one draw of 64 bits.

@@ -1,11 +1,11 @@
-"""REGNN's cognitive and motor processors: from fused features to a point, edges, and reactions.
+"""REGNN, cognitive and motor processors: from fused features to a point, edges, and reactions.
 
 A window of behaviour is a graph: 25 nodes, one per channel, with the 50 frames as features. The
 cognitive processor makes a point of that shape and the edges between the nodes; the motor
 processor maps real reactions to such points and, run backwards, points to reactions.
 
 Everywhere below B is windows, K the reactions of each window (targets in training, samples in
-sampling), N nodes, D frames, P kinds of edges. The K reactions of a window share its edges.
+sampling), N nodes, D frames, P kinds of edges. The K reactions of a window have the same edges.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def squash(x: Tensor) -> Tensor:
     return _Squash.apply(x)
 
 
-def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+def gelu_mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Linear, exact GELU, linear."""
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, outputs))
 
@@ -66,7 +66,7 @@ class EdgeLayer(nn.Module):
         frames = config.window
         self.channels, self.neighbours = config.edge_channels, config.edge_neighbours
         self.mask, self.scale = config.edge_mask, frames**-0.5
-        self.mix = two_layers(frames, frames, frames)
+        self.mix = gelu_mlp(frames, frames, frames)
         self.project = nn.Linear(frames, 2 * self.channels * frames, bias=False)
 
     def forward(self, point: Tensor) -> Tensor:
@@ -106,10 +106,10 @@ class CognitiveProcessor(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         frames = config.window
-        self.to_nodes = two_layers(config.fused, config.fused // 2, config.nodes)
+        self.to_nodes = gelu_mlp(config.fused, config.fused // 2, config.nodes)
         self.edges = EdgeLayer(config)
         self.components = nn.ModuleList(
-            two_layers(frames, frames, frames) for _ in range(config.components)
+            gelu_mlp(frames, frames, frames) for _ in range(config.components)
         ).requires_grad_(False)
 
     def forward(self, fused: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,7 +167,7 @@ class GraphAttention(nn.Module):
         """The messages that each node gets.
 
         Officially sum_p w_p G_p v / (lip sum w), with G_p the row-normalised product of attention
-        and edges of kind p. As all G_p share the attention A, their sum is A times one matrix:
+        and edges of kind p. As all G_p have the same attention A, their sum is A times one matrix:
         sum_p (w_p / s_p) edge_p, s_p the row sums. Nothing of size K x P x N x N is made.
 
         Args:
@@ -183,8 +183,8 @@ class GraphAttention(nn.Module):
         attention = torch.softmax(queries @ keys.transpose(-1, -2) * self.scale, dim=-1)
         attention = attention.transpose(1, 2)  # (B, N, K, N)
         sums = attention @ edges.transpose(-1, -2)  # (B, N, K, P)
-        shares = self.channel_weights / (self.channel_weights.sum() * lipschitz)
-        graph = attention * ((shares / sums) @ edges)  # (B, N, K, N)
+        weights = self.channel_weights / (self.channel_weights.sum() * lipschitz)
+        graph = attention * ((weights / sums) @ edges)  # (B, N, K, N)
         return graph.transpose(1, 2) @ values
 
 

@@ -1,9 +1,9 @@
-"""REGNN: the whole network, its losses, and sampling.
+"""REGNN, the whole: the network of all processors, its losses, and sampling.
 
 From windows of the speaker the perceptual and the cognitive processor make a point z and edges; the
 motor processor maps real reactions to points near z and, run backwards, z plus noise to reactions
 (Xu et al. 2023). Numbers are those of the REGNN baseline of REACT 2024; its files load through
-``regnn_official``. Settings and variants: ``regnn_settings``.
+``official``; ``settings`` has the variants.
 """
 
 from __future__ import annotations
@@ -186,9 +186,9 @@ def join_windows(windows: Tensor, stride: int) -> Tensor:
     total = windows.new_zeros(*windows.shape[:-3], frames, windows.shape[-1])
     times = windows.new_zeros(frames, 1)
     for number in range(count):
-        part = slice(number * stride, number * stride + window)
-        total[..., part, :] += windows[..., number, :, :]
-        times[part] += 1
+        covered = slice(number * stride, number * stride + window)
+        total[..., covered, :] += windows[..., number, :, :]
+        times[covered] += 1
     return total / times
 
 
@@ -212,7 +212,7 @@ def limit_noise(noise: Tensor, config: SamplingConfig) -> Tensor:
 
 
 def binarise(windows: Tensor, what: str) -> Tensor:
-    """Values of at least 1 to 1 and others to 0, in part of (..., W, window, 25).
+    """Values of at least 1 to 1 and others to 0, in a part of (..., W, window, 25).
 
     Args:
         windows: Sampled windows.
@@ -221,13 +221,10 @@ def binarise(windows: Tensor, what: str) -> Tensor:
     """
     if what == "none":
         return windows
-    part = (
-        (..., slice(len(ACTION_UNITS)))
-        if what == "units"
-        else (..., slice(len(ACTION_UNITS)), slice(None))
-    )
+    first = slice(len(ACTION_UNITS))
+    chosen = (..., first) if what == "units" else (..., first, slice(None))
     windows = windows.clone()
-    windows[part] = (windows[part] >= 1).to(windows)
+    windows[chosen] = (windows[chosen] >= 1).to(windows)
     return windows
 
 

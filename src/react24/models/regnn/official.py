@@ -1,4 +1,4 @@
-"""Official weights of REGNN: the table of names, reading and writing."""
+"""REGNN, official checkpoints: the table of names, and a file to weights of ours."""
 
 from __future__ import annotations
 

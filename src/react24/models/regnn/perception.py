@@ -1,4 +1,4 @@
-"""REGNN's perceptual processor: what is seen and heard of the speaker, fused frame by frame.
+"""REGNN, perceptual processor: what is seen and heard of the speaker, fused frame by frame.
 
 The fusion is the crossmodal transformer of MulT (Tsai et al. 2019), one direction of it: vision
 looks at sound. Numbers are those of the REGNN baseline of REACT 2024.
@@ -71,7 +71,7 @@ class FusionLayer(nn.Module):
 
         Args:
             keys: (B, T, width), of mean 0 and variance 1 at each frame.
-            values: Likewise.
+            values: (B, T, width), normalised in the same way.
         """
         width = keys.shape[-1]
         weight, bias = self.project.weight[width:], self.project.bias[width:]

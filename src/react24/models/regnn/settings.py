@@ -19,16 +19,11 @@ from pydantic import (
     model_validator,
 )
 
+from react24 import streams
 from react24.contracts.model import SAMPLING, Conversion, ModelType, Stage, StageInputs
 from react24.contracts.model_settings import Dropout, ModelSettings, Space, by_variant
 from react24.contracts.settings import SettingsModel
 from react24.conventions import CLIP_FRAMES
-
-VISUAL_WIDTHS = {"swin": 768, "graphau": 25, "faceverse": 58}
-"""Streams of the speaker's face that the network can look at, and their channels."""
-
-SOUND_WIDTHS = {"vggish": 128, "wav2vec2": 768}
-"""Streams of the speaker's voice that it can listen to, and their channels."""
 
 VARIANTS = by_variant(
     {
@@ -178,12 +173,12 @@ class RegnnSettings(ModelSettings):
     @property
     def visual_width(self) -> int:
         """Channels of the visual stream."""
-        return VISUAL_WIDTHS[self.visual]
+        return streams.get(self.visual).width
 
     @property
     def sound_width(self) -> int:
         """Channels of the sound stream."""
-        return SOUND_WIDTHS[self.sound]
+        return streams.get(self.sound).width
 
 
 read_settings = RegnnSettings.read

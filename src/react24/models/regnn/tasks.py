@@ -1,4 +1,4 @@
-"""REGNN's training as a task of the training loop."""
+"""REGNN, training: its only stage as a task of the training loop."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def generator_task(context: StageContext) -> RegnnTask:
 
 @torch.no_grad()
 def _initialise_motor(task: RegnnTask) -> RegnnNetwork:
-    """As the first training step would do it, but before the loop copies or shares the weights."""
+    """As the first training step would do it, but before the loop copies the weights."""
     order = generator(task.seed, STAGE, "order", 0)
     batch = task.make_batch(0, 0, order)
     task.module.train()

@@ -33,7 +33,7 @@ class TransVAETask(StageTask):
     slow_batches = True
 
     def __init__(self, module: TransVAE, context: StageContext):
-        """Args: the network; clips ``mfcc``, ``emotion``, ``face`` and the pictures."""
+        """Take an untrained network, and clips ``mfcc``, ``emotion``, ``face`` with pictures."""
         self.module, self.config = module, module.config
         self.train, self.val = context.train, context.val
         if self.config.clip_length > CLIP_FRAMES:
