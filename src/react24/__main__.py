@@ -1,7 +1,7 @@
-"""``python -m react24``: the command line of ``react24.cli.steps``."""
+"""``python -m react24``: the same as the command ``react24``."""
 
 import sys
 
-from react24.cli.steps import main
+from react24.cli.main import main
 
 sys.exit(main())

@@ -18,8 +18,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
@@ -116,6 +114,8 @@ def progress(
         total = start + len(items)  # type: ignore[arg-type]
     logger.info("%s%s", what, f": {total - start} {unit}s" if total else "")
     if sys.stderr.isatty():
+        from tqdm import tqdm  # a twentieth of a second, which most jobs need not wait for
+
         yield from tqdm(items, desc=what, unit=unit, total=total, initial=start, leave=False)
         return
     began = shown = time.monotonic()

@@ -12,7 +12,7 @@ from react24.check import run
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.check.run import check_project, look_at_all
 from react24.check.table import format_json, format_report
-from react24.cli import steps
+from react24.cli.main import main
 from react24.corpora.demo.corpus import make_demo_session
 from react24.files import contract
 from react24.files.notices import Notice
@@ -224,9 +224,9 @@ def test_a_wrong_root_is_told_once(project):
 
 def test_the_command(project, capsys):
     project("s noise.mp4 good/b.mp4")
-    assert steps.main(["check", "--config", "c.yaml", "--cores", "1"]) == 1  # no clip
+    assert main(["check", "--config", "c.yaml", "--cores", "1"]) == 1  # no clip
     out = capsys.readouterr().out
     assert "256x256, 25/s" in out
     assert "the session fails if less than 80% of all frames show one" in out
-    assert steps.main(["check", "--config", "c.yaml", "--quick", "--json"]) == 0
+    assert main(["check", "--config", "c.yaml", "--quick", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from react24 import streams
-from react24.cli import steps
+from react24.cli.main import main
 from react24.errors import InputError
 from react24.files import contract
 from react24.project.config import load_settings
@@ -48,7 +48,7 @@ def called(monkeypatch):
 
 
 def test_check_lists_sessions_and_splits(project, capsys):
-    assert steps.main(["check", "--quick", "--config", "mine.yaml"]) == 0
+    assert main(["check", "--quick", "--config", "mine.yaml"]) == 0
     out = capsys.readouterr().out
     assert "s2       3    test   p2         q2" in out
     assert "2 session(s): train 1, val 0, test 1. No problems found." in out
@@ -57,21 +57,21 @@ def test_check_lists_sessions_and_splits(project, capsys):
 def test_check_tells_every_problem_and_fails(project, capsys):
     (project / "mine.yaml").write_text((project / "mine.yaml").read_text() + "sed: 3\n")
     (project / "videos" / "2b.mp4").unlink()
-    assert steps.main(["check", "--quick", "--config", "mine.yaml"]) == 1
+    assert main(["check", "--quick", "--config", "mine.yaml"]) == 1
     err = capsys.readouterr().out
     assert "mine.yaml: sed: unknown key; did you mean seed?" in err
     assert "row 3, column video_b: videos/2b.mp4: no such file" in err
 
 
 def test_missing_configuration_is_an_error(project, capsys):
-    assert steps.main(["check", "--config", "none.yaml"]) == 1
+    assert main(["check", "--config", "none.yaml"]) == 1
     assert "none.yaml: cannot be read" in capsys.readouterr().err
 
 
 def test_probe_passes_files_and_settings_on(project, called):
     calls = called("react24.media.probe.probe_session")
     words = "probe a.mp4 b.mp4 -o m.h5 --audio-b b.wav --subject-a anna --config mine.yaml"
-    assert steps.main(words.split()) == 0
+    assert main(words.split()) == 0
     ((output,), options) = calls[0]
     assert output == Path("m.h5")
     assert options["roles"]["a"].subject == "anna"
@@ -82,7 +82,7 @@ def test_probe_passes_files_and_settings_on(project, called):
 
 def test_track_takes_its_limits_from_the_configuration(project, called):
     calls = called("react24.faces.track.track_session")
-    assert steps.main(["track", "m.h5", "-o", "f.h5", "--config", "mine.yaml"]) == 0
+    assert main(["track", "m.h5", "-o", "f.h5", "--config", "mine.yaml"]) == 0
     (places, options) = calls[0]
     assert places == (Path("m.h5"), Path("f.h5"))
     assert (options["max_gap"], options["max_missing"]) == (7, 0.2)
@@ -94,7 +94,7 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
 )
 def test_extract_chooses_by_stream(project, called, stream, kind):
     calls = called("react24.streams.extract.extract_session")
-    assert steps.main(["extract", stream, "in.h5", "-o", "out.h5", "--config", "mine.yaml"]) == 0
+    assert main(["extract", stream, "in.h5", "-o", "out.h5", "--config", "mine.yaml"]) == 0
     (places, options) = calls[0]
     assert places == (streams.get(stream), {kind: Path("in.h5")}, Path("out.h5"))
     assert options["settings"] == load_settings({}, REPOSITORY)["streams"][stream]
@@ -103,9 +103,9 @@ def test_extract_chooses_by_stream(project, called, stream, kind):
 def test_a_stream_of_pictures_takes_two_files(project, called, capsys):
     calls = called("react24.streams.extract.extract_session")
     words = ["extract", "swin", "faces.h5", "-o", "out.h5", "--config", "mine.yaml"]
-    assert steps.main(words) == 1
+    assert main(words) == 1
     assert "give --media too" in capsys.readouterr().err
-    assert steps.main([*words, "--media", "media.h5"]) == 0
+    assert main([*words, "--media", "media.h5"]) == 0
     ((places, options),) = calls
     files = {"media": Path("media.h5"), "faces": Path("faces.h5")}
     assert places == (streams.get("swin"), files, Path("out.h5"))
@@ -114,15 +114,15 @@ def test_a_stream_of_pictures_takes_two_files(project, called, capsys):
 
 def test_an_unknown_stream_is_refused_with_the_nearest(project, capsys):
     words = ["extract", "grapau", "in.h5", "-o", "out.h5", "--config", "mine.yaml"]
-    assert steps.main(words) == 1
+    assert main(words) == 1
     assert "no stream 'grapau'; did you mean graphau?" in capsys.readouterr().err
 
 
 def test_fetch_weights(project, called, capsys):
     calls = called("react24.weights.fetch.fetch")
-    assert steps.main(["fetch-weights", "vggish", "--folder", "w"]) == 0
+    assert main(["fetch-weights", "vggish", "--folder", "w"]) == 0
     assert calls == [(("vggish", Path("w")), {})]
-    assert steps.main(["fetch-weights"]) == 0
+    assert main(["fetch-weights"]) == 0
     assert "wav2vec2-base" in capsys.readouterr().out
 
 
@@ -140,7 +140,7 @@ def test_convert_checkpoint_takes_files_by_name(project, called):
     calls = called("react24.models.convert.convert_checkpoint")
     command = with_model(project)
     files = ["--file", "vae=1.pth", "--file", "ldm=b/2.pth", "--clips", "graphau=c.h5"]
-    assert steps.main([*command, *files]) == 0
+    assert main([*command, *files]) == 0
     ((settings, found, output), options) = calls[0]
     assert settings["variant"] == "official"
     assert found == {"vae": Path("1.pth"), "ldm": Path("b/2.pth")}
@@ -152,17 +152,17 @@ def test_convert_checkpoint_takes_the_files_of_the_configuration(project, called
     calls = called("react24.models.convert.convert_checkpoint")
     for name in "12":
         (project / name).touch()
-    assert steps.main(with_model(project, ", checkpoint: {vae: '1', ldm: '2'}")) == 0
+    assert main(with_model(project, ", checkpoint: {vae: '1', ldm: '2'}")) == 0
     assert calls[0][0][1] == {"vae": Path("1"), "ldm": Path("2")}
 
 
 def test_convert_checkpoint_explains_wrong_use(project, capsys):
     command = with_model(project)
-    assert steps.main([*command, "--file", "1.pth"]) == 1
-    assert steps.main([*command, "--file", "vae=1.pth", "--file", "2.pth"]) == 1
-    assert steps.main([*command, "--file", "vae=1.pth"]) == 1
-    assert steps.main(["convert-checkpoint", "regn", *command[2:]]) == 1
-    assert steps.main([*command, "--file", "vae=mine.yaml", "--file", "ldm=2.pth"]) == 1
+    assert main([*command, "--file", "1.pth"]) == 1
+    assert main([*command, "--file", "vae=1.pth", "--file", "2.pth"]) == 1
+    assert main([*command, "--file", "vae=1.pth"]) == 1
+    assert main(["convert-checkpoint", "regn", *command[2:]]) == 1
+    assert main([*command, "--file", "vae=mine.yaml", "--file", "ldm=2.pth"]) == 1
     err = capsys.readouterr().err
     for words in (
         "found the single path '1.pth'; accepted is a path for each of vae, ldm",
@@ -180,7 +180,7 @@ def test_show_prints_the_contract(tmp_path, capsys):
         np.zeros((5, 2), np.float32), np.ones(5, bool), ("one", "two"), "graphau", "landmarks", True
     )
     contract.write_features(path, {"a": features}, subjects={"a": "anna"}, created_by="test")
-    assert steps.main(["show", str(path)]) == 0
+    assert main(["show", str(path)]) == 0
     out = capsys.readouterr().out
     for line in ("schema features, version 1", "a/features: float32 (5, 2)", "@subject = anna"):
         assert line in out
@@ -189,8 +189,8 @@ def test_show_prints_the_contract(tmp_path, capsys):
 def test_show_refuses_other_files(tmp_path, capsys):
     path = tmp_path / "x.h5"
     path.write_text("no")
-    assert steps.main(["show", str(path)]) == 1
-    assert steps.main(["show", str(tmp_path / "gone.h5")]) == 1
+    assert main(["show", str(path)]) == 1
+    assert main(["show", str(tmp_path / "gone.h5")]) == 1
     err = capsys.readouterr().err
     assert "not a readable HDF5 file" in err
     assert "no such file" in err
@@ -202,7 +202,7 @@ def test_other_errors_are_not_hidden(project, monkeypatch):
 
     monkeypatch.setattr("react24.project.load.inspect_project", broken)
     with pytest.raises(ZeroDivisionError):
-        steps.main(["check", "--config", "mine.yaml"])
+        main(["check", "--config", "mine.yaml"])
 
 
 def test_input_errors_become_messages(project, monkeypatch, capsys):
@@ -210,12 +210,12 @@ def test_input_errors_become_messages(project, monkeypatch, capsys):
         raise InputError("a.mp4: at 3.1 s")
 
     monkeypatch.setattr("react24.media.probe.probe_session", refuse)
-    assert steps.main(["probe", "a.mp4", "b.mp4", "-o", "m.h5", "--config", "mine.yaml"]) == 1
+    assert main(["probe", "a.mp4", "b.mp4", "-o", "m.h5", "--config", "mine.yaml"]) == 1
     assert "react24 probe: a.mp4: at 3.1 s" in capsys.readouterr().err
 
 
 def test_python_m_react24_starts_light():
-    code = "import sys, react24.cli.steps as c; c.make_parser(); sys.exit('numpy' in sys.modules)"
+    code = "import sys, react24.cli.main as c; c.make_parser(); sys.exit('numpy' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import official_factory as factory
 
-from react24.cli import steps
+from react24.cli.main import main
 from react24.errors import InputError
 from react24.metrics import evaluate, on_device
 from react24.metrics.score_files import (
@@ -38,7 +38,7 @@ def data(tmp_path_factory):
 
 
 def run(words, capsys):
-    status = steps.main([str(word) for word in words])
+    status = main([str(word) for word in words])
     return status, capsys.readouterr()
 
 

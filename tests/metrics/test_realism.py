@@ -9,7 +9,7 @@ import torch
 from helpers import official_factory as factory
 from parity import recipes
 
-from react24.cli import steps
+from react24.cli.main import main
 from react24.errors import InputError
 from react24.metrics.frrea.frrea import find_pictures, frechet_distance, frrea, read_picture
 from react24.metrics.frrea.inception import Inception
@@ -135,17 +135,17 @@ def test_command_with_and_without_frames(colours, weights, tmp_path, monkeypatch
     torch.save(weights, tmp_path / "fid.pth")
     words = f"evaluate --predictions {tmp_path}/p.npy --data {tmp_path}/data --split val"
     words = [*words.split(), "--metrics", "FRVar", "--json", f"{tmp_path}/out.json"]
-    assert steps.main(words) == 0
+    assert main(words) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert list(found["official"]) == ["FRVar"]
     assert found["FRRea"]["value"] is None
     assert "no frames" in found["FRRea"]["reason"]
     assert "FRRea" in capsys.readouterr().out
     frames = [f"--frames-real={folder}/real", f"--frames-made={folder}/made", "--frames-every=20"]
-    assert steps.main([*words, *frames, f"--frames-weights={tmp_path}/fid.pth"]) == 0
+    assert main([*words, *frames, f"--frames-weights={tmp_path}/fid.pth"]) == 0
     found = json.loads((tmp_path / "out.json").read_text())["FRRea"]
     assert (found["frames_real"], found["frames_made"]) == (2, 3)
     assert found["value"] > 0
     assert found["weights"].startswith("fid.pth ")
-    assert steps.main([*words, frames[0]]) == 1
+    assert main([*words, frames[0]]) == 1
     assert "--frames-made" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from helpers.faces_factory import write_session as write_recordings
 from helpers.media_factory import read_number
 
-from react24.cli import steps
+from react24.cli.main import main
 from react24.conventions import EMOTION_NAMES as EMOTION_COLUMNS
 from react24.errors import InputError
 from react24.files import contract
@@ -231,7 +231,7 @@ def test_no_text_lies_on_another_or_leaves_the_sheet(sheet):
 
 def test_the_command_writes_a_png(results, tmp_path, capsys):
     words = ["inspect", "s1", "--results", str(results)]
-    assert steps.main(words) == 0
+    assert main(words) == 0
     made = results / "inspect" / "s1.png"
     assert capsys.readouterr().out.strip() == str(made)
     content = made.read_bytes()
@@ -239,7 +239,7 @@ def test_the_command_writes_a_png(results, tmp_path, capsys):
     width, height = struct.unpack(">II", content[16:24])
     assert width == inspect_draw.WIDTH * 130
     assert 1000 < height < 3000
-    assert steps.main([*words, "-o", str(tmp_path / "again.png")]) == 0
+    assert main([*words, "-o", str(tmp_path / "again.png")]) == 0
     assert (tmp_path / "again.png").read_bytes() == content
 
 

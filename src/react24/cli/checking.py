@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
+
+from react24.cli.options import NO_MODELS, add_config, count_cores, given_config, say
 
 CHECK = (
     "Check configuration, sample sheet and every recording, with the code that the jobs run. Exit "
@@ -14,41 +14,29 @@ CHECK = (
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``check``."""
-    parser.add_argument(
-        "--cores",
-        type=int,
-        default=len(os.sched_getaffinity(0)),
-        help="sessions looked at at a time (all cores)",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="look at the headers of the recordings only, as a run does when it starts",
-    )
-    parser.add_argument(
-        "--sync",
-        action="store_true",
-        help="estimate from the sound how far apart the recordings of a session were started",
-    )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="folder of an earlier run's files, which are read where they are up to date (results)",
-    )
-    parser.add_argument("--json", action="store_true", help="print all as one JSON object")
+    """Options of ``react24 check``."""
+    add = parser.add_argument
+    add("--cores", type=int, default=count_cores(), help="sessions looked at at a time (all cores)")
+    what = "look at the headers of the recordings only, as a run does when it starts"
+    add("--quick", action="store_true", help=what)
+    what = "estimate from the sound how far apart the recordings of a session were started"
+    add("--sync", action="store_true", help=what)
+    what = "folder of an earlier run's files, which are read where they are up to date (results)"
+    add("--results", type=Path, default=Path("results"), help=what)
+    add("--json", action="store_true", help="print all as one JSON object")
+    add_config(parser)
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Run the command; returns the exit status."""
+    """``react24 check``; returns the exit status."""
     from react24.check.run import Report, check_project
     from react24.check.table import format_json, format_report
-    from react24.cli.steps import read_given_config
     from react24.project.load import inspect_project
 
-    config, source = read_given_config(options)
-    project = inspect_project(config, source=source, check_files=options.quick)
+    config, source = given_config(options)
+    project = inspect_project(
+        NO_MODELS if config is None else config, source=source, check_files=options.quick
+    )
     if options.quick:
         report = Report(project, {}, project.problems, project.warnings)
     else:
@@ -56,5 +44,5 @@ def run_check(options: argparse.Namespace) -> int:
             project, cores=options.cores, sync=options.sync, results=options.results
         )
     text = format_json(report) if options.json else format_report(report)
-    sys.stdout.write(text + "\n")
+    say(text)
     return 1 if report.errors else 0

@@ -39,7 +39,7 @@ def resolve_model(
     """
     where, root = f"models.{name}", Path(root)
     path = entry.get("settings") or seek(f"{MODEL_FOLDER}/{name}.yaml", start)
-    written = _read_model_file(where, path, root, built_in=name in registry.BUILT_IN)
+    written = _read_model_file(where, path, root)
     kind, model = _find_type(where, path, written, root, start)
     problems: list[str] = []
     layers: list[tuple[str, Mapping]] = [(f"{where}: {path}", written)]
@@ -165,10 +165,11 @@ def _read_preset(
     )
 
 
-def _read_model_file(where: str, path: str, root: Path, *, built_in: bool) -> dict[str, Any]:
-    """A settings file; nothing where a built-in model has none."""
+def _read_model_file(where: str, path: str, root: Path) -> dict[str, Any]:
+    """A settings file; nothing where a built-in type has none."""
     if (root / path).is_file():
         return read_mapping(root / path)
+    built_in = Path(path).stem in registry.BUILT_IN and Path(path).suffix == ".yaml"
     if path in registry.BUILT_IN or (built_in and Path(path).parent == Path(MODEL_FOLDER)):
         return {}
     files = (root / MODEL_FOLDER).glob("*.yaml")

@@ -1,0 +1,41 @@
+"""``react24 inspect`` and ``react24 show``: what was made, for people to look at."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from react24.cli.options import say
+
+INSPECT = "Draw a sheet that shows whether features are right."
+SHOW = "Print what an HDF5 file of the pipeline holds."
+
+
+def add_inspect(parser: argparse.ArgumentParser) -> None:
+    """Options of ``react24 inspect``."""
+    add = parser.add_argument
+    add("session", help="its name, such as demo01")
+    add("--results", type=Path, default=Path("results"), help="folder of results (results)")
+    add("--output", "-o", type=Path, help="PNG (inspect/SESSION.png in the folder of results)")
+
+
+def run_inspect(options: argparse.Namespace) -> None:
+    """``react24 inspect``."""
+    from react24.report.inspect import gather_sheet
+    from react24.report.inspect_draw import draw_sheet
+
+    output = options.output or options.results / "inspect" / f"{options.session}.png"
+    draw_sheet(gather_sheet(options.session, options.results), output)
+    say(str(output))
+
+
+def add_show(parser: argparse.ArgumentParser) -> None:
+    """Options of ``react24 show``."""
+    parser.add_argument("file", type=Path)
+
+
+def run_show(options: argparse.Namespace) -> None:
+    """``react24 show``."""
+    from react24.files.describe import describe_file
+
+    say(describe_file(options.file))
