@@ -125,13 +125,13 @@ STREAMS = {
         Stream(
             "mfcc",
             78,
-            {"kaldi": Backend("sound", f"{_HERE}.mfcc:MFCC", "torch", mem_mb=1000, runtime=30)},
+            {"kaldi": Backend("sound", f"{_HERE}.mfcc:MFCC", "torch", mem_mb=1500, runtime=30)},
             "13 cepstra of two windows per 40 ms of sound, with deltas; needs no weights",
         ),
         Stream(
             "logmel",
             512,
-            {"hann": Backend("sound", f"{_HERE}.logmel:LogMel", "torch", mem_mb=1000, runtime=30)},
+            {"hann": Backend("sound", f"{_HERE}.logmel:LogMel", "torch", mem_mb=1500, runtime=30)},
             "128 mel bands, four times per 40 ms of sound; needs no weights",
             rows=4,
         ),
