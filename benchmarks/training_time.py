@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -57,7 +56,7 @@ def measure(model: str, preset: str, split: SplitFiles, folder: Path, steps: int
                 seen["finish"] = time.process_time() - began
 
             task.finish = finished
-            return fit(task, replace(loop, max_steps=WARM_UP + steps + 1), **options)
+            return fit(task, loop.model_copy(update={"max_steps": WARM_UP + steps + 1}), **options)
 
         output = StageOutput(folder / stage, folder / f"{stage}_points", "benchmark")
         with mock.patch.object(stages, "fit", timed):

@@ -1,4 +1,4 @@
-"""The mel scale and its bands, shared by the front ends of the sound extractors."""
+"""The mel scale and its bands, for ``vggish`` and ``logmel``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ def hertz_to_mel(frequency: np.ndarray | float) -> np.ndarray | float:
 def mel_triangles(sample_rate: int, fft: int, bands: int, low: float, high: float) -> np.ndarray:
     """Weights from FFT bins to mel bands.
 
-    Band i rises from edge i to edge i+1 and falls to edge i+2; the edges are equally spaced in
-    mel and so are, unlike in most toolkits, the slopes.
+    Band i rises from edge i to edge i+1 and falls to edge i+2. Edges are equally spaced in mel
+    and slopes are linear in mel, as VGGish has them. Slopes of librosa and of torchaudio's
+    ``melscale_fbanks`` are linear in Hz (weights differ by 4e-3); its ``kaldi.get_mel_banks`` has
+    these slopes in float32 (1e-5 off, where VGGish's reference is met to 1e-7).
 
     Args:
         sample_rate: Hz.

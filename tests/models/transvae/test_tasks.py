@@ -226,7 +226,7 @@ def test_it_learns_a_batch(clips, online):
     task, opened = make_task(clips, settings)
     batch = task.make_batch(0, 0, torch.Generator().manual_seed(0))
     optimizer, found = task.configure_optimizer(), []
-    for step in range(60):
+    for step in range(120):
         terms = task.loss(batch, torch.Generator().manual_seed(step))
         optimizer.zero_grad()
         terms["loss"].backward()
