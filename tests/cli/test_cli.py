@@ -1,13 +1,15 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import react24
 from react24 import streams
-from react24.cli.main import main
+from react24.cli.main import COMMANDS, main
 from react24.errors import InputError
 from react24.files import contract
 from react24.project.config import load_settings
@@ -222,13 +224,56 @@ def test_python_m_react24_starts_light():
     )
     command = [sys.executable, "-m", "react24", "--help"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    for name in (
-        "check",
-        "probe",
-        "track",
-        "extract",
-        "fetch-weights",
-        "convert-checkpoint",
-        "show",
-    ):
-        assert name in result.stdout
+    assert [name for name in COMMANDS if name not in result.stdout] == []
+
+
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_built_in_model_is_converted_without_a_configuration(empty_folder, called, capsys):
+    calls = called("react24.models.convert.convert_checkpoint")
+    files = "--file vae=1.pth --file ldm=2.pth -o out"
+    assert main(f"convert-checkpoint belfusion {files}".split()) == 0
+    ((settings, found, _), _) = calls[0]
+    assert (settings["type"], settings["variant"]) == ("belfusion", "official")
+    assert found == {"vae": Path("1.pth"), "ldm": Path("2.pth")}
+    assert main(f"convert-checkpoint belfuson {files}".split()) == 1
+    assert "types: belfusion, regnn, transvae, tranvae" in capsys.readouterr().err
+
+
+def test_settings_of_built_in_models_need_no_file(empty_folder, called):
+    """The configuration of the demo, in a folder that holds nothing else."""
+    calls = called("react24.faces.track.track_session")
+    (empty_folder / "config").mkdir()
+    text = (REPOSITORY / "config/config.yaml").read_text()
+    assert "config/models/regnn.yaml" in text
+    (empty_folder / "config/config.yaml").write_text(text.replace("max_gap: 12", "max_gap: 9"))
+    assert main(["track", "m.h5", "-o", "f.h5"]) == 0
+    assert calls[0][1]["max_gap"] == 9
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"react24 {react24.__version__}\n"
+
+
+def test_a_package_that_is_not_installed_is_named(empty_folder, monkeypatch, capsys):
+    def import_what_lacks(*_, **__):
+        raise ModuleNotFoundError("No module named 'av'", name="av")
+
+    monkeypatch.setattr("react24.media.probe.probe_session", import_what_lacks)
+    assert main(["probe", "a.mp4", "b.mp4", "-o", "m.h5"]) == 1
+    told = "react24 probe: the package av is not installed; pip install 'react24[media]' brings it"
+    assert told in capsys.readouterr().err
+
+
+def test_extras_are_those_of_the_package():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    named = {e for c in COMMANDS.values() for e in c.extras.split(",") if e}
+    assert named <= set(project["optional-dependencies"])
+    assert len(named) > 5
