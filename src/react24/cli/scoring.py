@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from react24.cli.options import count_cores
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     what = "accept values far outside 0 to 1 (-1 to 1)"
     add("--any-range", action="store_true", help=what)
     what = "clips scored side by side (%(default)s)"
-    add("--threads", type=int, default=_cores(), help=what)
+    add("--threads", type=int, default=count_cores(), help=what)
     what = "cpu or cuda; auto takes a GPU for the network of FRRea only (%(default)s)"
     add("--device", default="auto", help=what)
     add("--json", type=Path, metavar="OUT", help="write the numbers here, too")
@@ -92,13 +92,6 @@ def _add_resampling(parser: argparse.ArgumentParser) -> None:
     add("--resample", choices=("session", "clip"), default="session", help=what)
     add("--resamples", type=int, default=9999, help="how many (9999)")
     add("--seed", type=int, default=0, help="of the resampling (0)")
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_evaluate(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def hertz_to_mel(frequency: np.ndarray | float) -> np.ndarray | float:
+def hertz_to_mel(frequency: np.ndarray | float) -> np.ndarray:
     """The HTK mel scale: 1127 ln(1 + f / 700)."""
     return 1127.0 * np.log1p(np.asarray(frequency, np.float64) / 700.0)
 

@@ -157,7 +157,7 @@ class WinogradConvolutions:
         layers = [
             (module.weight, module.bias, isinstance(after, nn.MaxPool2d))
             for module, after in itertools.pairwise([*modules, None])
-            if isinstance(module, nn.Conv2d)
+            if isinstance(module, nn.Conv2d) and module.bias is not None
         ]
         self._first = _FirstLayer(*layers[0][:2])
         self._rest = [_WinogradLayer(*layer) for layer in layers[1:]]

@@ -132,11 +132,11 @@ class Wav2Vec2:
             raise InputError(f"wav2vec2 layer {layer!r}; accepted: last, or a number from 1 on")
         self.device = choose_device(device)
         self.batch = batch or (1 if self.device.type == "cpu" else GPU_BATCH)
-        loaded = load_wav2vec2(
-            weights, seed, None if layer == "last" else layer, Path(weights_folder)
-        )
+        layers = layer if isinstance(layer, int) else None
+        loaded = load_wav2vec2(weights, seed, layers, Path(weights_folder))
         network, self.weights, self.pretrained = loaded
-        self._network = network.to(self.device)
+        network.to(device=self.device)
+        self._network = network
         self.feature_names = tuple(f"wav2vec2_{i:03d}" for i in range(network.config.hidden_size))
 
     def extract(self, source: SoundSource) -> Features:
