@@ -105,8 +105,7 @@ class Swin:
         self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         self.feature_names = tuple(f"swin_{i:03d}" for i in range(WIDTH))
         network, self.weights, self.pretrained = load_swin(weights, seed, Path(weights_folder))
-        network.to(device=self.device)
-        self._network = network
+        self._network = network.to(self.device)  # type: ignore[arg-type]  # transformers wraps `to`
 
     def extract(self, source: PictureSource) -> Features:
         """Features of the face of one role.

@@ -135,8 +135,7 @@ class Wav2Vec2:
         layers = layer if isinstance(layer, int) else None
         loaded = load_wav2vec2(weights, seed, layers, Path(weights_folder))
         network, self.weights, self.pretrained = loaded
-        network.to(device=self.device)
-        self._network = network
+        self._network = network.to(self.device)  # type: ignore[arg-type]  # transformers wraps `to`
         self.feature_names = tuple(f"wav2vec2_{i:03d}" for i in range(network.config.hidden_size))
 
     def extract(self, source: SoundSource) -> Features:
