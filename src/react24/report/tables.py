@@ -127,7 +127,7 @@ def _read(path: Path) -> dict[str, Any]:
             "TLCC_seconds": official["TLCC"] / FPS,
             **{name: float(value) for name, value in file["corrected"].attrs.items()},
             OWN: tuple(
-                OwnMetric(name, about["title"], about["arrow"], int(about["decimals"]))
+                OwnMetric(name, " ".join(about["title"].split()), about["arrow"], about["decimals"])
                 for name, about in own.items()
             ),
             **{name: float(about["mean"]) for name, about in own.items()},
@@ -272,7 +272,7 @@ def _official(table: Table) -> pd.DataFrame:
 def _own(table: Table) -> pd.DataFrame:
     """Metrics of the user's own as text, a row per model."""
     cells = {
-        f"{name} {arrow}".strip(): _cells(table, name, decimals=decimals)
+        f"{name} {arrow}".strip(): _cells(table, name, "z", decimals)  # no -0.00
         for name, _, arrow, decimals in table.own
     }
     return pd.DataFrame({"model": table.models["marked"], **cells})
