@@ -161,6 +161,11 @@ def test_columns_stand_in_the_order_of_the_configuration(files, tmp_path):
     assert not {"zeal", "awe"} & set(tables.collect_table([files / "metrics0.h5"]).corrected)
 
 
+def test_what_rounds_to_zero_has_no_sign(files, tmp_path):
+    own = write_metric(tmp_path, "tiny.py", "tiny", "lambda direction: -1e-9")
+    assert "| toy†‡ | 0.0 |" in write_tables(files, [score(files, own=[own])])["md"]
+
+
 def test_a_table_of_files_with_other_metrics_is_refused(files):
     paths = [score(files, 0, own=[str(ROOT / EXAMPLE)]), score(files, 1)]
     with pytest.raises(contract.StoreError, match="different metrics of your own in one table"):
