@@ -43,6 +43,7 @@ def test_every_path_of_the_configuration_is_filled_in(monkeypatch):
         "streams": {"vggish": {"weights": "$DISK/v"}, "wav2vec2": {"weights": "$DISK/w"}},
         "appropriate": {"source": "official", "matrix": "$DISK/m", "index": "$DISK/i"},
         "models": {"belfusion": {"settings": "$DISK/b", "checkpoint": {"vae": "$DISK/c"}}},
+        "metrics": {"own": ["$DISK/o.py"]},
     }
     values, _, _ = inspect_settings(config, REPOSITORY)
     assert "$" not in json.dumps(values.values)

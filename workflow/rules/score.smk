@@ -17,7 +17,8 @@ rule score_reactions:
         runtime=240,
     params:
         space=SETTINGS["metrics"]["space"],
-        code=code_digest("react24.metrics.score_samples"),
+        own=SETTINGS["metrics"]["own"],
+        code=JOBS.scoring_code,
     message:
         "Scoring {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

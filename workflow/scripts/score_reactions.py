@@ -10,5 +10,6 @@ score_reactions(
     Path(snakemake.input.appropriate),
     Path(snakemake.output.metrics),
     space=snakemake.params.space,
+    own=snakemake.params.own,
     threads=snakemake.threads,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -11,12 +11,14 @@ import numpy as np
 
 from react24.clips import windows
 from react24.clips.normalize import CONSTANT_BELOW
+from react24.contracts.metric import Metric, open_metrics
 from react24.conventions import EMOTION_DIM
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.appropriate import read_appropriate
 from react24.metrics.all_metrics import Scores, evaluate
 from react24.metrics.arrays import Rows
+from react24.metrics.own import score_own, write_own
 from react24.metrics.uncertainty import frdvs_terms
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ def score_reactions(
     output: Path,
     *,
     space: str = "native",
+    own: Sequence[str] = (),
     threads: int = 1,
     digests: Mapping[str, str] | None = None,
 ) -> Scores:
@@ -47,6 +50,7 @@ def score_reactions(
         output: Metrics file.
         space: ``native``, or ``session_zscore``: predictions are z-scored with the mean and std of
             the listener's own session, ground truth and speaker with their own.
+        own: Files of metrics of the user's own.
         threads: Clips scored side by side; the result does not depend on it.
         digests: Name -> sha256 of the inputs; computed where None.
 
@@ -54,11 +58,13 @@ def score_reactions(
         What was written.
 
     Raises:
-        InputError: Unknown space, another stream or shape, NaN (named).
+        InputError: Unknown space, another stream or shape, NaN (named), a metric of the user's own
+            that cannot be used.
         StoreError: The three files are not of the same clips.
     """
     if space not in SPACES:
         raise InputError(f"metrics.space is {space!r}; accepted: {', '.join(SPACES)}")
+    metrics = open_metrics(own)
     appropriate = read_appropriate(appropriate_path)
     with (
         contract.open_file(samples_path, "samples") as samples,
@@ -86,6 +92,7 @@ def score_reactions(
             name=f"{samples_path}, emotion",
         )
         parts = frdvs_terms(reactions, scores.results["FRDvs"].mean).numerator
+        found = score_own(metrics, reactions, behaviour, valid, listeners, appropriate.matrix)
         carried = {
             k: samples.attrs[k] for k in ("model", "seed", "split", "variant") if k in samples.attrs
         }
@@ -101,7 +108,7 @@ def score_reactions(
         }
     paths = {"samples": samples_path, "clips": clips_graphau_path, "appropriate": appropriate_path}
     digests = digests or contract.digest_inputs(**paths)
-    write_scores(output, scores, parts, attributes, digests, index)
+    write_scores(output, scores, parts, attributes, digests, index, found)
     logger.info("scored %s", ", ".join(f"{k} {v:.5g}" for k, v in scores.official.items()))
     return scores
 
@@ -113,6 +120,7 @@ def write_scores(
     attributes: Mapping[str, object],
     digests: Mapping[str, str],
     index: np.ndarray,
+    own: Mapping[Metric, np.ndarray],
 ) -> None:
     """Write a metrics file.
 
@@ -123,6 +131,7 @@ def write_scores(
         attributes: Root attributes: model, seed, split, samples, clips, space, pretrained, ...
         digests: Name -> sha256 of the inputs.
         index: Of the clips.
+        own: Metrics of the user's own and their values, see ``score_own``.
     """
     with contract.create(
         output,
@@ -138,6 +147,7 @@ def write_scores(
         for name, values in scores.per_clip.items():
             group.create_dataset(name, data=values)
         group.create_dataset("FRDvs", data=parts)
+        write_own(file, own)
         file.create_dataset("FRDvs_per_sample", data=scores.results["FRDvs"].per_sample)
         file.create_dataset("index", data=index)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from react24 import streams
+from react24.contracts.metric import open_metric
 from react24.conventions import SPLITS
-from react24.errors import nearest
+from react24.errors import InputError, nearest
 from react24.project.config import DEMO_ROOT, FACE_MODELS, Settings
 from react24.weights.registry import DEFAULT_FOLDER, missing_by_hand
 
@@ -31,6 +32,8 @@ def check_together(values: Mapping, root: Path, skip: Collection[str] = ()) -> l
         problems += _check_face_model(values["faces"]["model"], root)
     if "streams" not in skip:
         problems += _check_weights(values["streams"], root)
+    if "metrics" not in skip:
+        problems += _check_own_metrics(values["metrics"]["own"], root)
     return problems
 
 
@@ -106,6 +109,25 @@ def _check_weights(sections: Mapping, root: Path) -> list[str]:
             problems.append(
                 f"streams.{name}.weights: found {found!r}; accepted is the path of a file, or one "
                 f"of {', '.join(names)}{f' (did you mean {near}?)' if near else ''}"
+            )
+    return problems
+
+
+def _check_own_metrics(paths: Sequence[str], root: Path) -> list[str]:
+    problems: list[str] = []
+    names: dict[str, str] = {}
+    for place, path in enumerate(paths):
+        where = f"metrics.own[{place}]"
+        try:
+            metric = open_metric(path, root)
+            metric.find_function()
+        except InputError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        if (other := names.setdefault(metric.name, path)) != path:
+            problems.append(
+                f"{where}: {path} and {other} both define a metric called {metric.name!r}; "
+                "accepted are metrics with names of their own"
             )
     return problems
 

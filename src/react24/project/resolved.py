@@ -83,6 +83,7 @@ def _sources(settings: Settings) -> list[Path]:
 
     own = [section.get("type") for section in settings["streams"].values()]
     own += [model["type"] for model in settings.models.values() if model["type"].endswith(".py")]
+    own += settings["metrics"]["own"]
     files = [Path(name) for name in own if name]
     for name, entry in settings["models"].items():
         files += settings_files(name, entry)

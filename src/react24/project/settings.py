@@ -188,6 +188,12 @@ class Metrics(SettingsModel):
     """Space in which reactions are scored: `native` values, or z-scores with the statistics of
     the listener's session."""
 
+    own: Annotated[tuple[PathText, ...], Unique] = Field(
+        default=(), examples=[["examples/smoothness.py"]]
+    )
+    """Metrics of your own, computed and tabulated beside the official ones: Python files that
+    define `METRIC` (docs/add_a_metric.md)."""
+
 
 class Streams(SettingsModel):
     """The features at 25 per second that are extracted, and what makes them."""

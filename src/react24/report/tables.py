@@ -34,6 +34,8 @@ APPROXIMATED = "‡"
 STAND_INS = ("landmarks", "blendshapes")
 """Backends that stand in for OpenGraphAU, EmoNet and FaceVerse."""
 
+OWN = "metrics of your own"
+
 DOUBTS = "What is doubtful about the recordings"
 
 HEADER = ["model", *(f"{n} {ARROWS[n]}" for n in METRICS[:-1]), "TLCC ↓ (frames, s)", "FRRea ↓"]
@@ -43,6 +45,15 @@ NO_FRREA = (
     "FRRea compares rendered with real frames and is empty: the workflow renders no reactions. "
     "Where there are frames, react24 evaluate computes it (docs/metrics.md)."
 )
+
+
+class OwnMetric(NamedTuple):
+    """A metric of the user's own, as ``react24.contracts.metric.Metric`` explains."""
+
+    name: str
+    title: str
+    arrow: str
+    decimals: int
 
 
 class Margin(NamedTuple):
@@ -79,15 +90,18 @@ class Table:
             ``seeds`` (tuple of int), ``pretrained`` (all of its files are), ``approximated``
             (scored on features of a stand-in) and ``marked`` (name with the marks not to miss).
         mean: Over seeds: official metrics, ``TLCC_seconds``, corrected variants, margins (positive
-            where the model is better, in the metric's own unit; NaN where none is asked for).
+            where the model is better, in the metric's own unit; NaN where none is asked for),
+            metrics of the user's own.
         std: Standard deviation over seeds, the same columns; NaN where there is one seed.
         corrected: Which of the columns are corrected variants.
+        own: Which are metrics of the user's own.
     """
 
     models: pd.DataFrame
     mean: pd.DataFrame
     std: pd.DataFrame
     corrected: list[str]
+    own: tuple[OwnMetric, ...] = ()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -95,6 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     with contract.open_file(path, "metrics") as file:
         attrs = file.attrs
         official = {name: float(file["official"].attrs[name]) for name in METRICS}
+        own = {name: dict(about.attrs) for name, about in file.get("own", {}).items()}
         return {
             "model": str(attrs["model"]),
             "variant": str(attrs.get("variant", "")),
@@ -111,6 +126,11 @@ def _read(path: Path) -> dict[str, Any]:
             **official,
             "TLCC_seconds": official["TLCC"] / FPS,
             **{name: float(value) for name, value in file["corrected"].attrs.items()},
+            OWN: tuple(
+                OwnMetric(name, " ".join(about["title"].split()), about["arrow"], about["decimals"])
+                for name, about in own.items()
+            ),
+            **{name: float(about["mean"]) for name, about in own.items()},
         }
 
 
@@ -128,14 +148,21 @@ def collect_table(paths: Sequence[Path]) -> Table:
             raise StoreError(f"metrics files with different {name} in one table: {found}")
     if twice := [*runs[runs.duplicated(["model", "seed"])]["model"]]:
         raise StoreError(f"two metrics files of the same model and seed in one table: {twice}")
-    corrected = list(runs.loc[:, "TLCC_seconds":].columns[1:])
+    corrected = list(runs.loc[:, "TLCC_seconds":OWN].columns[1:-1])
+    if runs[OWN].nunique() > 1:
+        raise StoreError(
+            f"metrics files with different {OWN} in one table; score them all with the same "
+            "metrics.own of the configuration"
+        )
+    own = runs[OWN].iloc[0]
     for margin in MARGINS:  # seed by seed; over the mean of a baseline that lacks the seed
         baseline = runs[runs["model"] == margin.baseline].set_index("seed")[margin.metric]
         other = runs["seed"].map(baseline).fillna(baseline.mean(skipna=False))
         ahead = margin.sign * (runs[margin.metric] - other)
         runs[margin.name] = ahead.where(runs["variant"] != BASELINE)
     groups = runs.groupby("model", sort=False)
-    values = groups[[*METRICS, "TLCC_seconds", *corrected, *(m.name for m in MARGINS)]]
+    further = [*corrected, *(margin.name for margin in MARGINS), *(metric.name for metric in own)]
+    values = groups[[*METRICS, "TLCC_seconds", *further]]
     models = runs.drop_duplicates("model").set_index("model").drop(columns="seed")
     models["seeds"] = groups["seed"].agg(tuple)
     models["pretrained"] = groups["pretrained"].all()
@@ -146,7 +173,7 @@ def collect_table(paths: Sequence[Path]) -> Table:
         + models["pretrained"].map({True: "", False: NOT_PRETRAINED})
         + models["approximated"].map({True: APPROXIMATED, False: ""})
     )
-    return Table(models, values.mean(skipna=False), values.std(skipna=False), corrected)
+    return Table(models, values.mean(skipna=False), values.std(skipna=False), corrected, own)
 
 
 def read_published() -> pd.DataFrame:
@@ -227,9 +254,9 @@ def format_tsv(table: Table, doubtful: int = 0) -> str:
     )
 
 
-def _cells(table: Table, name: str, sign: str = "") -> pd.Series:
+def _cells(table: Table, name: str, sign: str = "", decimals: int | None = None) -> pd.Series:
     """A value of every model for people: mean ± deviation, which a single seed has none of."""
-    form = f".{DECIMALS.get(name, 3)}f"
+    form = f".{DECIMALS.get(name, 3) if decimals is None else decimals}f"
     mean = table.mean[name].map(f"{{:{sign}{form}}}".format)
     spread = table.std[name].map(f" ± {{:{form}}}".format).where(table.std[name].notna(), "")
     return (mean + spread).where(table.mean[name].notna(), "undefined")
@@ -240,6 +267,15 @@ def _official(table: Table) -> pd.DataFrame:
     cells = {name: _cells(table, name) for name in METRICS}
     cells["TLCC_seconds"] = table.mean["TLCC_seconds"].map("{:.2f}".format)
     return _for_people(pd.DataFrame({"model": table.models["marked"], **cells}))
+
+
+def _own(table: Table) -> pd.DataFrame:
+    """Metrics of the user's own as text, a row per model."""
+    cells = {
+        f"{name} {arrow}".strip(): _cells(table, name, "z", decimals)  # no -0.00
+        for name, _, arrow, decimals in table.own
+    }
+    return pd.DataFrame({"model": table.models["marked"], **cells})
 
 
 def _for_people(text: pd.DataFrame) -> pd.DataFrame:
@@ -306,13 +342,17 @@ def _markdown(text: pd.DataFrame) -> list[str]:
 
 
 def format_md(table: Table, doubts: Sequence[str] = ()) -> str:
-    """Markdown: official metrics, corrected variants, doubts, published figures, notes."""
+    """Markdown: all of ours, doubts, published figures, notes."""
     corrected = {"model": table.models["marked"]}
     corrected |= {name: _cells(table, name) for name in table.corrected}
     lines = [f"# Metrics, {table.models['split'].iloc[0]} split", "", _protocol(table), ""]
     lines += ["## Official semantics", "", *_markdown(_official(table)), ""]
     lines += [*(f"{note}\n" for note in _notes(table))]
     lines += _margin_lines(table)
+    if table.own:
+        lines += ["## Metrics of your own", ""]
+        lines += [*(f"- {metric.name}: {metric.title}" for metric in table.own), ""]
+        lines += [*_markdown(_own(table)), ""]
     lines += ["## Corrected variants", "", "What each name means: docs/metrics.md.", ""]
     lines += [*_markdown(pd.DataFrame(corrected)), ""]
     if doubts:
@@ -355,9 +395,13 @@ def _tabular(text: pd.DataFrame) -> list[str]:
 
 
 def format_tex(table: Table, doubts: Sequence[str] = ()) -> str:
-    """LaTeX: two ``tabular`` environments (``booktabs``), ours and the published figures."""
+    """LaTeX: ``tabular`` environments (``booktabs``) of ours and of the published figures."""
     lines = [r"% Needs \usepackage{booktabs}.", "% " + _protocol(table)]
     lines += [*_tabular(_official(table)), ""]
+    if table.own:
+        lines += ["% Metrics of your own."]
+        lines += [*(f"% {metric.name}: {metric.title}" for metric in table.own)]
+        lines += [*_tabular(_own(table)), ""]
     lines += [note.translate(_TEX) + r"\\" for note in _notes(table)]
     if doubts:
         lines += [line.translate(_TEX) + r"\\" for line in (f"{DOUBTS}:", *doubts)]

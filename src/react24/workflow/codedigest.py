@@ -110,7 +110,12 @@ def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> 
             found[name] = module
             # Importing a.b.c runs a/__init__.py and a/b/__init__.py as well.
             waiting += [name.rpartition(".")[0]] if "." in name else []
-            waiting += [i for i in module.imports if i.partition(".")[0] in own]
+            # Beside a file of the user's lie others that it may import.
+            waiting += [
+                i
+                for i in module.imports
+                if i.partition(".")[0] in own or (beside is not None and _read(i, beside))
+            ]
     return [found[name] for name in sorted(found)]
 
 

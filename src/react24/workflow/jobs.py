@@ -14,6 +14,7 @@ from typing import Any
 
 from react24 import models, streams
 from react24.contracts.entry_points import folder_of, is_file
+from react24.contracts.metric import open_metric
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.stream import Backend, Stream
 from react24.conventions import SPLITS
@@ -294,7 +295,16 @@ class Jobs:
             files |= {f"train_{s}": f"results/clips/{s}/train.h5" for s in BASELINE_STREAMS}
         return files
 
-    # Tables
+    # Metrics and tables
+
+    @cached_property
+    def scoring_code(self) -> list[str]:
+        """Digests of the code that scores, and of each metric of the user's own."""
+        digests, root = [code_digest("react24.metrics.score_samples")], self.settings.root
+        for path in self.settings["metrics"]["own"]:
+            modules = (Path(path).stem, *open_metric(path, root).modules)
+            digests.append(code_digest(*modules, beside=folder_of(path, root)))
+        return digests
 
     def told_files(self, sessions: Iterable[Session], features: Iterable[str]) -> list[str]:
         """Files of some sessions that may hold notices: clocks, tracks and some features."""
