@@ -15,7 +15,7 @@ from react24.conventions import FPS, ROLES
 from react24.errors import InputError
 from react24.faces.follow import Follower, Sighting, width
 from react24.faces.frozen import FrozenWatch
-from react24.faces.gaps import bridge, find_gaps
+from react24.faces.gaps import bridge
 from react24.faces.mesh import POINTS, box_of
 from react24.faces.models import MEDIAPIPE, open_models
 from react24.faces.sightings import Block, Sightings
@@ -25,6 +25,7 @@ from react24.faces.whose import Tracklets, choose_person
 from react24.files import contract
 from react24.files.notices import write_notices
 from react24.log import progress
+from react24.media.spans import find_spans
 from react24.media.video import read_frames
 from react24.project.choices import DEFAULT, Choices
 
@@ -280,7 +281,7 @@ def _require_faces(
     missing = 1.0 - float(valid.mean())
     if missing <= max_missing and valid.any():
         return
-    gap = max(find_gaps(valid), key=lambda gap: gap.length)
+    gap = max(find_spans(~valid), key=lambda gap: gap.length)
     spoilt = {
         "upside down": seen.upside_down().mean(),
         "partly outside the picture": seen.outside.mean(),
@@ -312,7 +313,7 @@ def fill_gaps(group: h5py.Group, max_gap: int) -> None:
     """
     found = group["found"][:]
     landmarks, box = group["landmarks"], group["box"]
-    for gap in find_gaps(found):
+    for gap in find_spans(~found):
         before = landmarks[gap.start - 1] if gap.start > 0 else None
         after = landmarks[gap.stop] if gap.stop < len(found) else None
         filled = bridge(gap, before, after, max_gap=max_gap)

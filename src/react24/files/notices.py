@@ -42,6 +42,18 @@ class Notice:
     stop: float | None = None
 
 
+def about_file(
+    kind: str,
+    path: str | Path,
+    role: str,
+    text: str,
+    start: float | None = None,
+    stop: float | None = None,
+) -> Notice:
+    """A notice on one person's file, whose sentence names file and role; else as `Notice`."""
+    return Notice(kind, f"{path} (role {role}): {text}", role, start, stop)
+
+
 def write_notices(file: h5py.File, session: str, notices: Sequence[Notice]) -> None:
     """Store the notices of a stage in its file (also none), and warn of each in the log.
 

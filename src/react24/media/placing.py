@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from react24.files.notices import Notice
+from react24.files.notices import Notice, about_file
 from react24.media.sketch import Lag, find_drift, find_lag
 from react24.media.sound_scan import SoundScan
 
@@ -154,4 +154,4 @@ class SoundBeside:
         return [self._notice("time.sound_drift", text)]
 
     def _notice(self, kind: str, text: str) -> Notice:
-        return Notice(kind, f"{self.audio} (role {self.role}): {text}", self.role)
+        return about_file(kind, self.audio, self.role, text)
