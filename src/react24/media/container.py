@@ -114,7 +114,7 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 
 @dataclass(frozen=True)
-class Track:
+class SoundTrack:
     """A sound stream of a file.
 
     Attributes:
@@ -139,7 +139,7 @@ _NO_TITLES = frozenset({"soundhandler", "sound media handler", "core media audio
 """Names that programs give to every sound stream."""
 
 
-def list_tracks(container: av.container.InputContainer) -> list[Track]:
+def list_tracks(container: av.container.InputContainer) -> list[SoundTrack]:
     """The sound streams of a file, in its order."""
     tracks = []
     for index, stream in enumerate(container.streams.audio):
@@ -150,7 +150,7 @@ def list_tracks(container: av.container.InputContainer) -> list[Track]:
         language = tags.get("language", "")
         known = stream.codec_context is not None
         channels = stream.codec_context.channels if known else 0
-        tracks.append(Track(index, title, "" if language == "und" else language, channels))
+        tracks.append(SoundTrack(index, title, "" if language == "und" else language, channels))
     return tracks
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from react24.errors import InputError
@@ -31,10 +31,6 @@ class Damage:
     def sentence(self) -> str:
         """The damage as one sentence for the user."""
         return f"{self.file} (role {self.role}), second {self.second:.2f}: {self.message}"
-
-    def as_dict(self) -> dict:
-        """The damage in the form stored in the media file."""
-        return asdict(self)
 
 
 class DamagedFileError(InputError):

@@ -27,7 +27,7 @@ SIDES = {"left": ("FL", 0), "right": ("FR", 1)}
 
 
 @dataclass(frozen=True)
-class Block:
+class SoundBlock:
     """Consecutive samples of a sound stream.
 
     Attributes:
@@ -57,7 +57,7 @@ class Block:
         return self.time + self.length
 
 
-def read_blocks(path: str | Path, track: str = "") -> Iterator[Block]:
+def read_blocks(path: str | Path, track: str = "") -> Iterator[SoundBlock]:
     """Decoded sound along its file's clock, at the file's own rate, with all its channels.
 
     Between blocks whose stamps agree to within ``GAP`` samples are counted, so that stamps which
@@ -86,7 +86,7 @@ def read_blocks(path: str | Path, track: str = "") -> Iterator[Block]:
         yield block
 
 
-def _without_wild(blocks: Iterator[Block]) -> Iterator[Block]:
+def _without_wild(blocks: Iterator[SoundBlock]) -> Iterator[SoundBlock]:
     """Give a block whose stamp is contradicted by the next one the time that is due."""
     held, due = None, None
     while True:
@@ -112,7 +112,7 @@ def _without_wild(blocks: Iterator[Block]) -> Iterator[Block]:
         yield held
 
 
-def _decode(path: str | Path, track: str) -> Iterator[Block]:
+def _decode(path: str | Path, track: str) -> Iterator[SoundBlock]:
     """Blocks of about half a second, less where time stamps are not those that are due."""
     with open_media(path) as container:
         stream = pick_sound(container, track)
@@ -140,7 +140,7 @@ def _decode(path: str | Path, track: str) -> Iterator[Block]:
             rate = form[0] if form else 1
             if parts and (frame is None or 2 * count >= rate or _is_off(frame, start, count)):
                 samples = np.concatenate(parts).reshape(-1, form[2])
-                yield Block(start, np.ascontiguousarray(samples.T), rate, names)
+                yield SoundBlock(start, np.ascontiguousarray(samples.T), rate, names)
                 start, parts, count = start + Fraction(len(samples), rate), [], 0
             if error is not None:
                 raise error
@@ -173,7 +173,7 @@ def _channel_names(layout: av.AudioLayout) -> tuple[str, ...]:
     return tuple(channel.name for channel in layout.channels)
 
 
-def find_channel(channel: str, block: Block, path: str | Path) -> int | None:
+def find_channel(channel: str, block: SoundBlock, path: str | Path) -> int | None:
     """Index of the wanted channel, None for the mean of all.
 
     Args:

@@ -135,7 +135,7 @@ def usual_step(pts: np.ndarray) -> int | None:
     return int(np.median(np.diff(pts))) if len(pts) > 1 else None
 
 
-def find_gaps(pts: np.ndarray, time_base: Fraction) -> tuple[Jump, ...]:
+def find_jumps(pts: np.ndarray, time_base: Fraction) -> tuple[Jump, ...]:
     """Stretches without a picture that are longer than usual by more than ``FORWARD_JUMP``.
 
     Args:
