@@ -236,19 +236,7 @@ def neutral_of_track(
     *,
     at_rest: np.ndarray | None = None,
 ) -> Neutral:
-    """The person's neutral face from one track, as `solve_track` finds it.
-
-    Args:
-        landmarks: As for `solve_track`, like the others.
-        valid: bool (T,).
-        width: Picture width in pixels.
-        height: Picture height in pixels.
-        judge: Who says what a frame shows.
-        at_rest: bool (T,), frames said to be at rest.
-
-    Raises:
-        InputError: As `solve_track`.
-    """
+    """The person's neutral face from one track, as `solve_track` finds it; arguments as there."""
     usable = _check(landmarks, valid, width, height)
     scores = _judge(landmarks, usable, judge, width, height)
     return find_neutral(landmarks, np.flatnonzero(usable), scores, load_rig(), at_rest)

@@ -112,16 +112,7 @@ class Performance:
 
 
 def perform(persons: dict[str, Person], seconds: float, rng: np.random.Generator) -> Performance:
-    """Draw a session.
-
-    Args:
-        persons: Role -> person, for both roles.
-        seconds: Length.
-        rng: The only source of chance.
-
-    Returns:
-        Tracks of ``round(seconds * 25)`` ticks.
-    """
+    """Draw a session of ``round(seconds * 25)`` ticks; ``rng`` is the only source of chance."""
     ticks = np.arange(round(seconds * FPS)) / FPS
     utterances = _take_turns(persons, seconds, rng)
     tracks = {r: _idle_track(ticks, _speaking_mask(ticks, utterances, r), rng) for r in ROLES}
@@ -318,17 +309,9 @@ def _finish(track: Track) -> None:
 
 
 def bump(ticks: np.ndarray, start: float, attack: float, hold: float, release: float) -> np.ndarray:
-    """Rise, stay at 1 and fall again, with half-cosine flanks.
+    """Rise from ``start`` on, stay at 1 and fall again, with half-cosine flanks: (T,) in [0, 1].
 
-    Args:
-        ticks: (T,) seconds.
-        start: When the rise begins (s).
-        attack: Seconds of the rise.
-        hold: Seconds at 1.
-        release: Seconds of the fall.
-
-    Returns:
-        (T,) in [0, 1].
+    All times are in seconds; ``attack``, ``hold`` and ``release`` are lengths.
     """
     up = np.clip((ticks - start) / attack, 0.0, 1.0)
     down = np.clip((ticks - start - attack - hold) / release, 0.0, 1.0)

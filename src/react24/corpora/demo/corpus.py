@@ -100,16 +100,7 @@ def _make_files(folder: Path, name: str, seed: int, seconds: float) -> None:
 
 
 def perform_session(name: str, *, seed: int = 24, seconds: float | None = None) -> Performance:
-    """What the two persons of a demo session do, without drawing it.
-
-    Args:
-        name: A key of ``DEMO_SESSIONS``.
-        seed: Seed of everything random.
-        seconds: Length instead of the specified one.
-
-    Raises:
-        InputError: No such session.
-    """
+    """What the two persons of a demo session do, without drawing it; see `make_demo_session`."""
     spec = find_session(name)
     persons = {
         role: Person(_voice_of(person), person.style) for role, person in spec.persons.items()

@@ -66,14 +66,7 @@ def list_voices(folder: Path = SPEECH_FOLDER) -> tuple[str, ...]:
 
 
 def load_voice(voice: str, folder: Path = SPEECH_FOLDER) -> list[np.ndarray]:
-    """All sentences of a voice.
-
-    Args:
-        voice: One of ``list_voices``.
-        folder: Where the FLAC files lie.
-
-    Returns:
-        float32 arrays (n,) in [-1, 1] at ``SPEECH_RATE``, one per sentence.
+    """All sentences of a voice of ``list_voices``, float32 (n,) in [-1, 1] at ``SPEECH_RATE`` each.
 
     Raises:
         InputError: Unknown voice, or a file at another rate.
@@ -97,17 +90,10 @@ def load_voice(voice: str, folder: Path = SPEECH_FOLDER) -> list[np.ndarray]:
 
 
 def resample(samples: np.ndarray, count: int) -> np.ndarray:
-    """The same sound with another number of samples, exact for sound that begins and ends silent.
+    """The same sound with ``count`` samples, float32; exact if it begins and ends silent.
 
     Cuts or pads the spectrum. SciPy's signal package does this too, but takes longer to import
     than all the sound of a session takes to convert.
-
-    Args:
-        samples: (n,).
-        count: Samples wanted.
-
-    Returns:
-        float32 (count,).
     """
     spectrum = np.fft.rfft(samples)[: count // 2 + 1]
     return (np.fft.irfft(spectrum, count) * (count / len(samples))).astype(np.float32)
@@ -118,9 +104,6 @@ def synthesise(folder: Path = SPEECH_FOLDER) -> list[Path]:
 
     The result of espeak-ng is brought from 22,050 to 16,000 samples per second, cut at the ends,
     brought to a peak of 0.7 and written as 16-bit mono FLAC.
-
-    Returns:
-        The files written.
 
     Raises:
         FileNotFoundError: espeak-ng is not installed.
