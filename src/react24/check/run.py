@@ -128,11 +128,6 @@ def look_at_all(
 ) -> Iterator[SessionLook]:
     """Look at sessions in processes of their own, so that one that crashes costs no other.
 
-    Args:
-        tasks: What to look at.
-        cores: At a time.
-        look: What to do with each.
-
     Yields:
         One look per task, in any order.
     """

@@ -112,21 +112,15 @@ def compute_appropriate(
 def official_matrix(
     rows: np.ndarray, matrix: Path, index: Path, sites: Mapping[str, str]
 ) -> np.ndarray:
-    """The part of the official matrix that belongs to the clips of a split.
+    """The part of the official matrix that belongs to the clips of a split, uint8 (2L, 2L).
 
     The matrix's first person is ours of role a; see ``react24.clips.official_matrix``.
 
     Args:
-        rows: (2L,) of ``store.INDEX_DTYPE``.
-        matrix: ``.npy`` file; read in place, row by row.
+        rows: (2L,) of ``contract.INDEX_DTYPE``.
+        matrix: As for `part_of_matrix`, which also says what may be wrong with it and ``index``.
         index: CSV with the header ``site,chat_index,clip_index``.
         sites: Session -> site.
-
-    Returns:
-        uint8 (2L, 2L); 1 where the official entry is exactly 1.
-
-    Raises:
-        InputError: Unreadable or unfit files; clips that are not in the index or are there twice.
     """
     half = len(rows) // 2
     keys = [_official_key(row, sites) for row in rows]
@@ -189,7 +183,7 @@ def nearest_speakers(
 def speaker_distances(
     native: Sequence[np.ndarray], valid: Sequence[np.ndarray] | None = None, *, threads: int = 1
 ) -> np.ndarray:
-    """Distance of every two speaker clips.
+    """Distance of every two speaker clips, float64 (N, N), symmetric, 0 on the diagonal.
 
     The block-weighted DTW of FRDist (AUs / 15 + valence and arousal + expressions / 8), on means
     over 5 frames and within 3 s of the diagonal: about a thousandth of the full alignment's work.
@@ -198,9 +192,6 @@ def speaker_distances(
         native: (N, T, 25).
         valid: bool (N, T), in which frames they are known; None for all.
         threads: Rows are computed side by side.
-
-    Returns:
-        float64 (N, N), symmetric, 0 on the diagonal.
     """
     known = [None] * len(native) if valid is None else valid
     steps = np.stack([block_means(np.asarray(c), k) for c, k in zip(native, known, strict=True)])
@@ -220,15 +211,10 @@ def speaker_distances(
 
 
 def block_means(clip: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
-    """Means over 5 frames; surplus frames at the end are left out.
+    """Means of a clip (T, 25) over 5 frames, float64 (T // 5, 25); surplus frames are left out.
 
-    Args:
-        clip: (T, 25).
-        valid: bool (T,), over which frames the means are; None for all. A step without any has the
-            mean of the last one before it that has some, or of the first one.
-
-    Returns:
-        float64 (T // 5, 25).
+    Only frames that are ``valid``, bool (T,), count; None for all. A step without any has the mean
+    of the last one before it that has some, or of the first one.
     """
     steps = len(clip) // BLOCK_FRAMES
     blocks = clip[: steps * BLOCK_FRAMES].reshape(steps, BLOCK_FRAMES, clip.shape[1])

@@ -75,11 +75,9 @@ def clip_starts(frames: int, segments: np.ndarray | None = None) -> list[tuple[i
 
 
 def cut_session(files: StreamFiles, min_valid: float) -> Cut:
-    """Decide on the clips of a session.
+    """Decide on the clips of a session, from the files of any of its streams.
 
-    Args:
-        files: Of any stream.
-        min_valid: Share of a clip's frames in which the faces of both must be known.
+    Both faces must be known in a share of at least ``min_valid`` of a clip's frames.
 
     Raises:
         StoreError: Files that are no such files, or of different lengths.

@@ -278,15 +278,10 @@ def open_clips(path: str | Path) -> Iterator[Clips]:
 
 
 def check_same_index(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
-    """Refuse two files of a split that do not hold the same clips in the same order.
-
-    Args:
-        first: (2L,) of ``store.INDEX_DTYPE``.
-        second: likewise.
-        names: The two files, for the message.
+    """Refuse two files of a split, by their names and indices, that do not hold the same clips.
 
     Raises:
-        StoreError: Naming the first row that differs.
+        StoreError: Another number or order of clips; names the first row that differs.
     """
     if len(first) != len(second):
         raise StoreError(

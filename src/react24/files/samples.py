@@ -128,9 +128,5 @@ def create_samples(
 
 
 def clip_key(row: np.void) -> tuple[str, str, int]:
-    """What names a direction in a random stream: speaker's session, role and clip number.
-
-    Args:
-        row: Of a clips index.
-    """
+    """What names a row of a clips index in a random stream: session, role and clip number."""
     return row["session"].decode(), row["role"].decode(), int(row["clip"])

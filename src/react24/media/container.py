@@ -157,9 +157,7 @@ def list_tracks(container: av.container.InputContainer) -> list[SoundTrack]:
 def pick_sound(container: av.container.InputContainer, track: str = "") -> av.AudioStream | None:
     """The sound stream that is wanted, or None where there is no sound.
 
-    Args:
-        container: The file.
-        track: Index among the sound streams, or title; empty for the main one.
+    ``track`` is its index among the sound streams, or title; empty for the main one.
 
     Raises:
         InputError: There is no such track.

@@ -55,9 +55,7 @@ class ChannelLevels:
 class Meter:
     """Takes the blocks of a sound stream in order and keeps sums of them.
 
-    Args:
-        first: The first block.
-        channel: The chosen channel; None for the mean of all.
+    A sketch is made of the chosen ``channel``; None for the mean of all.
     """
 
     def __init__(self, first: SoundBlock, channel: int | None):

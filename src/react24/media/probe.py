@@ -48,12 +48,8 @@ logger = logging.getLogger(__name__)
 def check_readable(path: str | Path, *, video: bool = True, sound: bool = True) -> list[str]:
     """Look at a file's header: does it hold what is needed, in a format we can decode?
 
-    Takes about ten milliseconds, so that all files of a corpus can be checked before any job.
-
-    Args:
-        path: The file.
-        video: Whether it must hold a video stream.
-        sound: Whether it must hold a sound stream (False where the sound has its own file).
+    Takes about ten milliseconds, so that all files of a corpus can be checked before any job. The
+    sound is not asked for where it has its own file.
 
     Returns:
         One sentence per problem; empty if there is none.

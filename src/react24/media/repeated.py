@@ -79,16 +79,10 @@ class Repeat:
 
 
 def find_repeated(recordings: Sequence[Recording]) -> list[Repeat]:
-    """Recordings that show the same, taken pair by pair over all sessions.
+    """Recordings that show the same, taken pair by pair over all sessions, in their order.
 
     Two that take different parts or faces of one picture are two recordings. The two roles of one
-    session are not compared here: ``probe_session`` refuses them.
-
-    Args:
-        recordings: With their fingerprints; a few milliseconds for each pair.
-
-    Returns:
-        The pairs that are alike, in the order of ``recordings``.
+    session are not compared here: ``probe_session`` refuses them. A pair takes a few milliseconds.
     """
     repeats = []
     pairs = combinations(recordings, 2)
@@ -104,15 +98,7 @@ def find_repeated(recordings: Sequence[Recording]) -> list[Repeat]:
 
 
 def read_recordings(media: Iterable[str | Path], splits: Mapping[str, str]) -> list[Recording]:
-    """The recordings of media files.
-
-    Args:
-        media: Media files.
-        splits: Session -> split.
-
-    Raises:
-        StoreError: Not a media file.
-    """
+    """The recordings of media files; ``splits`` is session -> split."""
     found = []
     for path in media:
         with contract.open_file(path, "media") as file:

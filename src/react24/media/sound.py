@@ -64,12 +64,8 @@ def read_blocks(path: str | Path, track: str = "") -> Iterator[SoundBlock]:
     are rounded do not tear the sound. Single stamps that contradict the one after them are
     ignored. Where stamps go back, what would be heard twice is left out.
 
-    Args:
-        path: The file.
-        track: As in ``Choices.audio_track``.
-
     Raises:
-        InputError: No such track, or the format changes on the way.
+        InputError: No such track (``Choices.audio_track``), or the format changes on the way.
         av.error.FFmpegError: It cannot be decoded on.
     """
     clock, late = None, False
@@ -174,15 +170,10 @@ def _channel_names(layout: av.AudioLayout) -> tuple[str, ...]:
 
 
 def find_channel(channel: str, block: SoundBlock, path: str | Path) -> int | None:
-    """Index of the wanted channel, None for the mean of all.
-
-    Args:
-        channel: As in ``Choices.audio_channel``.
-        block: A block of the sound.
-        path: The file, for the message.
+    """Index of the wanted channel (``Choices.audio_channel``), None for the mean of all.
 
     Raises:
-        InputError: There is no such channel.
+        InputError: There is no such channel in the block; names the file.
     """
     count = len(block.samples)
     if channel == MIX:
@@ -204,14 +195,9 @@ def find_channel(channel: str, block: SoundBlock, path: str | Path) -> int | Non
 
 
 def take_channel(samples: np.ndarray, channel: int | None) -> np.ndarray:
-    """One channel, or the mean of all as in the official feature code (not FFmpeg's weights).
+    """One channel of samples (channels, n), or the mean of all; float32 (n,).
 
-    Args:
-        samples: float32 (channels, n).
-        channel: Index, or None for the mean.
-
-    Returns:
-        float32 (n,).
+    The mean is that of the official feature code; FFmpeg weighs channels.
     """
     return samples.mean(axis=0, dtype=np.float32) if channel is None else samples[channel]
 

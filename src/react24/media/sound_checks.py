@@ -125,10 +125,7 @@ def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
 def check_levels(path: Path, role: str, levels: np.ndarray) -> list[Notice]:
     """Silence, near silence, low level, noise without a voice, long silent stretches.
 
-    Args:
-        path: The file.
-        role: Whose.
-        levels: float32 (n,), dB of each 10 ms of the session.
+    ``levels`` are dB of each 10 ms of the session.
     """
     if not len(levels):
         return []
@@ -168,12 +165,7 @@ def check_levels(path: Path, role: str, levels: np.ndarray) -> list[Notice]:
 
 
 def check_sound(scans: Mapping[str, RoleScan], length: Fraction) -> list[Notice]:
-    """All doubts about the sound of a session.
-
-    Args:
-        scans: ``a`` and ``b``, after ``start_together``.
-        length: Of the session, s.
-    """
+    """All doubts about the sound of a session of ``length`` s, after ``start_together``."""
     notices = []
     for role, scan in scans.items():
         if scan.sound is None:

@@ -71,10 +71,6 @@ def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None
     the decoder removes) and costs a few seconds for an hour. Memory grows by 4 kB per second of
     sound, for the sketch.
 
-    Args:
-        path: The file.
-        choices: Which track and channel.
-
     Raises:
         InputError: The sound cannot be decoded at all, or has no such track or channel.
     """
@@ -151,13 +147,7 @@ def _broken_clock(block: SoundBlock, end: Fraction) -> tuple[Fraction, str] | No
 
 
 def _declared_end(path: str | Path, stream: av.AudioStream, found: Fraction) -> Fraction | None:
-    """When the sound should end by its header, s on the file's clock.
-
-    Args:
-        path: The file.
-        stream: Its sound.
-        found: When it does end.
-    """
+    """When sound that ends at ``found`` should end by its header, s on the file's clock."""
     if stream.container.format.name == "wav":
         # FFmpeg states what is there; the header of the cut file still tells what was.
         share = _share_of_wav(Path(path))

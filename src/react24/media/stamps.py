@@ -67,7 +67,7 @@ def order_stamps(pts: Sequence[int], decoding: Sequence[int | None], time_base: 
 
     Args:
         pts: (n,) presentation times in the order of the file, in units of ``time_base``.
-        decoding: (n,) decoding times likewise, which should never go back; None where unknown.
+        decoding: (n,) decoding times, which should never go back; None where unknown.
         time_base: Seconds per unit.
     """
     shown = np.asarray(pts, np.int64)
@@ -138,9 +138,7 @@ def usual_step(pts: np.ndarray) -> int | None:
 def find_jumps(pts: np.ndarray, time_base: Fraction) -> tuple[Jump, ...]:
     """Stretches without a picture that are longer than usual by more than ``FORWARD_JUMP``.
 
-    Args:
-        pts: int64 (n,), strictly increasing.
-        time_base: Seconds per unit.
+    ``pts`` are int64 (n,), strictly increasing, in units of ``time_base`` s.
     """
     step = usual_step(pts)
     if step is None:

@@ -202,11 +202,7 @@ def _usual_size(seen: list[tuple[Fraction, Size]]) -> Size:
 def picture_notices(path: str | Path, role: str, survey: Survey, zero: Fraction) -> list[Notice]:
     """What a user should know of how the pictures of a recording are shown.
 
-    Args:
-        path: The recording.
-        role: ``a`` or ``b``.
-        survey: Of the recording.
-        zero: Second on the file's clock that is the role's zero.
+    ``zero`` is the second on the file's clock that is the role's zero.
     """
     notices = []
     if len(survey.streams) > 1:
@@ -255,9 +251,7 @@ def check_crop(path: str | Path, role: str, choices: Choices, survey: Survey) ->
 def refuse_same_pictures(session: str, roles: Mapping[str, tuple[Path, Choices, Survey]]) -> None:
     """Refuse a session whose roles show the same, unless they take different parts or faces of it.
 
-    Args:
-        session: Its name.
-        roles: Role -> video, what the sheet says on reading it, and its survey.
+    ``roles`` is role -> video, what the sheet says on reading it, and its survey.
 
     Raises:
         InputError: Names both files.

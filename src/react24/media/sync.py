@@ -84,9 +84,6 @@ def estimate_offset(roles: Mapping[str, RoleMedia]) -> Offset:
     Reads the sound of both files once, as a whole, with the track and channel that the sheet
     chooses and on the same timeline as ``probe_session``.
 
-    Args:
-        roles: ``a`` and ``b``.
-
     Raises:
         InputError: A file cannot be read, or has no sound.
     """

@@ -24,12 +24,10 @@ TOLD_APIECE = 5
 def check_times(
     scans: Mapping[str, RoleScan], valid: Mapping[str, np.ndarray], started: Sequence[Started]
 ) -> list[Notice]:
-    """All doubts about the times of a session.
+    """All doubts about the times of a session, after ``start_together``.
 
-    Args:
-        scans: ``a`` and ``b``, after ``start_together``.
-        valid: Of each, bool (T,): ticks with a picture of their own time.
-        started: When the files say they were started.
+    ``valid`` is role -> bool (T,), the ticks with a picture of their own time; ``started`` tells
+    when the files say that they were started.
     """
     notices = []
     for role, scan in scans.items():
