@@ -47,16 +47,11 @@ class FrozenWatch:
     def frozen(
         self, tracklets: Iterable[int], ticks: int, shown: np.ndarray | None = None
     ) -> np.ndarray:
-        """When a person is frozen, bool (ticks,).
+        """When a person with these tracklets is frozen, bool (ticks,).
 
-        Nowhere, if the person moves for less than ``LONG`` ticks: that is a photograph, and what
-        it shows is meant.
-
-        Args:
-            tracklets: Of the person.
-            ticks: T.
-            shown: bool (T,), the tick has a picture of its own time: others are told with the
-                clock; None for all.
+        Only ticks that are ``shown``, bool (ticks,), count: those with a picture of their own time
+        (others are told with the clock); None for all. Nowhere, if the person moves for less than
+        ``LONG`` ticks: that is a photograph, and what it shows is meant.
         """
         frozen = np.zeros(ticks, bool)
         for number in tracklets:

@@ -10,7 +10,7 @@ from react24.media.spans import Span
 def bridge(
     gap: Span, before: np.ndarray | None, after: np.ndarray | None, *, max_gap: int
 ) -> np.ndarray:
-    """Values for the frames of a gap.
+    """Values (gap.length, ...) for the frames of a gap.
 
     A gap of up to ``max_gap`` frames between two found faces is interpolated linearly. A longer
     one holds the value before it, and a gap at the start the value after it.
@@ -20,9 +20,6 @@ def bridge(
         before: Value (...) at the last frame before the gap; None at the start.
         after: Value (...) at the first frame after it; None at the end.
         max_gap: Longest gap that is interpolated, frames.
-
-    Returns:
-        (gap.length, ...), the type of the given values.
     """
     if before is None and after is None:
         raise ValueError("a gap needs a found frame on at least one side")

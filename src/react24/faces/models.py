@@ -62,8 +62,7 @@ def open_models(
             "or the path of a Face Landmarker bundle (.task)"
         )
     bundle = fetch.resolve(model, folder)
-    with BundleDetector(bundle.path) as detector, BundleLandmarks(bundle.path) as landmarks:
-        yield FaceModels(detector, landmarks, bundle.describe())
+    yield FaceModels(BundleDetector(bundle.path), BundleLandmarks(bundle.path), bundle.describe())
 
 
 def _mediapipe() -> str:

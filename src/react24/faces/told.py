@@ -79,14 +79,7 @@ class Seen:
 
 
 def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Notice]:
-    """Notices about one video.
-
-    Args:
-        seen: What was found.
-        role: ``a`` or ``b``.
-        video: Its file, for the sentences.
-        side: What the sheet says in ``face_a`` or ``face_b``.
-    """
+    """Notices about one video file; ``side`` is what the sheet says in ``face_a`` or ``face_b``."""
     told = [
         *_tell_second(seen, role, side),
         *_tell_missing(seen),
