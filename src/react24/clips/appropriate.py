@@ -64,6 +64,7 @@ def compute_appropriate(
         InputError: Unknown source, missing or unfit arguments, clips that the official index does
             not hold (all of them, by name).
     """
+    used = {"clips": clips_graphau}
     with windows.open_clips(clips_graphau) as clips:
         rows = clips.index
         if source == "official":
@@ -74,6 +75,7 @@ def compute_appropriate(
                 )
             result = official_matrix(rows, matrix, index, sites)
             description = "official"
+            used |= {"matrix": matrix, "index": index}
         elif source == "dtw":
             if clips.native is None or clips.native.shape[2] != 25:
                 raise InputError(
@@ -84,18 +86,11 @@ def compute_appropriate(
             description = STAND_IN.format(k=k)
         else:
             raise InputError(f"appropriate.source is {source!r}; accepted: dtw, official")
-    config = {"source": source, "k": k if source == "dtw" else None}
-    inputs = {"clips": clips_graphau, "matrix": matrix, "index": index}
-    used = {
-        name: path
-        for name, path in inputs.items()
-        if path and (source == "official" or name == "clips")
-    }
     with contract.create(
         output,
         schema="appropriate",
         created_by="appropriate_reactions",
-        config=config,
+        config={"source": source, "k": k if source == "dtw" else None},
         inputs=contract.digest_inputs(**used),
     ) as file:
         file.create_dataset("matrix", data=result)
@@ -104,9 +99,6 @@ def compute_appropriate(
     logger.info(
         "%d clips, %.1f appropriate reactions each", len(result), result.sum() / len(result)
     )
-
-
-# ---------------------------------------------------------------------------- official matrix
 
 
 def official_matrix(
@@ -123,20 +115,15 @@ def official_matrix(
         sites: Session -> site.
     """
     half = len(rows) // 2
-    keys = [_official_key(row, sites) for row in rows]
+    keys = []
+    for row in rows:
+        session = row["session"].decode()
+        if session not in sites:
+            raise InputError(f"session {session} has no site; the official matrix is indexed by it")
+        keys.append((sites[session].upper(), session.upper(), str(int(row["clip"]))))
     if keys[:half] != keys[half:]:
         raise InputError("the clips of role b are not those of role a in the same order")
     return part_of_matrix(keys[:half], matrix, index)
-
-
-def _official_key(row: np.void, sites: Mapping[str, str]) -> tuple[str, str, str]:
-    session = row["session"].decode()
-    if session not in sites:
-        raise InputError(f"session {session} has no site; the official matrix is indexed by it")
-    return sites[session].upper(), session.upper(), str(int(row["clip"]))
-
-
-# ----------------------------------------------------------------------------------- stand-in
 
 
 def nearest_speakers(

@@ -55,7 +55,7 @@ def zscore_session(features_path: Path, output: Path) -> None:
     Raises:
         InputError: A role without a valid frame; names file, session and role.
     """
-    normalized, subjects = {}, {}
+    normalized = {}
     for role, features in contract.read_features(features_path).items():
         try:
             normalized[role] = zscore(features)

@@ -22,14 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StreamFiles:
-    """Where one session's stream lies.
-
-    Attributes:
-        session: Its name.
-        features: Feature file.
-        normalized: Normalized file.
-        faces: Face track, which says which clips are dropped; None keeps all.
-    """
+    """Where one session's stream lies; the face track says which clips are dropped, None: none."""
 
     session: str
     features: Path
@@ -50,12 +43,7 @@ DROPPED_DTYPE = np.dtype(
 
 @dataclass(frozen=True)
 class Cut:
-    """The clips of one session.
-
-    Attributes:
-        kept: Clip number (from 1) and start frame of each.
-        dropped: Of ``DROPPED_DTYPE``.
-    """
+    """The clips of a session: number (from 1) and first frame of each; ``DROPPED_DTYPE`` of others."""
 
     kept: list[tuple[int, int]]
     dropped: np.ndarray
@@ -90,13 +78,13 @@ def cut_session(files: StreamFiles, min_valid: float) -> Cut:
     if partial:
         logger.info("session %s: %d partial clip(s) dropped", files.session, partial)
     known = _known_faces(files, frames)
-    shares = np.array([known[:, start : start + CLIP_FRAMES].mean(axis=1) for _, start in clips])
-    kept = [clip for clip, share in zip(clips, shares, strict=True) if share.min() >= min_valid]
-    dropped = [
-        (files.session.encode(), *clip, share)
-        for clip, share in zip(clips, shares, strict=True)
-        if share.min() < min_valid
-    ]
+    kept, dropped = [], []
+    for number, start in clips:
+        shares = known[:, start : start + CLIP_FRAMES].mean(axis=1)
+        if shares.min() >= min_valid:
+            kept.append((number, start))
+        else:
+            dropped.append((files.session.encode(), number, start, shares))
     return Cut(kept, np.array(dropped, DROPPED_DTYPE))
 
 
