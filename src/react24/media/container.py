@@ -115,14 +115,7 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 @dataclass(frozen=True)
 class SoundTrack:
-    """A sound stream of a file.
-
-    Attributes:
-        index: Among the sound streams, from 0.
-        title: As the file states it; empty where it does not.
-        language: Likewise.
-        channels: Number of channels.
-    """
+    """A sound stream of a file: its index among them, and what the file states (empty: nothing)."""
 
     index: int
     title: str

@@ -34,13 +34,7 @@ class Damage:
 
 
 class DamagedFileError(InputError):
-    """A file turned out to be unreadable from some point on.
-
-    Attributes:
-        path: The file.
-        second: Where, in seconds on the role's timeline.
-        reason: What is wrong, as a clause.
-    """
+    """A file is unreadable, for a reason (a clause), from a second of the role's timeline on."""
 
     def __init__(self, path: str | Path, second: float, reason: str):
         self.path = Path(path)

@@ -34,11 +34,12 @@ from react24.files.notices import Notice, write_notices
 from react24.media.clock import TICKS_PER_SECOND, TickMap, count_ticks, map_ticks
 from react24.media.container import open_media, pick_sound, pick_video
 from react24.media.damage import WHAT_TO_DO, Damage
+from react24.media.role import RoleMedia, RoleScan
 from react24.media.sound_checks import check_sound
 from react24.media.started import Started, read_start
 from react24.media.survey import picture_notices, refuse_same_pictures, write_pictures
 from react24.media.time_checks import check_times
-from react24.media.timing import RoleMedia, RoleScan, scan_role, start_together
+from react24.media.timing import scan_role, start_together
 
 __all__ = ["RoleMedia", "check_readable", "probe_session"]
 

@@ -21,17 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recording:
-    """One person's recording in a session.
-
-    Attributes:
-        session: Name of the session.
-        role: ``a`` or ``b``.
-        subject: The person.
-        split: Of the session.
-        video: The file.
-        fingerprint: Of its pictures.
-        choices: How it is read.
-    """
+    """One person's recording in a session of a split: its file, how it is read, its pictures."""
 
     session: str
     role: str
@@ -44,13 +34,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Two recordings that are one.
-
-    Attributes:
-        first: In the order in which they were given.
-        second: The later one.
-        likeness: How alike they are.
-    """
+    """Two recordings that are one, in the order in which they were given."""
 
     first: Recording
     second: Recording

@@ -11,10 +11,10 @@ import numpy as np
 from react24.conventions import FPS
 from react24.files.notices import Notice, about_file
 from react24.media.meter import ChannelLevels
+from react24.media.role import RoleScan
 from react24.media.sketch import SKETCH_RATE, find_lag
 from react24.media.sound_scan import SoundScan
 from react24.media.spans import find_spans
-from react24.media.timing import RoleScan
 from react24.project.choices import MIX, Choices
 
 SILENT_DB = -65.0

@@ -35,12 +35,7 @@ ENDLESS_JUMP = Fraction(6 * 3600)
 
 @dataclass(frozen=True)
 class Jump:
-    """A stretch of a stream without pictures or sound of their own.
-
-    Attributes:
-        second: Where it begins, s on the file's clock.
-        size: How long it is, s.
-    """
+    """A stretch of a stream without pictures or sound of its own: begin and length, s (file clock)."""
 
     second: Fraction
     size: Fraction

@@ -13,8 +13,9 @@ import numpy as np
 
 from react24.conventions import ROLES
 from react24.log import progress
+from react24.media.role import RoleMedia, seconds
 from react24.media.sketch import CLEAR_PEAK, SAME, Lag, find_drift, find_lag
-from react24.media.timing import RoleMedia, scan_role, seconds
+from react24.media.timing import scan_role
 
 A_TICK = 0.04
 """Seconds up to which two offsets are the same."""

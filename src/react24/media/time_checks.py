@@ -10,9 +10,9 @@ import numpy as np
 
 from react24.conventions import FPS
 from react24.files.notices import Notice, about_file
+from react24.media.role import RoleScan, seconds
 from react24.media.stamps import FORWARD_JUMP, Jump
 from react24.media.started import Started, compare_starts
-from react24.media.timing import RoleScan, seconds
 
 WORTH_A_WORD = Fraction(1, 2)
 """Differences of start or length above this (s) are told."""
