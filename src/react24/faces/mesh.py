@@ -58,14 +58,7 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Region:
-    """A rotated square around a face, in pixels.
-
-    Attributes:
-        x: Centre.
-        y: Centre.
-        side: Length of a side.
-        rotation: Clockwise on the screen, radians.
-    """
+    """A square around a face: centre and side in pixels, rotation in radians, clockwise on screen."""
 
     x: float
     y: float
@@ -75,13 +68,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Detection:
-    """A face that the detector found.
-
-    Attributes:
-        box: float (4,): x0, y0, x1, y1 in pixels.
-        score: In [0, 1].
-        region: Where to look for its landmarks.
-    """
+    """A face that was found: box x0, y0, x1, y1 (4,) in pixels, score in [0, 1], where to look."""
 
     box: np.ndarray
     score: float

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from react24.conventions import FPS
-from react24.faces.whose import STILL_FRAMES, Person
+from react24.faces.whose import STILL_FRAMES, SeenPerson
 from react24.files.notices import Notice, about_file
 from react24.media.spans import find_spans
 
@@ -55,7 +55,7 @@ class Seen:
         frozen: Likewise, the picture of it is repeated.
     """
 
-    persons: list[Person]
+    persons: list[SeenPerson]
     chosen: int
     found: np.ndarray
     box: np.ndarray

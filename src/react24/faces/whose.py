@@ -108,7 +108,7 @@ class Tracklet:
 
 
 @dataclass(frozen=True)
-class Person:
+class SeenPerson:
     """Everything that is known of one person in a video.
 
     Attributes:
@@ -166,7 +166,7 @@ class Tracklets:
             seen[self.all[number].start : self.all[number].stop] = True
         return found
 
-    def persons(self) -> list[Person]:
+    def persons(self) -> list[SeenPerson]:
         """The persons of the video, the one with the most time times size first.
 
         Faces that never move come after all others.
@@ -176,7 +176,7 @@ class Tracklets:
         persons.sort(key=lambda person: (person.still, -person.weight))
         return [p for p in persons if p.frames >= SHORTEST] or persons[:1]
 
-    def passes(self, person: Person) -> list[int]:
+    def passes(self, person: SeenPerson) -> list[int]:
         """Ticks at which somebody else takes the place of a person from one picture to the next."""
         own = [self.all[number] for number in person.tracklets]
         others = [
@@ -186,7 +186,7 @@ class Tracklets:
         ]
         return sorted({part.start for part in others if any(_takes_over(part, o) for o in own)})
 
-    def _person(self, numbers: list[int]) -> Person:
+    def _person(self, numbers: list[int]) -> SeenPerson:
         parts = [self.all[number] for number in numbers]
         spans = np.array([(part.start, part.stop) for part in parts])
         sums = np.sum([part.sums for part in parts], axis=0)
@@ -195,7 +195,7 @@ class Tracklets:
         mean = float(sums[0] / total)
         spread = np.sqrt(max(sum(part.spread() for part in parts), 0.0) / total)
         still = total >= STILL_FRAMES and spread < STILL * mean
-        return Person(tuple(numbers), spans, frames, mean, float(sums[1] / total), bool(still))
+        return SeenPerson(tuple(numbers), spans, frames, mean, float(sums[1] / total), bool(still))
 
 
 def _covered(spans: np.ndarray, ticks: int) -> np.ndarray:
@@ -206,7 +206,7 @@ def _covered(spans: np.ndarray, ticks: int) -> np.ndarray:
     return covered
 
 
-def choose_person(persons: list[Person], side: str = "") -> int:
+def choose_person(persons: list[SeenPerson], side: str = "") -> int:
     """Index of the one of the persons, largest first, that a video is about.
 
     ``side`` is ``left`` or ``right`` for the one on that side of the first two; empty: the first.

@@ -26,15 +26,7 @@ _TIMEOUT = 30.0  # seconds that espeak-ng may take for one sentence
 
 @dataclass(frozen=True)
 class Sentence:
-    """One stored sentence.
-
-    Attributes:
-        file: Name in the speech folder.
-        voice: espeak-ng voice.
-        pitch: espeak-ng pitch, 0 to 99.
-        speed: Words per minute.
-        text: What is said.
-    """
+    """A stored sentence: espeak-ng's voice, pitch (0 to 99) and speed (words a minute), text."""
 
     file: str
     voice: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from react24.conventions import FPS
-from react24.corpora.demo.behaviour import Track
+from react24.corpora.demo.behaviour import ActorTrack
 from react24.corpora.demo.puppet import SIZE, Puppet
 from react24.corpora.demo.speech import SPEECH_RATE, resample
 
@@ -50,7 +50,7 @@ class Motion:
         )
 
 
-def set_in_motion(track: Track, names: tuple[str, ...], puppet: Puppet) -> Motion:
+def set_in_motion(track: ActorTrack, names: tuple[str, ...], puppet: Puppet) -> Motion:
     """Put a track, offsets from the puppet's rest, into the order of the rig's names."""
     coefficients = np.zeros((len(track.rotation), len(names)), np.float32)
     for name, channel in track.coefficients.items():
