@@ -43,7 +43,7 @@ DROPPED_DTYPE = np.dtype(
 
 @dataclass(frozen=True)
 class Cut:
-    """The clips of a session: number (from 1) and first frame of each; ``DROPPED_DTYPE`` of others."""
+    """The clips of a session: number (from 1) and first frame of those kept; ``DROPPED_DTYPE``."""
 
     kept: list[tuple[int, int]]
     dropped: np.ndarray

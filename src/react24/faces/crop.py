@@ -136,7 +136,6 @@ def face_crops(
     stop: int | None = None,
     size: int = CROP_SIZE,
     part: float = 1.0,
-    threads: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the face of every tick, decoding the video once, in order, in constant memory.
 
@@ -149,23 +148,18 @@ def face_crops(
         size: Pixels of a crop.
         part: Share of the square's side that is shown, around its centre; ``VIEW`` with ``size``
             ``VIEW_SIZE`` gives the central pixels of the default.
-        threads: Decoder threads.
 
     Yields:
         (tick, crop): the crop is uint8 (size, size, 3), RGB; see ``read_squares`` and
         ``crop_square`` for which pixels it shows. Errors are those of ``read_frames``.
     """
     squares = read_squares(faces_path, role, start=start, stop=stop)
-    pictures = read_frames(
-        media_path, role, start=start, stop=start + len(squares.side), threads=threads
-    )
+    pictures = read_frames(media_path, role, start=start, stop=start + len(squares.side))
     for (tick, picture), (x, y), side in zip(pictures, squares.centre, squares.side, strict=True):
         yield tick, crop_square(picture, float(x), float(y), part * float(side), size)
 
 
-def face_views(
-    media_path: str | Path, faces_path: str | Path, role: str, *, size: int = VIEW_SIZE
-) -> Iterator[np.ndarray]:
+def face_views(media_path: str | Path, faces_path: str | Path, role: str) -> Iterator[np.ndarray]:
     """What networks trained on REACT's clips are shown: the central part of ``face_crops``."""
-    crops = face_crops(media_path, faces_path, role, size=size, part=VIEW)
+    crops = face_crops(media_path, faces_path, role, size=VIEW_SIZE, part=VIEW)
     return (crop for _, crop in crops)

@@ -58,7 +58,7 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Region:
-    """A square around a face: centre and side in pixels, rotation in radians, clockwise on screen."""
+    """A square around a face: centre and side in pixels, rotation clockwise in radians."""
 
     x: float
     y: float

@@ -74,7 +74,6 @@ def track_session(
     max_gap: int,
     max_missing: float,
     model: str = MEDIAPIPE,
-    threads: int = 1,
     created_by: str = "track_faces",
 ) -> None:
     """Follow the face of both roles and write the faces file.
@@ -85,7 +84,6 @@ def track_session(
         max_gap: Gaps up to this many frames are interpolated, longer ones held.
         max_missing: Largest share in [0, 1] of a role's frames that may lack a face.
         model: The networks, see ``faces.models.open_models``; written to the attribute ``weights``.
-        threads: Decoder threads; tracking itself uses one.
         created_by: Rule that writes.
 
     Raises:
@@ -115,7 +113,7 @@ def track_session(
                 if name in about:
                     group.attrs[name] = about[name]
             pictures = progress(
-                read_frames(media_path, role, threads=threads),
+                read_frames(media_path, role),
                 what=f"tracking {session}/{role}",
                 unit="frame",
                 total=frames,

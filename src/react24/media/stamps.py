@@ -35,7 +35,7 @@ ENDLESS_JUMP = Fraction(6 * 3600)
 
 @dataclass(frozen=True)
 class Jump:
-    """A stretch of a stream without pictures or sound of its own: begin and length, s (file clock)."""
+    """A stretch of a stream without pictures or sound: where it begins and how long it is, s."""
 
     second: Fraction
     size: Fraction

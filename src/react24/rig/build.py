@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -58,12 +57,12 @@ def build_rig() -> Rig:
     )
 
 
-def save_rig(rig: Rig, path: Path = RIG_PATH) -> None:
-    """Write a rig as a compressed npz without pickles."""
+def save_rig(rig: Rig) -> None:
+    """Write the rig that the package ships, as a compressed npz without pickles."""
     arrays = {name: getattr(rig, name) for name in Rig.__dataclass_fields__}
     arrays["names"] = np.array(rig.names)
     arrays["version"] = np.array(rig.version)
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(RIG_PATH, **arrays)
 
 
 def _mesh_edges() -> list[tuple[int, int]]:

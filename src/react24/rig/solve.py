@@ -110,7 +110,6 @@ def solve_track(
     height: int,
     *,
     focal: float | None = None,
-    rig: Rig | None = None,
     settings: SolveSettings | None = None,
     judge: Judge | None = None,
     neutral: Neutral | None = None,
@@ -127,7 +126,6 @@ def solve_track(
         width: Picture width in pixels.
         height: Picture height in pixels.
         focal: Focal length in pixels; the picture's longer side by default.
-        rig: The rig; the shipped one by default.
         settings: Weights.
         judge: Who says what a frame shows; the shipped student by default.
         neutral: The person's neutral face, where it is known; found in the track by default.
@@ -140,7 +138,7 @@ def solve_track(
     Raises:
         InputError: Wrong shapes, no valid frame, or none where the face is said to be at rest.
     """
-    rig = rig or load_rig()
+    rig = load_rig()
     settings = settings or SolveSettings()
     judge = judge or load_student()
     usable = _check(landmarks, valid, width, height)
