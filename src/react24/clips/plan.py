@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StreamFiles:
-    """Where one session's stream lies; the face track says which clips are dropped, None: none."""
+    """Where one session's stream lies.
+
+    ``faces``, the face track, says which clips are dropped; without it all are kept.
+    """
 
     session: str
     features: Path
@@ -43,7 +46,12 @@ DROPPED_DTYPE = np.dtype(
 
 @dataclass(frozen=True)
 class Cut:
-    """The clips of a session: number (from 1) and first frame of those kept; ``DROPPED_DTYPE``."""
+    """The clips of one session.
+
+    Attributes:
+        kept: Clip number (from 1) and start frame of each.
+        dropped: Of ``DROPPED_DTYPE``.
+    """
 
     kept: list[tuple[int, int]]
     dropped: np.ndarray

@@ -178,13 +178,14 @@ class Tracklets:
 
     def passes(self, person: SeenPerson) -> list[int]:
         """Ticks at which somebody else takes the place of a person from one picture to the next."""
-        own = [self.all[number] for number in person.tracklets]
+        own = set(person.tracklets)
+        ends = [self.all[number] for number in own]
         others = [
             part
             for number, part in enumerate(self.all)
-            if number not in person.tracklets and not part.left_out and part.frames >= SHORTEST
+            if number not in own and not part.left_out and part.frames >= SHORTEST
         ]
-        return sorted({part.start for part in others if any(_takes_over(part, o) for o in own)})
+        return sorted({part.start for part in others if any(_takes_over(part, e) for e in ends)})
 
     def _person(self, numbers: list[int]) -> SeenPerson:
         parts = [self.all[number] for number in numbers]

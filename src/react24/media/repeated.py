@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recording:
-    """One person's recording in a session of a split: its file, how it is read, its pictures."""
+    """One person's recording: whose, in which session and split, and what its pictures show."""
 
     session: str
     role: str

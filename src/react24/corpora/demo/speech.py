@@ -71,11 +71,12 @@ def load_voice(voice: str) -> list[np.ndarray]:
         raise InputError(f"{SPEECH_FOLDER}: no sentence of voice {voice!r}; voices: {known}")
     sounds = []
     for name in files:
-        samples, rate = soundfile.read(SPEECH_FOLDER / name, dtype="float32")
+        path = SPEECH_FOLDER / name
+        samples, rate = soundfile.read(path, dtype="float32")
         if rate != SPEECH_RATE or samples.ndim != 1:
             raise InputError(
-                f"{SPEECH_FOLDER / name}: {rate} samples/s and shape {samples.shape}, expected mono "
-                f"at {SPEECH_RATE}; make the files again with react24.corpora.demo.speech.synthesise"
+                f"{path}: {rate} samples/s and shape {samples.shape}, expected mono at "
+                f"{SPEECH_RATE}; make the files again with react24.corpora.demo.speech.synthesise"
             )
         sounds.append(samples)
     return sounds
