@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from react24.media.stamps import find_gaps, order_stamps
+from react24.media.stamps import find_jumps, order_stamps
 
 MS = Fraction(1, 1000)
 
@@ -99,10 +99,10 @@ def test_jitter_is_no_jump_back():
 def test_gaps_are_told_with_place_and_size():
     shown = np.arange(100) * 40
     shown[30:] += 900
-    (gap,) = find_gaps(shown, MS)
+    (gap,) = find_jumps(shown, MS)
     assert (gap.second, gap.size) == (Fraction(30 * 40, 1000), Fraction(900, 1000))
-    assert find_gaps(np.arange(10) * 1000, MS) == ()  # one picture a second
-    assert find_gaps(np.array([5]), MS) == ()
+    assert find_jumps(np.arange(10) * 1000, MS) == ()  # one picture a second
+    assert find_jumps(np.array([5]), MS) == ()
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 8, 12])

@@ -7,7 +7,6 @@ from react24.rig.pose import (
     euler_to_matrix,
     fit_pose,
     matrix_to_euler,
-    project,
     to_head_frame,
 )
 
@@ -60,7 +59,7 @@ def test_pose_and_place_of_a_head_beside_the_optical_axis():
     translation = np.array([[10.0, -8.0, 60.0], [-20.0, 0.5, 80.0], [0.0, 0.0, 70.0]])
     rotation = np.array([[0.1, -0.2, 0.05], [0.0, 0.3, 0.0], [0.2, 0.0, -0.1]])
     inside = rig.neutral @ euler_to_matrix(rotation).swapaxes(1, 2) + translation[:, None]
-    pixels = project(rig.neutral, rotation, translation, camera)
+    pixels = camera.focal * inside[..., :2] / inside[..., 2:] + (camera.x, camera.y)
     away = np.linalg.norm(inside, axis=2, keepdims=True)  # depth along the line of sight
     landmarks = np.concatenate([pixels, away * camera.focal / translation[:, None, 2:]], axis=-1)
     pose = fit_pose(landmarks[:, rig.rigid], rig.neutral[rig.rigid])

@@ -94,7 +94,7 @@ def test_the_script_teaches_from_tracks_and_writes_a_judge(tmp_path, monkeypatch
     assert len(real.points) == 180
     assert drawn.points.shape == (1500, 292)
     fit = student_build.fit_student(real, drawn, epochs=60, seed=0)
-    fit.save(tmp_path / "student.npz")
+    student_build.save_student(fit, tmp_path / "student.npz")
     found = Student(tmp_path / "student.npz").scores(parts.landmarks, 512, 512)
     right = Teacher().scores(student_build.PIXELS * frontal_view(parts.landmarks), 1, 1)
     jaw = NAMES.index("jawOpen")

@@ -96,13 +96,9 @@ class SessionLook:
 
 @dataclass(frozen=True)
 class Task:
-    """What to look at.
+    """What to look at: a row of the sheet; files of a run in ``results`` are used if up to date.
 
-    Attributes:
-        session: Row of the sheet.
-        settings: Of the run.
-        results: Folder in which a run has left its files; they are used where they are up to date.
-        sync: Whether to estimate how far apart the two recordings were started.
+    With ``sync`` it is estimated how far apart the two recordings were started.
     """
 
     session: Session
@@ -133,7 +129,16 @@ def look_at_session(task: Task) -> SessionLook:
 
 def _look(task: Task, folder: Path) -> SessionLook:
     session = task.session
-    media = _media_of_run(task) or _probe(task, folder / "media.h5")
+    media = _media_of_run(task)
+    if media is None:
+        media = folder / "media.h5"
+        probe_session(
+            media,
+            session=session.session,
+            roles=_role_media(task),
+            **_media_config(task.settings),
+            created_by="react24 check",
+        )
     notices = read_notices(media)
     with contract.open_file(media, "media") as file:
         seconds = int(file.attrs["frames"]) / FPS
@@ -178,17 +183,12 @@ def _role_media(task: Task) -> dict[str, RoleMedia]:
     }
 
 
-def _probe(task: Task, output: Path) -> Path:
-    """The media file of the session, made anew."""
-    probe_session(
-        output,
-        session=task.session.session,
-        roles=_role_media(task),
-        tolerate_damage=task.settings["media"]["tolerate_damage"],
-        need_sound=task.settings.hears,
-        created_by="react24 check",
-    )
-    return output
+def _media_config(settings: Settings) -> dict[str, bool]:
+    """What a media file depends on beside the recordings."""
+    return {
+        "tolerate_damage": settings["media"]["tolerate_damage"],
+        "need_sound": settings.hears,
+    }
 
 
 def _estimate_offset(task: Task) -> tuple[str, list[Notice]]:
@@ -210,8 +210,9 @@ def _media_of_run(task: Task) -> Path | None:
         return None
     try:
         with contract.open_file(path, "media") as file:
-            same = all(_is_of(file[person.role], person) for person in task.session.people)
-            same = same and _reads_as(file, task.settings)
+            same = contract.read_json(file, "config") == _media_config(task.settings) and all(
+                _is_of(file[person.role], person) for person in task.session.people
+            )
     except contract.StoreError:  # of another version, say: the run makes it anew
         return None
     return path if same else None
@@ -221,14 +222,6 @@ def _is_of(group: h5py.Group, person: Person) -> bool:
     """Whether a role of a media file is what the sheet says now."""
     stored = (group.attrs["video"], group.attrs["audio"], group.attrs["choices"])
     return stored == (str(person.video), str(person.audio), person.choices.to_json())
-
-
-def _reads_as(file: h5py.File, settings: Settings) -> bool:
-    wanted = {
-        "tolerate_damage": settings["media"]["tolerate_damage"],
-        "need_sound": settings.hears,
-    }
-    return contract.read_json(file, "config") == wanted
 
 
 def _faces_of_run(task: Task, media: Path) -> Path | None:
@@ -338,12 +331,7 @@ def _with_face(look: RoleLook, group: h5py.Group) -> RoleLook:
     """The look with what a role of a faces file says."""
     found, box = group["found"][:], group["box"][:]
     width = float(np.median((box[:, 2] - box[:, 0])[found])) if found.any() else None
-    return replace(
-        look,
-        face=float(found.mean()),
-        face_width=width,
-        face_seconds=len(found) / FPS,
-    )
+    return replace(look, face=float(found.mean()), face_width=width, face_seconds=len(found) / FPS)
 
 
 def _in_part(notice: Notice, start: int, stop: int) -> Notice:

@@ -128,22 +128,12 @@ def look_at_all(
 ) -> Iterator[SessionLook]:
     """Look at sessions in processes of their own, so that one that crashes costs no other.
 
-    Args:
-        tasks: What to look at.
-        cores: At a time.
-        look: What to do with each.
-
     Yields:
         One look per task, in any order.
     """
     done = set()
-    shown = progress(
-        _in_pool(tasks, cores, look),
-        what="looking at recordings",
-        unit="session",
-        total=len(tasks),
-    )
-    for found in shown:
+    looks = _in_pool(tasks, cores, look)
+    for found in progress(looks, what="looking at recordings", unit="session", total=len(tasks)):
         done.add(found.session)
         yield found
     # Those that were under way when a process broke; each alone, to see which one breaks it.

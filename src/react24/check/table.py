@@ -90,32 +90,24 @@ def _length(seconds: float) -> str:
 def _in_short(report: Report) -> str:
     sizes = ", ".join(f"{split} {number}" for split, number in report.project.sizes().items())
     found = f"{len(report.project.sessions)} session(s): {sizes}."
-    if not report.errors and not report.warnings:
-        return f"{found} No problems found."
     errors = count(list(report.errors)) if report.errors else "No problems"
-    verdict = f"{errors} found" + (
-        f", {len(report.warnings)} warning(s)." if report.warnings else "."
-    )
-    return f"{found} {verdict}"
+    warnings = f", {len(report.warnings)} warning(s)" if report.warnings else ""
+    return f"{found} {errors} found{warnings}."
 
 
 def format_json(report: Report) -> str:
     """The report as one JSON object."""
-    looks = report.looks
-    sessions = [
-        _as_dict(s, looks.get(s.session) or SessionLook(s.session)) for s in report.project.sessions
-    ]
-    return json.dumps(
-        {
-            "ok": not report.errors,
-            "sizes": report.project.sizes(),
-            "errors": report.errors,
-            "warnings": report.warnings,
-            "sessions": sessions,
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
+    found = {
+        "ok": not report.errors,
+        "sizes": report.project.sizes(),
+        "errors": report.errors,
+        "warnings": report.warnings,
+        "sessions": [
+            _as_dict(session, report.looks.get(session.session) or SessionLook(session.session))
+            for session in report.project.sessions
+        ],
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def _as_dict(session: Session, look: SessionLook) -> dict[str, Any]:

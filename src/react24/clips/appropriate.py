@@ -64,6 +64,7 @@ def compute_appropriate(
         InputError: Unknown source, missing or unfit arguments, clips that the official index does
             not hold (all of them, by name).
     """
+    used = {"clips": clips_graphau}
     with windows.open_clips(clips_graphau) as clips:
         rows = clips.index
         if source == "official":
@@ -74,6 +75,7 @@ def compute_appropriate(
                 )
             result = official_matrix(rows, matrix, index, sites)
             description = "official"
+            used |= {"matrix": matrix, "index": index}
         elif source == "dtw":
             if clips.native is None or clips.native.shape[2] != 25:
                 raise InputError(
@@ -84,18 +86,11 @@ def compute_appropriate(
             description = STAND_IN.format(k=k)
         else:
             raise InputError(f"appropriate.source is {source!r}; accepted: dtw, official")
-    config = {"source": source, "k": k if source == "dtw" else None}
-    inputs = {"clips": clips_graphau, "matrix": matrix, "index": index}
-    used = {
-        name: path
-        for name, path in inputs.items()
-        if path and (source == "official" or name == "clips")
-    }
     with contract.create(
         output,
         schema="appropriate",
         created_by="appropriate_reactions",
-        config=config,
+        config={"source": source, "k": k if source == "dtw" else None},
         inputs=contract.digest_inputs(**used),
     ) as file:
         file.create_dataset("matrix", data=result)
@@ -106,43 +101,29 @@ def compute_appropriate(
     )
 
 
-# ---------------------------------------------------------------------------- official matrix
-
-
 def official_matrix(
     rows: np.ndarray, matrix: Path, index: Path, sites: Mapping[str, str]
 ) -> np.ndarray:
-    """The part of the official matrix that belongs to the clips of a split.
+    """The part of the official matrix that belongs to the clips of a split, uint8 (2L, 2L).
 
     The matrix's first person is ours of role a; see ``react24.clips.official_matrix``.
 
     Args:
-        rows: (2L,) of ``store.INDEX_DTYPE``.
-        matrix: ``.npy`` file; read in place, row by row.
+        rows: (2L,) of ``contract.INDEX_DTYPE``.
+        matrix: As for `part_of_matrix`, which also says what may be wrong with it and ``index``.
         index: CSV with the header ``site,chat_index,clip_index``.
         sites: Session -> site.
-
-    Returns:
-        uint8 (2L, 2L); 1 where the official entry is exactly 1.
-
-    Raises:
-        InputError: Unreadable or unfit files; clips that are not in the index or are there twice.
     """
     half = len(rows) // 2
-    keys = [_official_key(row, sites) for row in rows]
+    keys = []
+    for row in rows:
+        session = row["session"].decode()
+        if session not in sites:
+            raise InputError(f"session {session} has no site; the official matrix is indexed by it")
+        keys.append((sites[session].upper(), session.upper(), str(int(row["clip"]))))
     if keys[:half] != keys[half:]:
         raise InputError("the clips of role b are not those of role a in the same order")
     return part_of_matrix(keys[:half], matrix, index)
-
-
-def _official_key(row: np.void, sites: Mapping[str, str]) -> tuple[str, str, str]:
-    session = row["session"].decode()
-    if session not in sites:
-        raise InputError(f"session {session} has no site; the official matrix is indexed by it")
-    return sites[session].upper(), session.upper(), str(int(row["clip"]))
-
-
-# ----------------------------------------------------------------------------------- stand-in
 
 
 def nearest_speakers(
@@ -189,7 +170,7 @@ def nearest_speakers(
 def speaker_distances(
     native: Sequence[np.ndarray], valid: Sequence[np.ndarray] | None = None, *, threads: int = 1
 ) -> np.ndarray:
-    """Distance of every two speaker clips.
+    """Distance of every two speaker clips, float64 (N, N), symmetric, 0 on the diagonal.
 
     The block-weighted DTW of FRDist (AUs / 15 + valence and arousal + expressions / 8), on means
     over 5 frames and within 3 s of the diagonal: about a thousandth of the full alignment's work.
@@ -198,9 +179,6 @@ def speaker_distances(
         native: (N, T, 25).
         valid: bool (N, T), in which frames they are known; None for all.
         threads: Rows are computed side by side.
-
-    Returns:
-        float64 (N, N), symmetric, 0 on the diagonal.
     """
     known = [None] * len(native) if valid is None else valid
     steps = np.stack([block_means(np.asarray(c), k) for c, k in zip(native, known, strict=True)])
@@ -220,15 +198,10 @@ def speaker_distances(
 
 
 def block_means(clip: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
-    """Means over 5 frames; surplus frames at the end are left out.
+    """Means of a clip (T, 25) over 5 frames, float64 (T // 5, 25); surplus frames are left out.
 
-    Args:
-        clip: (T, 25).
-        valid: bool (T,), over which frames the means are; None for all. A step without any has the
-            mean of the last one before it that has some, or of the first one.
-
-    Returns:
-        float64 (T // 5, 25).
+    Only frames that are ``valid``, bool (T,), count; None for all. A step without any has the mean
+    of the last one before it that has some, or of the first one.
     """
     steps = len(clip) // BLOCK_FRAMES
     blocks = clip[: steps * BLOCK_FRAMES].reshape(steps, BLOCK_FRAMES, clip.shape[1])

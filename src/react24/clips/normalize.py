@@ -20,9 +20,6 @@ CONSTANT_BELOW = 1e-6
 def zscore(features: contract.Features) -> contract.Features:
     """Standardise one person's features over that person's valid frames in the session.
 
-    Args:
-        features: values (T, D) in native units.
-
     Returns:
         Features with values (T, D) of zero mean and unit (population) variance over valid
         frames; ``extra`` holds ``mean`` and ``std`` (D,), float32. A channel whose std is under
@@ -58,7 +55,7 @@ def zscore_session(features_path: Path, output: Path) -> None:
     Raises:
         InputError: A role without a valid frame; names file, session and role.
     """
-    normalized, subjects = {}, {}
+    normalized = {}
     for role, features in contract.read_features(features_path).items():
         try:
             normalized[role] = zscore(features)

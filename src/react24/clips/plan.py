@@ -24,11 +24,7 @@ logger = logging.getLogger(__name__)
 class StreamFiles:
     """Where one session's stream lies.
 
-    Attributes:
-        session: Its name.
-        features: Feature file.
-        normalized: Normalized file.
-        faces: Face track, which says which clips are dropped; None keeps all.
+    ``faces``, the face track, says which clips are dropped; without it all are kept.
     """
 
     session: str
@@ -75,11 +71,9 @@ def clip_starts(frames: int, segments: np.ndarray | None = None) -> list[tuple[i
 
 
 def cut_session(files: StreamFiles, min_valid: float) -> Cut:
-    """Decide on the clips of a session.
+    """Decide on the clips of a session, from the files of any of its streams.
 
-    Args:
-        files: Of any stream.
-        min_valid: Share of a clip's frames in which the faces of both must be known.
+    Both faces must be known in a share of at least ``min_valid`` of a clip's frames.
 
     Raises:
         StoreError: Files that are no such files, or of different lengths.
@@ -92,13 +86,13 @@ def cut_session(files: StreamFiles, min_valid: float) -> Cut:
     if partial:
         logger.info("session %s: %d partial clip(s) dropped", files.session, partial)
     known = _known_faces(files, frames)
-    shares = np.array([known[:, start : start + CLIP_FRAMES].mean(axis=1) for _, start in clips])
-    kept = [clip for clip, share in zip(clips, shares, strict=True) if share.min() >= min_valid]
-    dropped = [
-        (files.session.encode(), *clip, share)
-        for clip, share in zip(clips, shares, strict=True)
-        if share.min() < min_valid
-    ]
+    kept, dropped = [], []
+    for number, start in clips:
+        shares = known[:, start : start + CLIP_FRAMES].mean(axis=1)
+        if shares.min() >= min_valid:
+            kept.append((number, start))
+        else:
+            dropped.append((files.session.encode(), number, start, shares))
     return Cut(kept, np.array(dropped, DROPPED_DTYPE))
 
 

@@ -37,7 +37,7 @@ class Clips:
     """An open clips file.
 
     Attributes:
-        index: (2L,) of ``store.INDEX_DTYPE``.
+        index: (2L,) of ``contract.INDEX_DTYPE``.
         zscored: HDF5 dataset (2L, 750, D).
         native: HDF5 dataset (2L, 750, D), None for streams that do not keep them
             (``Stream.keep_native`` of ``react24.contracts.stream``).
@@ -139,18 +139,17 @@ def window_clips(
     with contract.create(
         output, schema="clips", created_by="window_clips", config=config, inputs=sources
     ) as file:
-        row = 0
-        summary = _Summary()
-        for role in ROLES:
-            for files, cut in plan:
-                row = _write_role(file, files, cut.kept, role, row, length, keep_native, summary)
+        row, networks = 0, []
+        for files, cut in plan:
+            networks += _write_session(file, files, cut.kept, row, length, keep_native)
+            row += len(cut.kept)
         file.create_dataset("dropped", data=dropped)
         file.attrs["stream"] = stream
         file.attrs["split"] = split
-        file.attrs["feature_names"] = json.dumps(list(summary.names))
-        file.attrs["pretrained"] = summary.pretrained
-        file.attrs["weights"] = "; ".join(sorted(summary.weights))
-        file.attrs["backend"] = "; ".join(sorted(summary.backends))
+        pretrained, weights, backends = zip(*networks, strict=True)
+        file.attrs["pretrained"] = all(pretrained)
+        file.attrs["weights"] = "; ".join(sorted(set(weights)))
+        file.attrs["backend"] = "; ".join(sorted(set(backends)))
     logger.info(
         "%s, %s: %d clips of %d sessions, %d dropped",
         *(stream, split, length, len(sessions), len(dropped)),
@@ -172,78 +171,56 @@ def _no_clip(split: str, sessions: int, dropped: np.ndarray, min_valid: float) -
     )
 
 
-class _Summary:
-    """What all sessions of a split have in common, collected while writing."""
-
-    def __init__(self):
-        self.names: tuple[str, ...] = ()
-        self.pretrained = True
-        self.weights: set[str] = set()
-        self.backends: set[str] = set()
-
-    def add(self, features: contract.Features, where: str) -> None:
-        if self.names and features.feature_names != self.names:
-            raise StoreError(
-                f"{where}: its channels differ from those of the sessions before it; "
-                "rerun the extraction of this stream for all sessions"
-            )
-        self.names = features.feature_names
-        self.pretrained &= features.pretrained
-        self.weights.add(features.weights)
-        self.backends.add(features.backend)
-
-
-def _write_role(
+def _write_session(
     file: h5py.File,
     files: StreamFiles,
     clips: list[tuple[int, int]],
-    role: str,
     row: int,
     length: int,
     keep_native: bool,
-    summary: _Summary,
-) -> int:
-    """Write the clips of one role of one session from ``row`` on; returns the next free row."""
+) -> list[tuple[bool, str, str]]:
+    """Write the clips of a session from ``row`` on, and ``length`` rows below for role b.
+
+    Returns:
+        Of both roles: pretrained, weights and backend.
+    """
+    normalized = contract.read_features(files.normalized, "normalized")
+    native = contract.read_features(files.features) if keep_native else {}
     with contract.open_file(files.normalized, "normalized") as opened:
-        subject = str(opened[role].attrs["subject"])
-    normalized = contract.read_features(files.normalized, "normalized")[role]
-    summary.add(normalized, f"{files.normalized}, role {role}")
-    native = None
-    if keep_native:
-        native = contract.read_features(files.features)[role]
-        if native.values.shape != normalized.values.shape:
+        subjects = {role: str(opened[role].attrs["subject"]) for role in ROLES}
+    for first, role in zip((row, row + length), ROLES, strict=True):
+        part = normalized[role]
+        if native and native[role].values.shape != part.values.shape:
             raise StoreError(
-                f"{files.normalized}: shape {normalized.values.shape} differs from "
-                f"{native.values.shape} in {files.features}; rerun zscore_stream"
+                f"{files.normalized}: shape {part.values.shape} differs from "
+                f"{native[role].values.shape} in {files.features}; rerun zscore_stream"
             )
-    if row == 0:
-        _create_datasets(file, 2 * length, normalized.values.shape[1], native is not None)
-    for number, start in clips:
-        stop = start + CLIP_FRAMES
-        partner = (row + length) % (2 * length)
-        file["zscored"][row] = normalized.values[start:stop]
-        if native is not None:
-            file["native"][row] = native.values[start:stop]
-        file["valid"][row] = normalized.valid[start:stop]
-        file["mean"][row] = normalized.extra["mean"]
-        file["std"][row] = normalized.extra["std"]
-        file["index"][row] = (
-            files.session.encode(),
-            role.encode(),
-            subject.encode(),
-            partner,
-            number,
-            start,
-        )
-        row += 1
-    return row
+        if "index" not in file:
+            _create_datasets(file, part.feature_names, 2 * length, keep_native)
+        if list(part.feature_names) != json.loads(file.attrs["feature_names"]):
+            raise StoreError(
+                f"{files.normalized}, role {role}: its channels differ from those of the sessions "
+                "before it; rerun the extraction of this stream for all sessions"
+            )
+        for at, (number, start) in enumerate(clips, start=first):
+            frames = slice(start, start + CLIP_FRAMES)
+            file["zscored"][at] = part.values[frames]
+            if native:
+                file["native"][at] = native[role].values[frames]
+            file["valid"][at] = part.valid[frames]
+            file["mean"][at], file["std"][at] = part.extra["mean"], part.extra["std"]
+            partner = (at + length) % (2 * length)
+            names = (name.encode() for name in (files.session, role, subjects[role]))
+            file["index"][at] = (*names, partner, number, start)
+    return [(part.pretrained, part.weights, part.backend) for part in normalized.values()]
 
 
-def _create_datasets(file: h5py.File, rows: int, channels: int, native: bool) -> None:
-    shape, chunks = (rows, CLIP_FRAMES, channels), (1, CLIP_FRAMES, channels)
-    file.create_dataset("zscored", shape, np.float32, chunks=chunks)
-    if native:
-        file.create_dataset("native", shape, np.float32, chunks=chunks)
+def _create_datasets(file: h5py.File, names: tuple[str, ...], rows: int, native: bool) -> None:
+    file.attrs["feature_names"] = json.dumps(list(names))
+    channels = len(names)
+    for name in ("zscored", "native") if native else ("zscored",):
+        shape, chunks = (rows, CLIP_FRAMES, channels), (1, CLIP_FRAMES, channels)
+        file.create_dataset(name, shape, np.float32, chunks=chunks)
     file.create_dataset("valid", (rows, CLIP_FRAMES), bool)
     file.create_dataset("mean", (rows, channels), np.float32)
     file.create_dataset("std", (rows, channels), np.float32)
@@ -255,7 +232,7 @@ def open_clips(path: str | Path) -> Iterator[Clips]:
     """Open a clips file for reading.
 
     Raises:
-        FileNotFoundError, StoreError: As ``store.open_file``.
+        FileNotFoundError, StoreError: As ``contract.open_file``.
     """
     with contract.open_file(path, "clips") as file:
         yield Clips(
@@ -278,15 +255,10 @@ def open_clips(path: str | Path) -> Iterator[Clips]:
 
 
 def check_same_index(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
-    """Refuse two files of a split that do not hold the same clips in the same order.
-
-    Args:
-        first: (2L,) of ``store.INDEX_DTYPE``.
-        second: likewise.
-        names: The two files, for the message.
+    """Refuse two files of a split, by their names and indices, that do not hold the same clips.
 
     Raises:
-        StoreError: Naming the first row that differs.
+        StoreError: Another number or order of clips; names the first row that differs.
     """
     if len(first) != len(second):
         raise StoreError(

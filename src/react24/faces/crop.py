@@ -62,18 +62,9 @@ def read_squares(
     start: int = 0,
     stop: int | None = None,
 ) -> Squares:
-    """The squares of the ticks ``start`` to ``stop`` - 1 of one role.
+    """The squares of the ticks ``start`` to ``stop`` - 1 of one role; ``stop`` None for all.
 
     Where no face was found the track is interpolated or held, and so are the squares.
-
-    Args:
-        faces_path: Faces file of the session.
-        role: ``a`` or ``b``.
-        start: First tick.
-        stop: One past the last tick; None for all.
-
-    Raises:
-        StoreError: Not a faces file.
     """
     with contract.open_file(faces_path, "faces") as file:
         group = file[role]
@@ -108,24 +99,15 @@ def keep_inside(squares: Squares, width: int, height: int) -> Squares:
 
 
 def crop_square(picture: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
-    """Resample a square of a picture.
+    """Resample a square of a picture, uint8 (H, W, 3), to uint8 (size, size, 3).
 
     Pixel (row i, column j) of the result is the picture around the point
     (x - side/2 + (j + 1/2) side/size, y - side/2 + (i + 1/2) side/size), the picture's corner
-    being (0, 0). With p = side/size pixels of the picture per pixel of the result, p rounded to
-    a whole number k (at least 1): the square is sampled bilinearly at k size x k size points, and
-    k x k of them are averaged. So a large face is averaged over all its pixels when it shrinks,
-    and the square may lie anywhere between the pixels. Outside of the picture there is black.
-
-    Args:
-        picture: uint8 (H, W, 3).
-        x: Centre.
-        y: Centre.
-        side: Of the square, pixels of the picture.
-        size: Pixels of the result.
-
-    Returns:
-        uint8 (size, size, 3).
+    being (0, 0) and (x, y) the square's centre. With p = side/size pixels of the picture per pixel
+    of the result, p rounded to a whole number k (at least 1): the square is sampled bilinearly at
+    k size x k size points, and k x k of them are averaged. So a large face is averaged over all
+    its pixels when it shrinks, and the square may lie anywhere between the pixels. Outside of the
+    picture there is black.
     """
     import cv2
 
@@ -154,7 +136,6 @@ def face_crops(
     stop: int | None = None,
     size: int = CROP_SIZE,
     part: float = 1.0,
-    threads: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the face of every tick, decoding the video once, in order, in constant memory.
 
@@ -167,28 +148,18 @@ def face_crops(
         size: Pixels of a crop.
         part: Share of the square's side that is shown, around its centre; ``VIEW`` with ``size``
             ``VIEW_SIZE`` gives the central pixels of the default.
-        threads: Decoder threads.
 
     Yields:
         (tick, crop): the crop is uint8 (size, size, 3), RGB; see ``read_squares`` and
-        ``crop_square`` for which pixels it shows.
-
-    Raises:
-        DamagedFileError: The video is unreadable somewhere; names file and second.
-        InputError: The video is gone, or changes its picture size.
-        StoreError: Not a media or a faces file.
+        ``crop_square`` for which pixels it shows. Errors are those of ``read_frames``.
     """
     squares = read_squares(faces_path, role, start=start, stop=stop)
-    pictures = read_frames(
-        media_path, role, start=start, stop=start + len(squares.side), threads=threads
-    )
+    pictures = read_frames(media_path, role, start=start, stop=start + len(squares.side))
     for (tick, picture), (x, y), side in zip(pictures, squares.centre, squares.side, strict=True):
         yield tick, crop_square(picture, float(x), float(y), part * float(side), size)
 
 
-def face_views(
-    media_path: str | Path, faces_path: str | Path, role: str, *, size: int = VIEW_SIZE
-) -> Iterator[np.ndarray]:
+def face_views(media_path: str | Path, faces_path: str | Path, role: str) -> Iterator[np.ndarray]:
     """What networks trained on REACT's clips are shown: the central part of ``face_crops``."""
-    crops = face_crops(media_path, faces_path, role, size=size, part=VIEW)
+    crops = face_crops(media_path, faces_path, role, size=VIEW_SIZE, part=VIEW)
     return (crop for _, crop in crops)

@@ -23,13 +23,11 @@ import numpy as np
 from react24.faces.cuts import CutWatch
 from react24.faces.looks import describe, distance, shape_distance
 from react24.faces.mesh import (
-    EYE_CORNERS,
     Detection,
     Mesh,
     Region,
     Window,
     box_of,
-    region_around,
     region_of,
 )
 
@@ -168,20 +166,16 @@ class Follower:
         kept: list[Sighting] = []
         for last in self._faces:
             mesh = self._landmarks.find(rgb, last.region)
-            if mesh is None:
-                self._lose([last])
-                continue
-            face = self._next(rgb, last, mesh)
+            face = None if mesh is None else self._next(rgb, last, mesh)
             if face is None:
-                self._lose([last])
+                self._lose(last)
             elif not any(share(face.box, other.box) > SAME_PLACE for other in kept):
                 kept.append(face)
         self._faces = kept
 
     def _next(self, rgb: np.ndarray, last: Sighting, mesh: Mesh) -> Sighting | None:
         """What was found where a face was expected; None if that says nothing, after a cut."""
-        box = box_of(mesh.points)
-        region = region_around(box, mesh.points[EYE_CORNERS[0]], mesh.points[EYE_CORNERS[1]])
+        box, region = box_of(mesh.points), region_of(mesh.points)
         look = self._look(rgb, mesh.points, region)
         way = _way(mesh.points, last.mesh.points)
         if way <= STILL * width(last.box) and shape_distance(look, last.look) <= STILL_SHAPE:
@@ -200,14 +194,13 @@ class Follower:
         self._ages[number] = 0
         return number
 
-    def _lose(self, faces: list[Sighting]) -> None:
-        """Remember where faces were: the two that had been there longest."""
-        for face in faces:
-            age = self._ages[face.tracklet]
-            self._lost.append(_Lost(face.box, age))
-            # Something that comes and goes is no reason to look at every picture for long.
-            if age >= LOOK_EVERY or len(self._faces) <= 1:
-                self._loss = self._picture
+    def _lose(self, face: Sighting) -> None:
+        """Remember where a face was: of all, the two that had been there longest."""
+        age = self._ages[face.tracklet]
+        self._lost.append(_Lost(face.box, age))
+        # Something that comes and goes is no reason to look at every picture for long.
+        if age >= LOOK_EVERY or len(self._faces) <= 1:
+            self._loss = self._picture
         self._lost = sorted(self._lost, key=lambda lost: -lost.age)[:2]
 
     def _looks(self, rgb: np.ndarray) -> Iterator[list[Detection]]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from react24.faces.follow import Sighting
-from react24.faces.gaps import find_gaps
+from react24.media.spans import find_spans
 
 CHANGE = 0.2
 """Mean change of a face from one picture to the next, in grey levels, up to which it is the same
@@ -47,28 +47,23 @@ class FrozenWatch:
     def frozen(
         self, tracklets: Iterable[int], ticks: int, shown: np.ndarray | None = None
     ) -> np.ndarray:
-        """When a person is frozen, bool (ticks,).
+        """When a person with these tracklets is frozen, bool (ticks,).
 
-        Nowhere, if the person moves for less than ``LONG`` ticks: that is a photograph, and what
-        it shows is meant.
-
-        Args:
-            tracklets: Of the person.
-            ticks: T.
-            shown: bool (T,), the tick has a picture of its own time: others are told with the
-                clock; None for all.
+        Only ticks that are ``shown``, bool (ticks,), count: those with a picture of their own time
+        (others are told with the clock); None for all. Nowhere, if the person moves for less than
+        ``LONG`` ticks: that is a photograph, and what it shows is meant.
         """
         frozen = np.zeros(ticks, bool)
         for number in tracklets:
             frozen[np.frombuffer(self._unchanged.get(number, array("i")), np.int32)] = True
         shown = np.ones(ticks, bool) if shown is None else shown
         frozen &= shown
-        for one, other in pairwise(find_gaps(~frozen)):
+        for one, other in pairwise(find_spans(frozen)):
             if other.start - one.stop <= REFRESHED and min(one.length, other.length) >= LONG // 2:
                 frozen[one.stop : other.start] = True
         if shown.sum() - frozen.sum() < LONG:
             return np.zeros(ticks, bool)
-        for stretch in find_gaps(~frozen):
+        for stretch in find_spans(frozen):
             if stretch.length < LONG:
                 frozen[stretch.start : stretch.stop] = False
         return frozen

@@ -1,48 +1,25 @@
-"""Stretches of frames without a face, and what stands in for them."""
+"""What stands in for a face that was not found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Gap:
-    """Frames ``start`` to ``stop - 1`` without a face."""
-
-    start: int
-    stop: int
-
-    @property
-    def length(self) -> int:
-        """Frames in the gap."""
-        return self.stop - self.start
-
-
-def find_gaps(found: np.ndarray) -> list[Gap]:
-    """The gaps in bool (T,), in order."""
-    padded = np.concatenate([[True], np.asarray(found, bool), [True]])
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return [Gap(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+from react24.media.spans import Span
 
 
 def bridge(
-    gap: Gap, before: np.ndarray | None, after: np.ndarray | None, *, max_gap: int
+    gap: Span, before: np.ndarray | None, after: np.ndarray | None, *, max_gap: int
 ) -> np.ndarray:
-    """Values for the frames of a gap.
+    """Values (gap.length, ...) for the frames of a gap.
 
     A gap of up to ``max_gap`` frames between two found faces is interpolated linearly. A longer
     one holds the value before it, and a gap at the start the value after it.
 
     Args:
-        gap: The frames.
+        gap: Frames without a face.
         before: Value (...) at the last frame before the gap; None at the start.
         after: Value (...) at the first frame after it; None at the end.
         max_gap: Longest gap that is interpolated, frames.
-
-    Returns:
-        (gap.length, ...), the type of the given values.
     """
     if before is None and after is None:
         raise ValueError("a gap needs a found frame on at least one side")

@@ -77,12 +77,7 @@ SPAN = 12
 
 
 def describe(rgb: np.ndarray, points: np.ndarray, region: Region) -> np.ndarray:
-    """The look of a face.
-
-    Args:
-        rgb: uint8 (H, W, 3), the picture.
-        points: float (478, 3), its landmarks.
-        region: Around them, ``region_of(points)``.
+    """The look of a face with landmarks (478, 3) in a region of a picture, uint8 (H, W, 3).
 
     Returns:
         float32 (n,); the Euclidean distance of two looks of one person is mostly below 1.
@@ -194,15 +189,11 @@ class Exemplars:
 
 
 def unlikeness(ones: np.ndarray, others: np.ndarray) -> float:
-    """How different two faces are, by their exemplars.
+    """How different two faces are, by their exemplars (k, n) and (m, n).
 
     Each exemplar of the face with fewer of them is compared with the most similar one of the
     other face, and the median is taken: a face that was seen from one side only is compared with
     that side.
-
-    Args:
-        ones: float (k, n).
-        others: float (m, n).
     """
     if len(ones) > len(others):
         ones, others = others, ones
@@ -213,8 +204,7 @@ def unlikeness(ones: np.ndarray, others: np.ndarray) -> float:
 def spread(looks: np.ndarray) -> float:
     """How different a face is from itself: median distance of an exemplar to its nearest other.
 
-    Args:
-        looks: float (k, n); for fewer than three nothing is known, and it is 0.
+    For fewer than three looks (k, n) nothing is known, and it is 0.
     """
     if len(looks) < 3:
         return 0.0

@@ -58,14 +58,7 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Region:
-    """A rotated square around a face, in pixels.
-
-    Attributes:
-        x: Centre.
-        y: Centre.
-        side: Length of a side.
-        rotation: Clockwise on the screen, radians.
-    """
+    """A square around a face: centre and side in pixels, rotation clockwise in radians."""
 
     x: float
     y: float
@@ -75,13 +68,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Detection:
-    """A face that the detector found.
-
-    Attributes:
-        box: float (4,): x0, y0, x1, y1 in pixels.
-        score: In [0, 1].
-        region: Where to look for its landmarks.
-    """
+    """A face that was found: box x0, y0, x1, y1 (4,) in pixels, score in [0, 1], where to look."""
 
     box: np.ndarray
     score: float
@@ -103,12 +90,9 @@ class Mesh:
 
 
 def region_around(box: np.ndarray, left: np.ndarray, right: np.ndarray) -> Region:
-    """The region for a face with this box, turned so that ``left`` to ``right`` is level.
+    """The region for a face with a box x0, y0, x1, y1 that makes its eyes level.
 
-    Args:
-        box: (4,) x0, y0, x1, y1 in pixels.
-        left: (2,) an eye on the left of the picture, pixels.
-        right: (2,) the eye on the right, pixels.
+    ``left`` and ``right`` are the eyes (2,) on that side of the picture; all in pixels.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
     rotation = math.atan2(float(right[1] - left[1]), float(right[0] - left[0]))
@@ -188,12 +172,7 @@ class LandmarkModel:
         self._graph.close()
 
     def find(self, rgb: np.ndarray, region: Region) -> Mesh | None:
-        """The landmarks in a region of a picture; None if it does not show a face.
-
-        Args:
-            rgb: uint8 (H, W, 3), read-only.
-            region: Where to look.
-        """
+        """The landmarks in a region of a read-only picture (H, W, 3); None if it shows no face."""
         from mediapipe.framework.formats import landmark_pb2, rect_pb2
         from mediapipe.python import packet_creator, packet_getter
 
@@ -231,12 +210,7 @@ class Detector:
         self._graph.close()
 
     def find(self, rgb: np.ndarray, window: Window | None = None) -> list[Detection]:
-        """All faces in a picture or a part of it, best score first.
-
-        Args:
-            rgb: uint8 (H, W, 3), read-only.
-            window: x0, y0, x1, y1 in whole pixels inside the picture; None for all of it.
-        """
+        """All faces in a read-only picture (H, W, 3) or a window of it, best score first."""
         corner = (0, 0)
         if window is not None:
             x0, y0, x1, y1 = window

@@ -24,13 +24,7 @@ PUBLISHED = "face-landmarker"
 
 @dataclass(frozen=True)
 class FaceModels:
-    """Networks that a follower needs, ready to run.
-
-    Attributes:
-        detector: Finds faces (``follow.FindsFaces``).
-        landmarks: Finds the points of one (``follow.FindsPoints``).
-        weights: What they are, with version or SHA-256, as stored in faces files.
-    """
+    """Networks that a follower needs, ready to run, and what they are, as stored in faces files."""
 
     detector: Detector | BundleDetector
     landmarks: LandmarkModel | BundleLandmarks
@@ -62,8 +56,7 @@ def open_models(
             "or the path of a Face Landmarker bundle (.task)"
         )
     bundle = fetch.resolve(model, folder)
-    with BundleDetector(bundle.path) as detector, BundleLandmarks(bundle.path) as landmarks:
-        yield FaceModels(detector, landmarks, bundle.describe())
+    yield FaceModels(BundleDetector(bundle.path), BundleLandmarks(bundle.path), bundle.describe())
 
 
 def _mediapipe() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,21 +13,6 @@ from react24.faces.mesh import POINTS
 
 BYTES = POINTS * 3 * 4
 """Of one face."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Faces of one person in order of time.
-
-    Attributes:
-        ticks: int (n,), increasing.
-        points: float32 (n, 478, 3).
-        presence: float32 (n,).
-    """
-
-    ticks: np.ndarray
-    points: np.ndarray
-    presence: np.ndarray
 
 
 class Sightings:
@@ -56,16 +40,20 @@ class Sightings:
             self._presence.append(seen.mesh.presence)
             self._file.write(np.ascontiguousarray(seen.mesh.points, np.float32).tobytes())
 
-    def of(self, tracklets: Iterable[int], block: int) -> Iterator[Block]:
+    def of(
+        self, tracklets: Iterable[int], block: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """The faces of some tracklets, ``block`` at a time, one per tick.
 
         Where two tracklets of a person overlap, the later one is taken: the other is the old
         place of a face that was found anew.
+
+        Yields:
+            Ticks (n,), increasing; points float32 (n, 478, 3); presence float32 (n,).
         """
-        wanted = np.isin(np.frombuffer(self._tracklets, np.int32), list(tracklets))
-        rows = np.flatnonzero(wanted)
-        ticks = np.frombuffer(self._ticks, np.int32)[rows]
-        tracklet = np.frombuffer(self._tracklets, np.int32)[rows]
+        tracklet = np.frombuffer(self._tracklets, np.int32)
+        rows = np.flatnonzero(np.isin(tracklet, list(tracklets)))
+        ticks, tracklet = np.frombuffer(self._ticks, np.int32)[rows], tracklet[rows]
         order = np.lexsort((tracklet, ticks))
         rows, ticks = rows[order], ticks[order]
         last = np.append(ticks[1:] != ticks[:-1], True) if len(ticks) else np.zeros(0, bool)
@@ -74,7 +62,7 @@ class Sightings:
         for begin in range(0, len(rows), block):
             part = slice(begin, begin + block)
             points = np.stack([self._read(int(row)) for row in rows[part]])
-            yield Block(ticks[part], points, presence[part])
+            yield ticks[part], points, presence[part]
 
     def _read(self, row: int) -> np.ndarray:
         self._file.seek(row * BYTES)

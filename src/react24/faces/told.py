@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from react24.conventions import FPS
-from react24.faces.gaps import Gap, find_gaps
-from react24.faces.whose import STILL_FRAMES, Person
-from react24.files.notices import Notice
+from react24.faces.whose import STILL_FRAMES, SeenPerson
+from react24.files.notices import Notice, about_file
+from react24.media.spans import find_spans
 
 LATE = 25
 """Ticks (1 s) after which a first sight is late, and that a missing face must be missing."""
@@ -55,7 +55,7 @@ class Seen:
         frozen: Likewise, the picture of it is repeated.
     """
 
-    persons: list[Person]
+    persons: list[SeenPerson]
     chosen: int
     found: np.ndarray
     box: np.ndarray
@@ -79,22 +79,14 @@ class Seen:
 
 
 def tell_faces(seen: Seen, *, role: str, video: str, side: str = "") -> list[Notice]:
-    """Notices about one video.
-
-    Args:
-        seen: What was found.
-        role: ``a`` or ``b``.
-        video: Its file, for the sentences.
-        side: What the sheet says in ``face_a`` or ``face_b``.
-    """
+    """Notices about one video file; ``side`` is what the sheet says in ``face_a`` or ``face_b``."""
     told = [
         *_tell_second(seen, role, side),
         *_tell_missing(seen),
         *_tell_spoilt(seen),
         *_tell_instants(seen),
     ]
-    where = f"{video} (role {role})"
-    return [Notice(kind, f"{where}: {text}", role, *when) for kind, text, when in told]
+    return [about_file(kind, video, role, text, *when) for kind, text, when in told]
 
 
 def _tell_second(seen: Seen, role: str, side: str) -> Iterator[Told]:
@@ -164,7 +156,7 @@ def _tell_doubt(seen: Seen, side: str) -> Iterator[Told]:
 
 
 def _tell_missing(seen: Seen) -> Iterator[Told]:
-    gaps = find_gaps(seen.found)
+    gaps = find_spans(~seen.found)
     if gaps and gaps[0].start == 0 and gaps[0].length > LATE:
         text = f"this person's face is first seen at second {_s(gaps[0].stop)}"
         yield "face.late", text, (0.0, gaps[0].stop / FPS)
@@ -236,23 +228,19 @@ def _s(ticks: int) -> str:
     return f"{ticks / FPS:.2f}"
 
 
-def _spans(mask: np.ndarray) -> list[Gap]:
-    return find_gaps(~mask)
-
-
 def _longest(mask: np.ndarray) -> tuple[float, float]:
-    span = max(_spans(mask), key=lambda span: span.length)
+    span = max(find_spans(mask), key=lambda span: span.length)
     return span.start / FPS, span.stop / FPS
 
 
 def _whole(mask: np.ndarray) -> tuple[float, float]:
-    spans = _spans(mask)
+    spans = find_spans(mask)
     return spans[0].start / FPS, spans[-1].stop / FPS
 
 
 def _stretches(mask: np.ndarray) -> str:
     """Such as ``for 3.00 of 12.00 s, from second 4.00 to 7.00``."""
-    spans = _spans(mask)
+    spans = find_spans(mask)
     start, stop = _longest(mask)
     where = f"from second {start:.2f} to {stop:.2f}"
     if len(spans) > 1:

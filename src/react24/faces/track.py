@@ -13,18 +13,19 @@ import numpy as np
 
 from react24.conventions import FPS, ROLES
 from react24.errors import InputError
-from react24.faces.follow import Follower, Sighting, width
+from react24.faces.follow import Follower, width
 from react24.faces.frozen import FrozenWatch
-from react24.faces.gaps import bridge, find_gaps
+from react24.faces.gaps import bridge
 from react24.faces.mesh import POINTS, box_of
 from react24.faces.models import MEDIAPIPE, open_models
-from react24.faces.sightings import Block, Sightings
+from react24.faces.sightings import Sightings
 from react24.faces.told import Seen, tell_faces
 from react24.faces.turn import TurnWatch
 from react24.faces.whose import Tracklets, choose_person
 from react24.files import contract
 from react24.files.notices import write_notices
 from react24.log import progress
+from react24.media.spans import find_spans
 from react24.media.video import read_frames
 from react24.project.choices import DEFAULT, Choices
 
@@ -73,7 +74,6 @@ def track_session(
     max_gap: int,
     max_missing: float,
     model: str = MEDIAPIPE,
-    threads: int = 1,
     created_by: str = "track_faces",
 ) -> None:
     """Follow the face of both roles and write the faces file.
@@ -84,7 +84,6 @@ def track_session(
         max_gap: Gaps up to this many frames are interpolated, longer ones held.
         max_missing: Largest share in [0, 1] of a role's frames that may lack a face.
         model: The networks, see ``faces.models.open_models``; written to the attribute ``weights``.
-        threads: Decoder threads; tracking itself uses one.
         created_by: Rule that writes.
 
     Raises:
@@ -110,9 +109,11 @@ def track_session(
         notices = []
         for role, about in roles.items():
             group = file.create_group(role)
-            _copy_attributes(group, about)
+            for name in ("width", "height", "subject", "choices", "neutral"):
+                if name in about:
+                    group.attrs[name] = about[name]
             pictures = progress(
-                read_frames(media_path, role, threads=threads),
+                read_frames(media_path, role),
                 what=f"tracking {session}/{role}",
                 unit="frame",
                 total=frames,
@@ -120,15 +121,10 @@ def track_session(
             where, video = f"session {session}, role {role}", str(about["video"])
             side = Choices.from_json(str(about.get("choices", DEFAULT.to_json()))).face
             # New ones per role: nothing is remembered from one video to the next.
+            follower = Follower(models.detector, models.landmarks)
             watch = TurnWatch(models.detector)
             seen = follow_role(
-                group,
-                pictures,
-                Follower(models.detector, models.landmarks),
-                frames,
-                watch=watch,
-                side=side,
-                shown=shown[role],
+                group, pictures, follower, frames, watch=watch, side=side, shown=shown[role]
             )
             _require_upright(where, video, watch)
             group["valid"][:] = group["found"][:] & shown[role] & ~seen.outside & ~seen.frozen
@@ -136,15 +132,6 @@ def track_session(
             notices += tell_faces(seen, role=role, video=video, side=side)
             fill_gaps(group, max_gap)
         write_notices(file, session, notices)
-
-
-def _copy_attributes(group: h5py.Group, about: dict) -> None:
-    """What readers of the faces file need to know of the recording."""
-    for name in ("width", "height", "subject"):
-        group.attrs[name] = about[name]
-    for name in ("choices", "neutral"):
-        if name in about:
-            group.attrs[name] = about[name]
 
 
 def follow_role(
@@ -168,12 +155,8 @@ def follow_role(
         follower: Fresh.
         frames: T.
         watch: Is shown the pictures, if given.
-        side: ``left`` or ``right`` where two people are in the picture; empty for the one with
-            the most time in it.
+        side: As for `choose_person`.
         shown: bool (T,), the tick has a picture of its own time; None for all.
-
-    Returns:
-        What is to be told.
     """
     tracklets, frozen, last_picture = Tracklets(), FrozenWatch(), None
     with Sightings() as sightings:
@@ -182,7 +165,8 @@ def follow_role(
             if fresh:
                 faces, last_picture = follower.see(picture), picture
                 if watch is not None:
-                    watch.see(tick, picture, max(faces, key=_size, default=None))
+                    largest = max(faces, key=lambda face: width(face.box), default=None)
+                    watch.see(tick, picture, largest)
             frozen.see(tick, picture, faces)
             sightings.add(tick, faces)
             tracklets.add(tick, faces, cut=fresh and follower.cut)
@@ -193,9 +177,9 @@ def follow_role(
         _create_datasets(group, frames)
         outside = np.zeros(frames, bool)
         if persons:
-            for block in sightings.of(persons[chosen].tracklets, CHUNK):
-                _write_block(group, block)
-                outside[block.ticks] = _share_outside(block.points, picture.shape) > OUTSIDE
+            for ticks, points, presence in sightings.of(persons[chosen].tracklets, CHUNK):
+                _write_block(group, ticks, points, presence)
+                outside[ticks] = _share_outside(points, picture.shape) > OUTSIDE
     seen = Seen(
         persons,
         chosen,
@@ -210,10 +194,6 @@ def follow_role(
     group["others"][:] = seen.others()
     group.attrs["persons"] = json.dumps(_summary(seen))
     return seen
-
-
-def _size(face: Sighting) -> float:
-    return width(face.box)
 
 
 def _summary(seen: Seen) -> list[dict]:
@@ -233,23 +213,22 @@ def _summary(seen: Seen) -> list[dict]:
 
 def _create_datasets(group: h5py.Group, frames: int) -> None:
     # Not compressed: it would save a twelfth (measured with shuffle and lzf).
-    group.create_dataset("landmarks", (frames, POINTS, 3), "f4")
-    group.create_dataset("box", (frames, 4), "f4")
-    group.create_dataset("score", (frames,), "f4")
-    group.create_dataset("found", (frames,), bool)
-    group.create_dataset("valid", (frames,), bool)
-    group.create_dataset("others", (frames,), bool)
+    for name, shape in {"landmarks": (POINTS, 3), "box": (4,), "score": ()}.items():
+        group.create_dataset(name, (frames, *shape), "f4")
+    for name in ("found", "valid", "others"):
+        group.create_dataset(name, (frames,), bool)
 
 
-def _write_block(group: h5py.Group, block: Block) -> None:
+def _write_block(
+    group: h5py.Group, ticks: np.ndarray, points: np.ndarray, presence: np.ndarray
+) -> None:
     """Write faces of some ticks, run by run: few long writes instead of a list of places."""
-    edges = np.flatnonzero(np.diff(block.ticks) != 1) + 1
-    for part in np.split(np.arange(len(block.ticks)), edges):
-        rows = slice(int(block.ticks[part[0]]), int(block.ticks[part[-1]]) + 1)
-        points = block.points[part]
-        group["landmarks"][rows] = points
-        group["box"][rows] = box_of(points)
-        group["score"][rows] = block.presence[part]
+    edges = np.flatnonzero(np.diff(ticks) != 1) + 1
+    for part in np.split(np.arange(len(ticks)), edges):
+        rows = slice(int(ticks[part[0]]), int(ticks[part[-1]]) + 1)
+        group["landmarks"][rows] = points[part]
+        group["box"][rows] = box_of(points[part])
+        group["score"][rows] = presence[part]
         group["found"][rows] = True
 
 
@@ -280,7 +259,7 @@ def _require_faces(
     missing = 1.0 - float(valid.mean())
     if missing <= max_missing and valid.any():
         return
-    gap = max(find_gaps(valid), key=lambda gap: gap.length)
+    gap = max(find_spans(~valid), key=lambda gap: gap.length)
     spoilt = {
         "upside down": seen.upside_down().mean(),
         "partly outside the picture": seen.outside.mean(),
@@ -312,7 +291,7 @@ def fill_gaps(group: h5py.Group, max_gap: int) -> None:
     """
     found = group["found"][:]
     landmarks, box = group["landmarks"], group["box"]
-    for gap in find_gaps(found):
+    for gap in find_spans(~found):
         before = landmarks[gap.start - 1] if gap.start > 0 else None
         after = landmarks[gap.stop] if gap.stop < len(found) else None
         filled = bridge(gap, before, after, max_gap=max_gap)

@@ -82,12 +82,9 @@ class TurnWatch:
         self._last: dict[int, int] = {}
 
     def see(self, tick: int, rgb: np.ndarray, face: Sighting | None) -> None:
-        """Probe the picture of a tick, if it is time.
+        """Probe the read-only picture of a tick, if it is time.
 
-        Args:
-            tick: Increasing.
-            rgb: uint8 (H, W, 3), read-only.
-            face: The largest that is followed; None where there is none.
+        ``face`` is the largest that is followed; None where there is none.
         """
         regular = tick >= self._next
         if not regular and not self._is_new(tick, face):

@@ -108,7 +108,7 @@ class Tracklet:
 
 
 @dataclass(frozen=True)
-class Person:
+class SeenPerson:
     """Everything that is known of one person in a video.
 
     Attributes:
@@ -134,10 +134,7 @@ class Person:
 
     def present(self, ticks: int) -> np.ndarray:
         """Bool (ticks,): when the person is seen."""
-        seen = np.zeros(ticks, bool)
-        for start, stop in self.spans:
-            seen[start:stop] = True
-        return seen
+        return _covered(self.spans, ticks)
 
 
 class Tracklets:
@@ -148,13 +145,7 @@ class Tracklets:
         self.cuts: list[int] = []
 
     def add(self, tick: int, sightings: Iterable[Sighting], *, cut: bool) -> None:
-        """Take note of what is in the picture of a tick.
-
-        Args:
-            tick: Increasing.
-            sightings: Of ``Follower.see``.
-            cut: Whether the picture as a whole differs from the one before.
-        """
+        """Take note of what ``Follower.see`` saw at a tick; ``cut``: the whole picture changed."""
         if cut:
             self.cuts.append(tick)
         for seen in sightings:
@@ -175,56 +166,51 @@ class Tracklets:
             seen[self.all[number].start : self.all[number].stop] = True
         return found
 
-    def persons(self) -> list[Person]:
+    def persons(self) -> list[SeenPerson]:
         """The persons of the video, the one with the most time times size first.
 
         Faces that never move come after all others.
         """
         groups = _link(self.all, self.cuts)
-        persons = sorted((self._person(group) for group in groups), key=_rank)
+        persons = [self._person(group) for group in groups]
+        persons.sort(key=lambda person: (person.still, -person.weight))
         return [p for p in persons if p.frames >= SHORTEST] or persons[:1]
 
-    def passes(self, person: Person) -> list[int]:
+    def passes(self, person: SeenPerson) -> list[int]:
         """Ticks at which somebody else takes the place of a person from one picture to the next."""
         own = set(person.tracklets)
         ends = [self.all[number] for number in own]
-        found = set()
-        for number, other in enumerate(self.all):
-            if number in own or other.left_out or other.frames < SHORTEST:
-                continue
-            if any(_takes_over(other, end) for end in ends):
-                found.add(other.start)
-        return sorted(found)
+        others = [
+            part
+            for number, part in enumerate(self.all)
+            if number not in own and not part.left_out and part.frames >= SHORTEST
+        ]
+        return sorted({part.start for part in others if any(_takes_over(part, e) for e in ends)})
 
-    def _person(self, numbers: list[int]) -> Person:
+    def _person(self, numbers: list[int]) -> SeenPerson:
         parts = [self.all[number] for number in numbers]
         spans = np.array([(part.start, part.stop) for part in parts])
         sums = np.sum([part.sums for part in parts], axis=0)
         total = sum(part.frames for part in parts)
-        seen = np.zeros(int(spans.max()), bool)
-        for start, stop in spans:
-            seen[start:stop] = True
+        frames = int(_covered(spans, int(spans.max())).sum())
         mean = float(sums[0] / total)
         spread = np.sqrt(max(sum(part.spread() for part in parts), 0.0) / total)
         still = total >= STILL_FRAMES and spread < STILL * mean
-        return Person(
-            tuple(numbers), spans, int(seen.sum()), mean, float(sums[1] / total), bool(still)
-        )
+        return SeenPerson(tuple(numbers), spans, frames, mean, float(sums[1] / total), bool(still))
 
 
-def _rank(person: Person) -> tuple[bool, float]:
-    return person.still, -person.weight
+def _covered(spans: np.ndarray, ticks: int) -> np.ndarray:
+    """Bool (ticks,): within one of the spans, int (n, 2)."""
+    covered = np.zeros(ticks, bool)
+    for start, stop in spans:
+        covered[start:stop] = True
+    return covered
 
 
-def choose_person(persons: list[Person], side: str = "") -> int:
-    """Which of the persons a video is about.
+def choose_person(persons: list[SeenPerson], side: str = "") -> int:
+    """Index of the one of the persons, largest first, that a video is about.
 
-    Args:
-        persons: The one with the most time times size first.
-        side: ``left`` or ``right``: the one on that side of the first two; empty for the first.
-
-    Returns:
-        Index into ``persons``.
+    ``side`` is ``left`` or ``right`` for the one on that side of the first two; empty: the first.
     """
     if not side or len(persons) < 2:
         return 0

@@ -23,7 +23,7 @@ def read_appropriate(path: Path) -> Appropriate:
     """Read an appropriate file.
 
     Raises:
-        FileNotFoundError, StoreError: As ``store.open_file``.
+        FileNotFoundError, StoreError: As ``contract.open_file``.
     """
     with contract.open_file(path, "appropriate") as file:
         return Appropriate(file["matrix"][:], file["index"][:], str(file.attrs["source"]))

@@ -231,10 +231,8 @@ def write_features(
                 group.create_dataset(name, data=np.asarray(array, np.float32))
             group.attrs["fps"] = FPS
             group.attrs["feature_names"] = list(part.feature_names)
-            group.attrs["stream"] = part.stream
-            group.attrs["backend"] = part.backend
-            group.attrs["pretrained"] = bool(part.pretrained)
-            group.attrs["weights"] = part.weights
+            for name in ("stream", "backend", "pretrained", "weights"):
+                group.attrs[name] = getattr(part, name)
             group.attrs["subject"] = subjects[role]
             group.attrs["constant_channels"] = json.dumps(list(part.constant_channels))
             group.attrs["attributes"] = json.dumps(dict(part.attributes), sort_keys=True)

@@ -48,9 +48,6 @@ def _attributes(item: h5py.Group | h5py.Dataset, indent: str) -> list[str]:
 
 def _shorten(value: object) -> str:
     if isinstance(value, np.ndarray):
-        text = ", ".join(str(v) for v in value.ravel())
-        text = f"[{text}]"
-    else:
-        text = str(value)
-    text = " ".join(text.split())
+        value = f"[{', '.join(str(v) for v in value.ravel())}]"
+    text = " ".join(str(value).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -42,14 +42,20 @@ class Notice:
     stop: float | None = None
 
 
-def write_notices(file: h5py.File, session: str, notices: Sequence[Notice]) -> None:
-    """Store the notices of a stage in its file (also none), and warn of each in the log.
+def about_file(
+    kind: str,
+    path: str | Path,
+    role: str,
+    text: str,
+    start: float | None = None,
+    stop: float | None = None,
+) -> Notice:
+    """A notice on one person's file, whose sentence names file and role; else as `Notice`."""
+    return Notice(kind, f"{path} (role {role}): {text}", role, start, stop)
 
-    Args:
-        file: Open for writing; gets the dataset ``notices``.
-        session: Name of the session, for the log.
-        notices: In the order in which they are to be told.
-    """
+
+def write_notices(file: h5py.File, session: str, notices: Sequence[Notice]) -> None:
+    """Store the notices of a stage in its file (also none), and warn of each in the log."""
     text = json.dumps([asdict(notice) for notice in notices], ensure_ascii=False)
     file.create_dataset(DATASET, data=text, dtype=h5py.string_dtype())
     for notice in notices:
@@ -67,8 +73,7 @@ def read_notices(path: str | Path) -> list[Notice]:
 def gather_notices(paths: Iterable[str | Path]) -> dict[str, list[Notice]]:
     """Session -> notices of all its files, in the order of the paths.
 
-    Args:
-        paths: Files that name their session in the attribute ``session``, or by their own name.
+    Files name their session in the attribute ``session``, or by their own name.
     """
     found: dict[str, list[Notice]] = {}
     for path in paths:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,7 @@ def create_samples(
     with contract.create(
         output, schema="samples", created_by=created_by, config=config, inputs=inputs
     ) as file:
-        for name in ("model", "seed", "split", "samples", "pretrained", "variant"):
-            file.attrs[name] = getattr(info, name)
+        file.attrs.update(asdict(info))
         file.create_dataset("index", data=index)
         writer = SamplesWriter(file, len(index), info.samples, datasets)
         yield writer
@@ -128,9 +127,5 @@ def create_samples(
 
 
 def clip_key(row: np.void) -> tuple[str, str, int]:
-    """What names a direction in a random stream: speaker's session, role and clip number.
-
-    Args:
-        row: Of a clips index.
-    """
+    """What names a row of a clips index in a random stream: session, role and clip number."""
     return row["session"].decode(), row["role"].decode(), int(row["clip"])

@@ -47,6 +47,13 @@ def count_ticks(length: Fraction) -> int:
     return max(0, math.floor((length + ROUNDING) * TICKS_PER_SECOND))
 
 
+def find_nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Index of the nearest of increasing times, n >= 1, to each wanted one; of two, the earlier."""
+    after = np.searchsorted(times, wanted).clip(min(1, len(times) - 1), len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(wanted - times[before] <= times[after] - wanted, before, after)
+
+
 def map_ticks(
     pts: np.ndarray, time_base: Fraction, zero: Fraction, end: Fraction, ticks: int
 ) -> TickMap:
@@ -77,12 +84,7 @@ def map_ticks(
 
     times = (np.asarray(pts, np.int64) - first) * integer(time_base)
     wanted = integer(zero) + np.arange(ticks, dtype=np.int64) * (unit // TICKS_PER_SECOND)
-    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1) if len(times) > 1 else None
-    if after is None:
-        frame = np.zeros(ticks, np.int64)
-    else:
-        before = after - 1
-        frame = np.where(wanted - times[before] <= times[after] - wanted, before, after)
+    frame = find_nearest(times, wanted)
     valid = np.abs(times[frame] - wanted) <= integer(MAX_DISTANCE)
     valid &= wanted >= times[0] - integer(EDGE)
     valid &= wanted < integer(end)

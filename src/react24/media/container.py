@@ -114,15 +114,8 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 
 @dataclass(frozen=True)
-class Track:
-    """A sound stream of a file.
-
-    Attributes:
-        index: Among the sound streams, from 0.
-        title: As the file states it; empty where it does not.
-        language: Likewise.
-        channels: Number of channels.
-    """
+class SoundTrack:
+    """A sound stream of a file: its index among them, and what the file states (empty: nothing)."""
 
     index: int
     title: str
@@ -139,7 +132,7 @@ _NO_TITLES = frozenset({"soundhandler", "sound media handler", "core media audio
 """Names that programs give to every sound stream."""
 
 
-def list_tracks(container: av.container.InputContainer) -> list[Track]:
+def list_tracks(container: av.container.InputContainer) -> list[SoundTrack]:
     """The sound streams of a file, in its order."""
     tracks = []
     for index, stream in enumerate(container.streams.audio):
@@ -150,16 +143,14 @@ def list_tracks(container: av.container.InputContainer) -> list[Track]:
         language = tags.get("language", "")
         known = stream.codec_context is not None
         channels = stream.codec_context.channels if known else 0
-        tracks.append(Track(index, title, "" if language == "und" else language, channels))
+        tracks.append(SoundTrack(index, title, "" if language == "und" else language, channels))
     return tracks
 
 
 def pick_sound(container: av.container.InputContainer, track: str = "") -> av.AudioStream | None:
     """The sound stream that is wanted, or None where there is no sound.
 
-    Args:
-        container: The file.
-        track: Index among the sound streams, or title; empty for the main one.
+    ``track`` is its index among the sound streams, or title; empty for the main one.
 
     Raises:
         InputError: There is no such track.

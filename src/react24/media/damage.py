@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from react24.errors import InputError
@@ -32,19 +32,9 @@ class Damage:
         """The damage as one sentence for the user."""
         return f"{self.file} (role {self.role}), second {self.second:.2f}: {self.message}"
 
-    def as_dict(self) -> dict:
-        """The damage in the form stored in the media file."""
-        return asdict(self)
-
 
 class DamagedFileError(InputError):
-    """A file turned out to be unreadable from some point on.
-
-    Attributes:
-        path: The file.
-        second: Where, in seconds on the role's timeline.
-        reason: What is wrong, as a clause.
-    """
+    """A file is unreadable, for a reason (a clause), from a second of the role's timeline on."""
 
     def __init__(self, path: str | Path, second: float, reason: str):
         self.path = Path(path)

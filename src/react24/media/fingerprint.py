@@ -15,6 +15,8 @@ from functools import cached_property
 
 import numpy as np
 
+from react24.media.clock import find_nearest
+
 SIDE = 16
 """Width and height of the small pictures."""
 
@@ -179,9 +181,7 @@ def _candidates(first: Fingerprint, second: Fingerprint) -> np.ndarray:
 def _pairs(first: np.ndarray, second: np.ndarray, shift: float) -> tuple[np.ndarray, np.ndarray]:
     """Rows of both with the same time after the shift; each picture at most once per side."""
     wanted = first - shift
-    after = np.clip(np.searchsorted(second, wanted), 1, len(second) - 1)
-    before = after - 1
-    nearest = np.where(wanted - second[before] <= second[after] - wanted, before, after)
+    nearest = find_nearest(second, wanted)
     rows = np.flatnonzero(np.abs(second[nearest] - wanted) <= TOLERANCE + 1e-6)
     columns, kept = np.unique(nearest[rows], return_index=True)
     return rows[kept], columns

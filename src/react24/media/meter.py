@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from react24.media.sketch import SKETCH_RATE, Sketch
-from react24.media.sound import Block, take_channel
+from react24.media.sound import SoundBlock, take_channel
 
 BAND_EDGES = (150, 300, 450, 650, 900, 1250, 1700, 2300, 3200)
 """Hz; bands of a sketch, where voices have their energy, below half of 8 kHz."""
@@ -55,12 +55,10 @@ class ChannelLevels:
 class Meter:
     """Takes the blocks of a sound stream in order and keeps sums of them.
 
-    Args:
-        first: The first block.
-        channel: The chosen channel; None for the mean of all.
+    A sketch is made of the chosen ``channel``; None for the mean of all.
     """
 
-    def __init__(self, first: Block, channel: int | None):
+    def __init__(self, first: SoundBlock, channel: int | None):
         count = len(first.samples)
         self._start, self._rate, self._channel = first.time, first.rate, channel
         self._names = first.names or tuple(str(i) for i in range(count))
@@ -77,7 +75,7 @@ class Meter:
         self._frames = 0
         self._parts: list[tuple[int, np.ndarray, np.ndarray]] = []
 
-    def add(self, block: Block) -> None:
+    def add(self, block: SoundBlock) -> None:
         """Take the next block."""
         if block.gap:
             self._flush(rest=True)

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,15 +30,16 @@ import numpy as np
 from react24.conventions import FPS
 from react24.errors import InputError, InputErrors
 from react24.files import contract
-from react24.files.notices import write_notices
+from react24.files.notices import Notice, write_notices
 from react24.media.clock import TICKS_PER_SECOND, TickMap, count_ticks, map_ticks
 from react24.media.container import open_media, pick_sound, pick_video
-from react24.media.damage import WHAT_TO_DO
+from react24.media.damage import WHAT_TO_DO, Damage
+from react24.media.role import RoleMedia, RoleScan
 from react24.media.sound_checks import check_sound
 from react24.media.started import Started, read_start
 from react24.media.survey import picture_notices, refuse_same_pictures, write_pictures
 from react24.media.time_checks import check_times
-from react24.media.timing import RoleMedia, RoleScan, scan_role, start_together
+from react24.media.timing import scan_role, start_together
 
 __all__ = ["RoleMedia", "check_readable", "probe_session"]
 
@@ -47,12 +49,8 @@ logger = logging.getLogger(__name__)
 def check_readable(path: str | Path, *, video: bool = True, sound: bool = True) -> list[str]:
     """Look at a file's header: does it hold what is needed, in a format we can decode?
 
-    Takes about ten milliseconds, so that all files of a corpus can be checked before any job.
-
-    Args:
-        path: The file.
-        video: Whether it must hold a video stream.
-        sound: Whether it must hold a sound stream (False where the sound has its own file).
+    Takes about ten milliseconds, so that all files of a corpus can be checked before any job. The
+    sound is not asked for where it has its own file.
 
     Returns:
         One sentence per problem; empty if there is none.
@@ -84,16 +82,7 @@ def probe_session(
 ) -> None:
     """Write the media file of a session: its sources and the 25 fps timeline of both roles.
 
-    Besides what the contract asks for, each role's group holds ``source_pts`` int64 (T,), the
-    presentation time of the picture shown at each tick in units of the attribute ``time_base``
-    (numerator, denominator); ``wild_pts`` int64 (n,), time stamps that are wrong and whose
-    pictures are not used; ``sound_gaps`` float64 (n, 2), from and to second without sound; the
-    attributes ``zero`` (tick 0, s, clock of the video file), ``cut`` (s taken away at the start
-    because the other recording starts later), ``duration`` (s), ``sound_zero`` (tick 0 on the clock
-    of the sound file, s, as numerator and denominator), ``sound_rate`` (0 where there is no
-    sound), ``sound_channels``, ``sound_track``, ``sound_channel``, ``sound_start`` and
-    ``sound_end`` (s after tick 0), ``choices``, and ``neutral`` (from and to second of the session)
-    where the sheet says when the face is at rest.
+    What the file holds is told in ``docs/data_dictionary.md``.
 
     Args:
         output: Media file to write.
@@ -112,12 +101,7 @@ def probe_session(
         session, roles, decode=tolerate_damage, need_sound=need_sound, threads=threads
     )
     damage = [d for scan in scans.values() for d in scan.damage]
-    if damage and not tolerate_damage:
-        raise InputErrors(
-            f"session {session}: damaged recordings; {WHAT_TO_DO}", [d.sentence() for d in damage]
-        )
-    for found in damage:
-        logger.warning("session %s is cut: %s", session, found.sentence())
+    _tell_damage(session, damage, tolerate=tolerate_damage)
     scans = start_together(session, scans)
     ticks = min(count_ticks(scan.length) for scan in scans.values())
     if ticks == 0:
@@ -126,15 +110,10 @@ def probe_session(
         session,
         {role: (s.files.video, s.files.choices, s.video.survey) for role, s in scans.items()},
     )
-    clocks = {role: _make_clock(scan, ticks) for role, scan in scans.items()}
-    started = [start for scan in scans.values() for start in _read_starts(scan)]
-    notices = [
-        notice
+    clocks = {
+        role: map_ticks(scan.video.pts, scan.video.time_base, scan.zero, scan.video.end, ticks)
         for role, scan in scans.items()
-        for notice in picture_notices(scan.files.video, role, scan.video.survey, scan.zero)
-    ]
-    notices += check_times(scans, {r: clock.valid for r, clock in clocks.items()}, started)
-    notices += check_sound(scans, Fraction(ticks, TICKS_PER_SECOND))
+    }
     inputs = {
         f"{role}_{kind}": contract.sha256_file(path)
         for role, files in roles.items()
@@ -148,13 +127,13 @@ def probe_session(
         file.attrs["session"] = session
         file.attrs["fps"] = FPS
         file.attrs["frames"] = ticks
-        file.attrs["damage"] = json.dumps([d.as_dict() for d in damage])
+        file.attrs["damage"] = json.dumps([asdict(d) for d in damage])
         for role, scan in scans.items():
             group = file.create_group(role)
             _write_pictures(group, scan, clocks[role])
             _write_sound(group, scan)
             _write_choices(group, scan, ticks)
-        write_notices(file, session, notices)
+        write_notices(file, session, _doubts(scans, clocks, ticks))
 
 
 def _scan_roles(
@@ -178,30 +157,47 @@ def _scan_roles(
     return scans
 
 
-def _make_clock(scan: RoleScan, ticks: int) -> TickMap:
-    video = scan.video
-    return map_ticks(video.pts, video.time_base, scan.zero, video.end, ticks)
+def _tell_damage(session: str, damage: Sequence[Damage], *, tolerate: bool) -> None:
+    """Refuse damaged recordings, or warn of where they cut the session."""
+    if damage and not tolerate:
+        raise InputErrors(
+            f"session {session}: damaged recordings; {WHAT_TO_DO}", [d.sentence() for d in damage]
+        )
+    for found in damage:
+        logger.warning("session %s is cut: %s", session, found.sentence())
+
+
+def _doubts(
+    scans: Mapping[str, RoleScan], clocks: Mapping[str, TickMap], ticks: int
+) -> list[Notice]:
+    """What may be wrong with pictures, times and sound of a session."""
+    notices = [
+        notice
+        for role, scan in scans.items()
+        for notice in picture_notices(scan.files.video, role, scan.video.survey, scan.zero)
+    ]
+    started = [start for scan in scans.values() for start in _read_starts(scan)]
+    notices += check_times(scans, {role: clock.valid for role, clock in clocks.items()}, started)
+    return notices + check_sound(scans, Fraction(ticks, TICKS_PER_SECOND))
 
 
 def _read_starts(scan: RoleScan) -> list[Started]:
     """When the files of a role say that they were started."""
     files, choices = scan.files, scan.files.choices
-    length = float(scan.video.end - scan.video.start)
-    video = Started(
-        files.video, scan.role, read_start(files.video), choices.offset, "offset", length
-    )
-    if files.audio is None:
-        return [video]
-    length = float(scan.sound.end - scan.sound.start) if scan.sound else None
-    sound = Started(
-        files.audio,
-        scan.role,
-        read_start(files.audio),
-        choices.audio_offset,
-        "audio_offset",
-        length,
-    )
-    return [video, sound]
+    said = [(files.video, scan.video, choices.offset, "offset")]
+    if files.audio is not None:
+        said.append((files.audio, scan.sound, choices.audio_offset, "audio_offset"))
+    return [
+        Started(
+            path,
+            scan.role,
+            read_start(path),
+            offset,
+            column,
+            float(stream.end - stream.start) if stream else None,
+        )
+        for path, stream, offset, column in said
+    ]
 
 
 def _write_pictures(group: h5py.Group, scan: RoleScan, clock: TickMap) -> None:

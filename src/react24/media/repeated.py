@@ -21,17 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recording:
-    """One person's recording in a session.
-
-    Attributes:
-        session: Name of the session.
-        role: ``a`` or ``b``.
-        subject: The person.
-        split: Of the session.
-        video: The file.
-        fingerprint: Of its pictures.
-        choices: How it is read.
-    """
+    """One person's recording: whose, in which session and split, and what its pictures show."""
 
     session: str
     role: str
@@ -44,13 +34,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Two recordings that are one.
-
-    Attributes:
-        first: In the order in which they were given.
-        second: The later one.
-        likeness: How alike they are.
-    """
+    """Two recordings that are one, in the order in which they were given."""
 
     first: Recording
     second: Recording
@@ -79,16 +63,10 @@ class Repeat:
 
 
 def find_repeated(recordings: Sequence[Recording]) -> list[Repeat]:
-    """Recordings that show the same, taken pair by pair over all sessions.
+    """Recordings that show the same, taken pair by pair over all sessions, in their order.
 
     Two that take different parts or faces of one picture are two recordings. The two roles of one
-    session are not compared here: ``probe_session`` refuses them.
-
-    Args:
-        recordings: With their fingerprints; a few milliseconds for each pair.
-
-    Returns:
-        The pairs that are alike, in the order of ``recordings``.
+    session are not compared here: ``probe_session`` refuses them. A pair takes a few milliseconds.
     """
     repeats = []
     pairs = combinations(recordings, 2)
@@ -104,15 +82,7 @@ def find_repeated(recordings: Sequence[Recording]) -> list[Repeat]:
 
 
 def read_recordings(media: Iterable[str | Path], splits: Mapping[str, str]) -> list[Recording]:
-    """The recordings of media files.
-
-    Args:
-        media: Media files.
-        splits: Session -> split.
-
-    Raises:
-        StoreError: Not a media file.
-    """
+    """The recordings of media files; ``splits`` is session -> split."""
     found = []
     for path in media:
         with contract.open_file(path, "media") as file:

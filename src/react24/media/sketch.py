@@ -113,15 +113,9 @@ def find_lag(first: Sketch, second: Sketch) -> Lag | None:
 
 
 def find_drift(first: Sketch, second: Sketch, lag: Lag) -> Fraction | None:
-    """How two clocks part: the lag in the second half of what both hear less that in the first.
+    """How two clocks part: the lag in the second half of what both hear less that in the first, s.
 
-    Args:
-        first: As for `find_lag`.
-        second: Likewise.
-        lag: Of all.
-
-    Returns:
-        In s; None where the halves are too short, or a lag in them is not sure.
+    ``lag`` is that of the whole. None where the halves are too short, or a lag in them is not sure.
     """
     shift = round(lag.seconds * SKETCH_RATE)
     begin, end = max(0, -shift), min(len(first.levels), len(second.levels) - shift)

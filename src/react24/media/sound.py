@@ -27,7 +27,7 @@ SIDES = {"left": ("FL", 0), "right": ("FR", 1)}
 
 
 @dataclass(frozen=True)
-class Block:
+class SoundBlock:
     """Consecutive samples of a sound stream.
 
     Attributes:
@@ -57,19 +57,15 @@ class Block:
         return self.time + self.length
 
 
-def read_blocks(path: str | Path, track: str = "") -> Iterator[Block]:
+def read_blocks(path: str | Path, track: str = "") -> Iterator[SoundBlock]:
     """Decoded sound along its file's clock, at the file's own rate, with all its channels.
 
     Between blocks whose stamps agree to within ``GAP`` samples are counted, so that stamps which
     are rounded do not tear the sound. Single stamps that contradict the one after them are
     ignored. Where stamps go back, what would be heard twice is left out.
 
-    Args:
-        path: The file.
-        track: As in ``Choices.audio_track``.
-
     Raises:
-        InputError: No such track, or the format changes on the way.
+        InputError: No such track (``Choices.audio_track``), or the format changes on the way.
         av.error.FFmpegError: It cannot be decoded on.
     """
     clock, late = None, False
@@ -86,7 +82,7 @@ def read_blocks(path: str | Path, track: str = "") -> Iterator[Block]:
         yield block
 
 
-def _without_wild(blocks: Iterator[Block]) -> Iterator[Block]:
+def _without_wild(blocks: Iterator[SoundBlock]) -> Iterator[SoundBlock]:
     """Give a block whose stamp is contradicted by the next one the time that is due."""
     held, due = None, None
     while True:
@@ -112,7 +108,7 @@ def _without_wild(blocks: Iterator[Block]) -> Iterator[Block]:
         yield held
 
 
-def _decode(path: str | Path, track: str) -> Iterator[Block]:
+def _decode(path: str | Path, track: str) -> Iterator[SoundBlock]:
     """Blocks of about half a second, less where time stamps are not those that are due."""
     with open_media(path) as container:
         stream = pick_sound(container, track)
@@ -140,7 +136,7 @@ def _decode(path: str | Path, track: str) -> Iterator[Block]:
             rate = form[0] if form else 1
             if parts and (frame is None or 2 * count >= rate or _is_off(frame, start, count)):
                 samples = np.concatenate(parts).reshape(-1, form[2])
-                yield Block(start, np.ascontiguousarray(samples.T), rate, names)
+                yield SoundBlock(start, np.ascontiguousarray(samples.T), rate, names)
                 start, parts, count = start + Fraction(len(samples), rate), [], 0
             if error is not None:
                 raise error
@@ -173,16 +169,11 @@ def _channel_names(layout: av.AudioLayout) -> tuple[str, ...]:
     return tuple(channel.name for channel in layout.channels)
 
 
-def find_channel(channel: str, block: Block, path: str | Path) -> int | None:
-    """Index of the wanted channel, None for the mean of all.
-
-    Args:
-        channel: As in ``Choices.audio_channel``.
-        block: A block of the sound.
-        path: The file, for the message.
+def find_channel(channel: str, block: SoundBlock, path: str | Path) -> int | None:
+    """Index of the wanted channel (``Choices.audio_channel``), None for the mean of all.
 
     Raises:
-        InputError: There is no such channel.
+        InputError: There is no such channel in the block; names the file.
     """
     count = len(block.samples)
     if channel == MIX:
@@ -204,14 +195,9 @@ def find_channel(channel: str, block: Block, path: str | Path) -> int | None:
 
 
 def take_channel(samples: np.ndarray, channel: int | None) -> np.ndarray:
-    """One channel, or the mean of all as in the official feature code (not FFmpeg's weights).
+    """One channel of samples (channels, n), or the mean of all; float32 (n,).
 
-    Args:
-        samples: float32 (channels, n).
-        channel: Index, or None for the mean.
-
-    Returns:
-        float32 (n,).
+    The mean is that of the official feature code; FFmpeg weighs channels.
     """
     return samples.mean(axis=0, dtype=np.float32) if channel is None else samples[channel]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from react24.conventions import FPS
-from react24.files.notices import Notice
+from react24.files.notices import Notice, about_file
 from react24.media.meter import ChannelLevels
+from react24.media.role import RoleScan
 from react24.media.sketch import SKETCH_RATE, find_lag
 from react24.media.sound_scan import SoundScan
-from react24.media.timing import RoleScan
+from react24.media.spans import find_spans
 from react24.project.choices import MIX, Choices
 
 SILENT_DB = -65.0
@@ -59,44 +60,38 @@ def check_tracks(path: Path, role: str, sound: SoundScan, choices: Choices) -> l
         return []
     listed = "; ".join(track.describe() for track in sound.tracks)
     text = (
-        f"{path} (role {role}): it has {len(sound.tracks)} sound tracks ({listed}); track "
+        f"it has {len(sound.tracks)} sound tracks ({listed}); track "
         f"{sound.tracks[sound.track].describe()} was taken; audio_track_{role} in the sample sheet "
         f"chooses another, by index or title"
     )
-    return [Notice("sound.tracks", text, role)]
+    return [about_file("sound.tracks", path, role, text)]
 
 
 def check_channels(path: Path, role: str, sound: SoundScan, choices: Choices) -> list[Notice]:
     """Clipping; and where the mean of all channels was taken, whether it stands for them."""
-    levels = sound.levels
-    chosen = range(sound.channels)
-    if choices.audio_channel != MIX:
-        chosen = [sound.channel]
-    notices = []
-    clipped = max(levels.clipped[index] for index in chosen)
+    notices, mixed = [], choices.audio_channel == MIX
+    clipped = sound.levels.clipped.max() if mixed else sound.levels.clipped[sound.channel]
     if clipped > CLIPPED_SHARE:
         text = (
-            f"{path} (role {role}): {100 * clipped:.1f} % of the samples stand at one highest "
-            f"level: the recording is clipped, features of its sound are distorted; record at a "
-            f"lower level"
+            f"{100 * clipped:.1f} % of the samples stand at one highest level: the recording is "
+            f"clipped, features of its sound are distorted; record at a lower level"
         )
-        notices.append(Notice("sound.clipped", text, role))
-    if choices.audio_channel == MIX and sound.channels > 1:
-        notices += _check_mix(path, role, levels)
+        notices.append(about_file("sound.clipped", path, role, text))
+    if mixed and sound.channels > 1:
+        notices += _check_mix(path, role, sound.levels)
     return notices
 
 
 def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
     decibels = 10 * np.log10(np.maximum(levels.power, 1e-12))
     active = np.flatnonzero(decibels > ACTIVE_DB)
+    if len(active) == 0:
+        return []
     listed = ", ".join(
         f"{index} {name if name != str(index) else ''}".strip() + f" {decibels[index]:.0f} dB"
         for index, name in enumerate(levels.names)
     )
     advice = f"audio_channel_{role} in the sample sheet takes one (an index, left or right)"
-    head = f"{path} (role {role}): "
-    if len(active) == 0:
-        return []
     mean_db = 10 * np.log10(levels.power[active].sum() / len(levels.power) + 1e-12)
     mix_db = 10 * np.log10(levels.mix_power + 1e-12)
     if len(active) > 1:
@@ -104,88 +99,73 @@ def _check_mix(path: Path, role: str, levels: ChannelLevels) -> list[Notice]:
         independent = mean_db - 10 * np.log10(len(levels.power))
         if mix_db < independent - CANCELLED_DB:
             text = (
-                f"{head}the channels cancel each other: their mean, which was taken, is "
+                f"the channels cancel each other: their mean, which was taken, is "
                 f"{mean_db - mix_db:.0f} dB weaker than they are ({listed}); {advice}"
             )
-            return [Notice("sound.cancelled", text, role)]
+            return [about_file("sound.cancelled", path, role, text)]
         likeness = levels.likeness[np.ix_(active, active)]
         known = likeness[np.triu_indices(len(active), 1)]
         known = known[np.isfinite(known)]
         if len(known) and known.min() < LIKE:
             text = (
-                f"{head}its channels hear different things ({listed}; correlation of their "
-                f"loudness {known.min():.2f}); their mean was taken; if one of them is this "
-                f"person's microphone, {advice}"
+                f"its channels hear different things ({listed}; correlation of their loudness "
+                f"{known.min():.2f}); their mean was taken; if one of them is this person's "
+                f"microphone, {advice}"
             )
-            return [Notice("sound.channels", text, role)]
+            return [about_file("sound.channels", path, role, text)]
     if len(active) < len(levels.power):
         text = (
-            f"{head}silent channels: {len(levels.power) - len(active)} of {len(levels.power)} "
+            f"silent channels: {len(levels.power) - len(active)} of {len(levels.power)} "
             f"({listed}); the mean of all was taken, which is weaker for it; {advice}"
         )
-        return [Notice("sound.channels", text, role)]
+        return [about_file("sound.channels", path, role, text)]
     return []
 
 
 def check_levels(path: Path, role: str, levels: np.ndarray) -> list[Notice]:
     """Silence, near silence, low level, noise without a voice, long silent stretches.
 
-    Args:
-        path: The file.
-        role: Whose.
-        levels: float32 (n,), dB of each 10 ms of the session.
+    ``levels`` are dB of each 10 ms of the session.
     """
     if not len(levels):
         return []
-    loud = float(np.percentile(levels, 99))
+    loud, seconds = float(np.percentile(levels, 99)), len(levels) / SKETCH_RATE
     if loud < SILENT_DB:
         found = "silence" if loud < MUTED_DB else f"next to silence (at most {loud:.0f} dB)"
         text = (
-            f"{path} (role {role}): the sound is {found}; was the microphone muted, or is this the "
-            f"wrong track, channel or file? Features of it mean nothing"
+            f"the sound is {found}; was the microphone muted, or is this the wrong track, channel "
+            f"or file? Features of it mean nothing"
         )
-        return [Notice("sound.silent", text, role, 0.0, len(levels) / SKETCH_RATE)]
+        return [about_file("sound.silent", path, role, text, 0.0, seconds)]
     notices = []
     if loud < QUIET_DB:
         text = (
-            f"{path} (role {role}): the sound is very quiet (its loudest parts {-loud:.0f} dB "
-            f"below full scale); is this the person's own microphone?"
+            f"the sound is very quiet (its loudest parts {-loud:.0f} dB below full scale); is this "
+            f"the person's own microphone?"
         )
-        notices.append(Notice("sound.quiet", text, role))
-    long = len(levels) >= EVEN_SECONDS * SKETCH_RATE
-    if long and loud - float(np.percentile(levels, 10)) < EVEN_DB:
+        notices.append(about_file("sound.quiet", path, role, text))
+    if seconds >= EVEN_SECONDS and loud - float(np.percentile(levels, 10)) < EVEN_DB:
         text = (
-            f"{path} (role {role}): nothing but an even noise or hum is heard, no voice; was the "
-            f"microphone connected, or is this the wrong track, channel or file?"
+            "nothing but an even noise or hum is heard, no voice; was the microphone connected, or "
+            "is this the wrong track, channel or file?"
         )
-        notices.append(Notice("sound.even", text, role, 0.0, len(levels) / SKETCH_RATE))
-    stretches = _silent_stretches(levels)
-    share = sum(end - begin for begin, end in stretches) / len(levels)
+        notices.append(about_file("sound.even", path, role, text, 0.0, seconds))
+    long = [s for s in find_spans(levels < MUTED_DB) if s.length >= MUTED_STRETCH * SKETCH_RATE]
+    share = sum(span.length for span in long) / len(levels)
     if share > MUTED_SHARE:
-        begin, end = max(stretches, key=lambda stretch: stretch[1] - stretch[0])
+        longest = max(long, key=lambda span: span.length)
+        begin, end = longest.start / SKETCH_RATE, longest.stop / SKETCH_RATE
         text = (
-            f"{path} (role {role}): {100 * share:.0f} % of the sound is silence without any noise, "
-            f"the longest stretch from second {begin / SKETCH_RATE:.1f} to {end / SKETCH_RATE:.1f} "
-            f"of the session; was the microphone muted there, or does the sound start elsewhere?"
+            f"{100 * share:.0f} % of the sound is silence without any noise, the longest stretch "
+            f"from second {begin:.1f} to {end:.1f} of the session; was the microphone muted there, "
+            f"or does the sound start elsewhere?"
         )
-        notices.append(Notice("sound.silent", text, role, begin / SKETCH_RATE, end / SKETCH_RATE))
+        notices.append(about_file("sound.silent", path, role, text, begin, end))
     return notices
 
 
-def _silent_stretches(levels: np.ndarray) -> list[tuple[int, int]]:
-    """(First frame, one past the last) of each stretch that is long enough to count."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], levels < MUTED_DB, [0]))))
-    pairs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-    return [(begin, end) for begin, end in pairs if end - begin >= MUTED_STRETCH * SKETCH_RATE]
-
-
 def check_sound(scans: Mapping[str, RoleScan], length: Fraction) -> list[Notice]:
-    """All doubts about the sound of a session.
-
-    Args:
-        scans: ``a`` and ``b``, after ``start_together``.
-        length: Of the session, s.
-    """
+    """All doubts about the sound of a session of ``length`` s, after ``start_together``."""
     notices = []
     for role, scan in scans.items():
         if scan.sound is None:

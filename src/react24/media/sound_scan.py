@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -13,14 +14,14 @@ from react24.media.container import (
     HAVE_A_CLOCK,
     READ_ERRORS,
     STATE_LENGTH,
-    Track,
+    SoundTrack,
     list_tracks,
     open_media,
     pick_sound,
 )
 from react24.media.meter import ChannelLevels, Meter
 from react24.media.sketch import Sketch
-from react24.media.sound import GAP, Block, find_channel, read_blocks
+from react24.media.sound import GAP, SoundBlock, find_channel, read_blocks
 from react24.media.stamps import BACKWARD_JUMP, ENDLESS_JUMP, Jump
 from react24.project.choices import DEFAULT, Choices
 
@@ -56,7 +57,7 @@ class SoundScan:
     damage: tuple[Fraction, str] | None
     gaps: tuple[Jump, ...]
     wild: tuple[Fraction, ...]
-    tracks: tuple[Track, ...]
+    tracks: tuple[SoundTrack, ...]
     track: int
     clocked: bool
     levels: ChannelLevels
@@ -70,10 +71,6 @@ def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None
     the decoder removes) and costs a few seconds for an hour. Memory grows by 4 kB per second of
     sound, for the sketch.
 
-    Args:
-        path: The file.
-        choices: Which track and channel.
-
     Raises:
         InputError: The sound cannot be decoded at all, or has no such track or channel.
     """
@@ -83,92 +80,74 @@ def scan_sound(path: str | Path, choices: Choices = DEFAULT) -> SoundScan | None
             return None
         if stream.codec_context is None:
             raise InputError(f"{path}: its sound is in a format without a decoder here")
-        tracks, track = tuple(list_tracks(container)), container.streams.audio.index(stream)
-        clocked = container.format.name in HAVE_A_CLOCK
-        found = _pass_over(path, track, choices)
-        declared = _declared_end(path, stream, found.end)
-    if found.meter is None:
+        scan = _read_through(
+            path,
+            choices,
+            tracks=tuple(list_tracks(container)),
+            track=container.streams.audio.index(stream),
+            clocked=container.format.name in HAVE_A_CLOCK,
+        )
+        declared = _declared_end(path, stream, scan.end)
+    if scan.damage is None and declared is not None and declared - scan.end > TRUNCATION:
+        early = float(declared - scan.end)
+        damage = scan.end, f"the sound ends here, {early:.1f} s before its stated end"
+        return replace(scan, damage=damage)
+    return scan
+
+
+def _read_through(path: str | Path, choices: Choices, *, track: int, **about: Any) -> SoundScan:
+    """What the blocks of a stream tell, up to where it breaks; ``about`` goes into the scan."""
+    first, meter, channel = None, None, None
+    end, damage, gaps, wild = Fraction(0), None, [], []
+    try:
+        for block in read_blocks(path, str(track)):
+            if first is None or meter is None:
+                channel = find_channel(choices.audio_channel, block, path)
+                first, end, meter = block, block.time, Meter(block, channel)
+            damage = _broken_clock(block, end)
+            if damage:
+                break
+            if block.gap > GAP:
+                gaps.append(Jump(end, block.gap))
+            if block.wild:
+                wild.append(block.time)
+            meter.add(block)
+            end = block.end
+    except READ_ERRORS as error:
+        damage = end, f"the sound cannot be decoded ({error.strerror})"
+    if first is None or meter is None:
         raise InputError(f"{path}: its sound cannot be decoded; convert it to AAC or WAV")
-    if found.damage is None and declared is not None and declared - found.end > TRUNCATION:
-        early = float(declared - found.end)
-        found.damage = (found.end, f"the sound ends here, {early:.1f} s before its stated end")
     return SoundScan(
-        start=found.start,
-        end=found.end,
-        rate=found.rate,
-        channels=found.channels,
-        channel=found.channel,
-        damage=found.damage,
-        gaps=tuple(found.gaps),
-        wild=tuple(found.wild),
-        tracks=tracks,
+        start=first.time,
+        end=end,
+        rate=first.rate,
+        channels=len(first.samples),
+        channel=channel,
+        damage=damage,
+        gaps=tuple(gaps),
+        wild=tuple(wild),
         track=track,
-        clocked=clocked,
-        levels=found.meter.levels(),
-        sketch=found.meter.sketch(),
+        levels=meter.levels(),
+        sketch=meter.sketch(),
+        **about,
     )
 
 
-def _pass_over(path: str | Path, track: int, choices: Choices) -> _Pass:
-    found = _Pass()
-    try:
-        for block in read_blocks(path, str(track)):
-            if found.meter is None:
-                found.begin(block, find_channel(choices.audio_channel, block, path))
-            if not found.take(block):
-                break
-    except READ_ERRORS as error:
-        found.damage = (found.end, f"the sound cannot be decoded ({error.strerror})")
-    return found
-
-
-class _Pass:
-    """Gathers what the blocks of a stream tell of its times."""
-
-    def __init__(self):
-        self.meter: Meter | None = None
-        self.start = self.end = Fraction(0)
-        self.rate = self.channels = 0
-        self.channel: int | None = None
-        self.damage: tuple[Fraction, str] | None = None
-        self.gaps: list[Jump] = []
-        self.wild: list[Fraction] = []
-
-    def begin(self, block: Block, channel: int | None) -> None:
-        """Take note of the first block."""
-        self.meter, self.channel = Meter(block, channel), channel
-        self.start = self.end = block.time
-        self.rate, self.channels = block.rate, len(block.samples)
-
-    def take(self, block: Block) -> bool:
-        """Add a block; returns False where the clock breaks and nothing behind can be used."""
-        if block.gap < -BACKWARD_JUMP or block.gap > ENDLESS_JUMP:
-            way, why = "back", "two recordings were glued together"
-            if block.gap > 0:
-                way, why = "forward", "a clock was set"
-            self.damage = (
-                self.end,
-                f"the time stamps of the sound jump {way} by {abs(float(block.gap)):.2f} s, as "
-                f"where {why}; give each piece a file and a session of its own",
-            )
-            return False
-        if block.gap > GAP:
-            self.gaps.append(Jump(self.end, block.gap))
-        if block.wild:
-            self.wild.append(block.time)
-        self.meter.add(block)
-        self.end = block.end
-        return True
+def _broken_clock(block: SoundBlock, end: Fraction) -> tuple[Fraction, str] | None:
+    """Damage where the clock breaks before a block, so that nothing behind can be used."""
+    if -BACKWARD_JUMP <= block.gap <= ENDLESS_JUMP:
+        return None
+    way, why = "back", "two recordings were glued together"
+    if block.gap > 0:
+        way, why = "forward", "a clock was set"
+    return end, (
+        f"the time stamps of the sound jump {way} by {abs(float(block.gap)):.2f} s, as where "
+        f"{why}; give each piece a file and a session of its own"
+    )
 
 
 def _declared_end(path: str | Path, stream: av.AudioStream, found: Fraction) -> Fraction | None:
-    """When the sound should end by its header, s on the file's clock.
-
-    Args:
-        path: The file.
-        stream: Its sound.
-        found: When it does end.
-    """
+    """When sound that ends at ``found`` should end by its header, s on the file's clock."""
     if stream.container.format.name == "wav":
         # FFmpeg states what is there; the header of the cut file still tells what was.
         share = _share_of_wav(Path(path))

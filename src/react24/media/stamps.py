@@ -35,12 +35,7 @@ ENDLESS_JUMP = Fraction(6 * 3600)
 
 @dataclass(frozen=True)
 class Jump:
-    """A stretch of a stream without pictures or sound of their own.
-
-    Attributes:
-        second: Where it begins, s on the file's clock.
-        size: How long it is, s.
-    """
+    """A stretch of a stream without pictures or sound: where it begins and how long it is, s."""
 
     second: Fraction
     size: Fraction
@@ -67,7 +62,7 @@ def order_stamps(pts: Sequence[int], decoding: Sequence[int | None], time_base: 
 
     Args:
         pts: (n,) presentation times in the order of the file, in units of ``time_base``.
-        decoding: (n,) decoding times likewise, which should never go back; None where unknown.
+        decoding: (n,) decoding times, which should never go back; None where unknown.
         time_base: Seconds per unit.
     """
     shown = np.asarray(pts, np.int64)
@@ -135,12 +130,10 @@ def usual_step(pts: np.ndarray) -> int | None:
     return int(np.median(np.diff(pts))) if len(pts) > 1 else None
 
 
-def find_gaps(pts: np.ndarray, time_base: Fraction) -> tuple[Jump, ...]:
+def find_jumps(pts: np.ndarray, time_base: Fraction) -> tuple[Jump, ...]:
     """Stretches without a picture that are longer than usual by more than ``FORWARD_JUMP``.
 
-    Args:
-        pts: int64 (n,), strictly increasing.
-        time_base: Seconds per unit.
+    ``pts`` are int64 (n,), strictly increasing, in units of ``time_base`` s.
     """
     step = usual_step(pts)
     if step is None:

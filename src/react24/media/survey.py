@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from react24.errors import InputError
-from react24.files.notices import Notice
+from react24.files.notices import Notice, about_file
 from react24.media.container import READ_ERRORS, list_videos, open_media
 from react24.media.fingerprint import SIDE, Fingerprint, compare
 from react24.media.picture import (
@@ -202,35 +202,24 @@ def _usual_size(seen: list[tuple[Fraction, Size]]) -> Size:
 def picture_notices(path: str | Path, role: str, survey: Survey, zero: Fraction) -> list[Notice]:
     """What a user should know of how the pictures of a recording are shown.
 
-    Args:
-        path: The recording.
-        role: ``a`` or ``b``.
-        survey: Of the recording.
-        zero: Second on the file's clock that is the role's zero.
+    ``zero`` is the second on the file's clock that is the role's zero.
     """
     notices = []
     if len(survey.streams) > 1:
-        listed = "; ".join(survey.streams.values())
-        notices.append(
-            Notice(
-                "picture.streams",
-                f"{path} (role {role}): it has {len(survey.streams)} video streams ({listed}); "
-                f"stream {survey.stream} was taken; if another one shows the face, copy it into a "
-                f"file of its own, for instance with ffmpeg -i IN -map 0:v:N -map 0:a -c copy "
-                f"OUT, and name that",
-                role,
-            )
+        text = (
+            f"it has {len(survey.streams)} video streams ({'; '.join(survey.streams.values())}); "
+            f"stream {survey.stream} was taken; if another one shows the face, copy it into a file "
+            f"of its own, for instance with ffmpeg -i IN -map 0:v:N -map 0:a -c copy OUT, and name "
+            f"that"
         )
+        notices.append(about_file("picture.streams", path, role, text))
     if survey.turn_error > TURN_TOLERANCE:
-        notices.append(
-            Notice(
-                "picture.turn",
-                f"{path} (role {role}): the file asks a player for a turn that is "
-                f"{survey.turn_error:.0f} degrees off a quarter turn; the nearest quarter turn is "
-                "shown; turn the video upright and encode it again if the face is askew",
-                role,
-            )
+        text = (
+            f"the file asks a player for a turn that is {survey.turn_error:.0f} degrees off a "
+            f"quarter turn; the nearest quarter turn is shown; turn the video upright and encode "
+            f"it again if the face is askew"
         )
+        notices.append(about_file("picture.turn", path, role, text))
     if len(survey.sizes) > 1:
         places = ", ".join(
             f"{width}x{height} from second {float(second - zero):.2f}"
@@ -238,16 +227,12 @@ def picture_notices(path: str | Path, role: str, survey: Survey, zero: Fraction)
         )
         more = len(survey.sizes) - MOST_PLACES
         others = [second for second, size in survey.sizes if size != survey.size]
-        notices.append(
-            Notice(
-                "picture.size",
-                f"{path} (role {role}): the picture size changes on the way ({places}"
-                + (f", and {more} times more" if more > 0 else "")
-                + "); all is shown within {}x{}".format(*survey.size),
-                role,
-                float(others[0] - zero),
-            )
+        text = (
+            f"the picture size changes on the way ({places}"
+            + (f", and {more} times more" if more > 0 else "")
+            + "); all is shown within {}x{}".format(*survey.size)
         )
+        notices.append(about_file("picture.size", path, role, text, float(others[0] - zero)))
     return notices
 
 
@@ -266,9 +251,7 @@ def check_crop(path: str | Path, role: str, choices: Choices, survey: Survey) ->
 def refuse_same_pictures(session: str, roles: Mapping[str, tuple[Path, Choices, Survey]]) -> None:
     """Refuse a session whose roles show the same, unless they take different parts or faces of it.
 
-    Args:
-        session: Its name.
-        roles: Role -> video, what the sheet says on reading it, and its survey.
+    ``roles`` is role -> video, what the sheet says on reading it, and its survey.
 
     Raises:
         InputError: Names both files.

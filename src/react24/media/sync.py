@@ -6,18 +6,16 @@ both hear is found by correlating the onsets of sound (``react24.media.sketch``)
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from react24.errors import InputError
+from react24.conventions import ROLES
 from react24.log import progress
+from react24.media.role import RoleMedia, seconds
 from react24.media.sketch import CLEAR_PEAK, SAME, Lag, find_drift, find_lag
-from react24.media.timing import RoleMedia, RoleScan, scan_role, seconds
-
-logger = logging.getLogger(__name__)
+from react24.media.timing import scan_role
 
 A_TICK = 0.04
 """Seconds up to which two offsets are the same."""
@@ -87,30 +85,17 @@ def estimate_offset(roles: Mapping[str, RoleMedia]) -> Offset:
     Reads the sound of both files once, as a whole, with the track and channel that the sheet
     chooses and on the same timeline as ``probe_session``.
 
-    Args:
-        roles: ``a`` and ``b``.
-
     Raises:
         InputError: A file cannot be read, or has no sound.
     """
-    scans = {
-        role: scan_role(role, files, decode=False, need_sound=True)
-        for role, files in progress(roles.items(), what="listening", unit="file", total=len(roles))
-    }
-    return compare_recordings(scans["a"], scans["b"])
-
-
-def compare_recordings(a: RoleScan, b: RoleScan) -> Offset:
-    """The same for files that were scanned already."""
+    shown = progress(ROLES, what="listening", unit="file", total=len(ROLES))
+    a, b = (scan_role(role, roles[role], decode=False, need_sound=True) for role in shown)
     said = float(seconds(b.files.choices.offset) - seconds(a.files.choices.offset))
-    for scan in (a, b):
-        if scan.sound is None:
-            raise InputError(f"{scan.sound_file} (role {scan.role}): no sound to compare")
     lag = find_lag(a.sound.sketch, b.sound.sketch)
     if lag is None:
         return Offset(0.0, False, 0.0, said)
     # From the starts of the sound to the starts of the recordings.
-    start_a, start_b = (scan.sound.start - scan.sound_zero + scan.cut for scan in (a, b))
+    start_a, start_b = (scan.sound.start - scan.sound_zero for scan in (a, b))
     offset = start_a - start_b - lag.seconds
     drift = find_drift(a.sound.sketch, b.sound.sketch, lag) if lag.sure else None
     return Offset(

@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 
 from react24.conventions import FPS
-from react24.files.notices import Notice
+from react24.files.notices import Notice, about_file
+from react24.media.role import RoleScan, seconds
 from react24.media.stamps import FORWARD_JUMP, Jump
 from react24.media.started import Started, compare_starts
-from react24.media.timing import RoleScan, seconds
 
 WORTH_A_WORD = Fraction(1, 2)
 """Differences of start or length above this (s) are told."""
@@ -24,12 +24,10 @@ TOLD_APIECE = 5
 def check_times(
     scans: Mapping[str, RoleScan], valid: Mapping[str, np.ndarray], started: Sequence[Started]
 ) -> list[Notice]:
-    """All doubts about the times of a session.
+    """All doubts about the times of a session, after ``start_together``.
 
-    Args:
-        scans: ``a`` and ``b``, after ``start_together``.
-        valid: Of each, bool (T,): ticks with a picture of their own time.
-        started: When the files say they were started.
+    ``valid`` is role -> bool (T,), the ticks with a picture of their own time; ``started`` tells
+    when the files say that they were started.
     """
     notices = []
     for role, scan in scans.items():
@@ -57,20 +55,17 @@ def check_extents(scan: RoleScan) -> list[Notice]:
     known = scan.files.choices.audio_offset or (scan.placed and start < 0)
     if abs(start) > WORTH_A_WORD and not known:
         way = "after" if start > 0 else "before"
-        notices.append(
-            Notice(
-                "time.start",
-                f"{video} (role {scan.role}): its sound{said} starts {abs(float(start)):.2f} s "
-                f"{way} its pictures; both stay on the clock",
-                scan.role,
-            )
+        text = (
+            f"its sound{said} starts {abs(float(start)):.2f} s {way} its pictures; both stay on "
+            f"the clock"
         )
-    pictures = scan.pictures_end + scan.cut
-    heard = scan.sound_end + scan.cut
+        notices.append(about_file("time.start", video, scan.role, text))
+    pictures, heard = scan.pictures_end + scan.cut, scan.sound_end + scan.cut
     off = pictures - heard
     known = scan.placed and off < 0
     if abs(off) > WORTH_A_WORD and not scan.damage and heard > 0 and not known:
-        notices.append(Notice("time.drift", _drift(scan, pictures, heard, said), scan.role))
+        text = _drift(scan, pictures, heard, said)
+        notices.append(about_file("time.drift", video, scan.role, text))
     return notices
 
 
@@ -79,8 +74,8 @@ def _drift(scan: RoleScan, pictures: Fraction, heard: Fraction, said: str) -> st
     share = 100 * abs(off) / float(heard)
     pace = "fast" if off > 0 else "slow"
     text = (
-        f"{scan.files.video} (role {scan.role}): its pictures end at second {float(pictures):.2f}, "
-        f"its sound{said} at {float(heard):.2f}: {abs(off):.2f} s ({share:.1f} %) apart; "
+        f"its pictures end at second {float(pictures):.2f}, its sound{said} at "
+        f"{float(heard):.2f}: {abs(off):.2f} s ({share:.1f} %) apart; "
     )
     if scan.placed:
         return text + "the sound was stopped earlier"

@@ -17,18 +17,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from react24.errors import InputError
 from react24.files.notices import Notice
 from react24.media.damage import Damage
-from react24.media.placing import SoundBeside
+from react24.media.placing import place_sound
+from react24.media.role import RoleMedia, RoleScan, seconds
 from react24.media.sound_scan import SoundScan, first_sounds, scan_sound
 from react24.media.survey import check_crop
-from react24.media.video_scan import VideoScan, scan_video
-from react24.project.choices import DEFAULT, Choices
+from react24.media.video_scan import scan_video
 
 logger = logging.getLogger(__name__)
 
@@ -38,79 +38,6 @@ PADDED_SOUND = Fraction(1)
 LAST_GASP = Fraction(1, 4)
 """A file that is unreadable for this much (s) at its end only was ended by switching off: a
 recorder that writes on until then leaves half a packet. The session ends before it."""
-
-
-@dataclass(frozen=True)
-class RoleMedia:
-    """The files of one person in a session.
-
-    Attributes:
-        video: Video file.
-        audio: Separate sound file; None where the sound is in the video.
-        subject: The person.
-        role_name: The site's own name of the role, e.g. ``expert``.
-        choices: How the files are read, where the sample sheet says it.
-    """
-
-    video: Path
-    audio: Path | None
-    subject: str
-    role_name: str
-    choices: Choices = DEFAULT
-
-
-@dataclass(frozen=True)
-class RoleScan:
-    """One person's files after they were scanned; times in s, exact.
-
-    Attributes:
-        role: ``a`` or ``b``.
-        files: What was scanned.
-        video: Its pictures, on the clock of the video file.
-        sound: Its sound, on the clock of the file it is in; None where there is none.
-        zero: Tick 0 on the clock of the video file.
-        sound_zero: Tick 0 on the clock of the sound's file.
-        length: From tick 0 to the end of what can be used.
-        cut: What the other recording's later start took away; already in the three above.
-        delay: By which a sound file starts later than its clock has it, by ear or by the sheet.
-        placed: A sound file lies where it is because it is heard there, or the sheet says so; not
-            only because its clock, or its first sample, has it so.
-        damage: Where files stop being readable, on the recording's own timeline.
-        notices: Doubts about the place of the sound.
-    """
-
-    role: str
-    files: RoleMedia
-    video: VideoScan
-    sound: SoundScan | None
-    zero: Fraction
-    sound_zero: Fraction
-    length: Fraction
-    cut: Fraction = Fraction(0)
-    delay: Fraction = Fraction(0)
-    placed: bool = False
-    damage: tuple[Damage, ...] = ()
-    notices: tuple[Notice, ...] = ()
-
-    @property
-    def sound_file(self) -> Path:
-        """The file the sound is in."""
-        return self.files.audio or self.files.video
-
-    @property
-    def pictures_end(self) -> Fraction:
-        """When the last picture disappears, s after tick 0."""
-        return self.video.end - self.zero
-
-    @property
-    def sound_end(self) -> Fraction:
-        """When the sound ends, s after tick 0."""
-        return self.sound.end - self.sound_zero
-
-
-def seconds(value: float) -> Fraction:
-    """A number of the sample sheet as the decimal fraction that was written."""
-    return Fraction(str(value))
 
 
 def scan_role(
@@ -130,43 +57,33 @@ def scan_role(
     """
     video = scan_video(files.video, decode=decode, threads=threads)
     check_crop(files.video, role, files.choices, video.survey)
-    notices = []
-    try:
-        sound = scan_sound(files.audio or files.video, files.choices)
-    except InputError as error:
-        if need_sound:
-            raise
-        sound = None
-        notices.append(Notice("sound.unreadable", f"role {role}: {error}", role))
-    if sound is None and need_sound:
-        raise InputError(
-            f"{files.audio or files.video} (role {role}): no sound stream; name a file with this "
-            "person's sound in the sample sheet"
-        )
+    sound, doubts = _scan_sound(role, files, need_sound)
     zero = min([video.start, *first_sounds(files.video)])
-    length = video.end - zero
-    sound_zero, delay, placed = zero, Fraction(0), False
+    scan = RoleScan(role, files, video, sound, zero, zero, video.end - zero, notices=doubts)
     if files.audio and sound:
-        inside, offset = _inner_sound(files.video), seconds(files.choices.audio_offset)
-        beside = SoundBeside(role, files.video, files.audio, zero, length, sound, inside, offset)
-        place = beside.place()
-        sound_zero, delay, placed = place.zero, place.delay, place.heard or bool(offset)
-        notices += place.notices
-    scan = RoleScan(
-        role,
-        files,
-        video,
-        sound,
-        zero,
-        sound_zero,
-        length,
-        delay=delay,
-        placed=placed,
-        notices=tuple(notices),
-    )
+        scan = place_sound(scan, _inner_sound(files.video))
     if sound and need_sound:
         scan = replace(scan, length=_length_with_sound(scan))
     return _stop_at_damage(scan, need_sound)
+
+
+def _scan_sound(
+    role: str, files: RoleMedia, needed: bool
+) -> tuple[SoundScan | None, tuple[Notice, ...]]:
+    """The sound of a person, and a doubt where it is unreadable but not needed."""
+    path = files.audio or files.video
+    try:
+        sound = scan_sound(path, files.choices)
+    except InputError as error:
+        if needed:
+            raise
+        return None, (Notice("sound.unreadable", f"role {role}: {error}", role),)
+    if sound is None and needed:
+        raise InputError(
+            f"{path} (role {role}): no sound stream; name a file with this person's sound in the "
+            "sample sheet"
+        )
+    return sound, ()
 
 
 def _inner_sound(video: Path) -> SoundScan | None:

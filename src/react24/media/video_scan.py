@@ -17,7 +17,7 @@ from react24.media.stamps import (
     ENDLESS_JUMP,
     Jump,
     Stamps,
-    find_gaps,
+    find_jumps,
     order_stamps,
     usual_step,
 )
@@ -69,11 +69,6 @@ class VideoScan:
     counted: bool
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the pictures as shown."""
-        return self.survey.size
-
-    @property
     def start(self) -> Fraction:
         """Presentation time of the first picture, s."""
         return int(self.pts[0]) * self.time_base
@@ -120,7 +115,7 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
         raise InputError(f"{path}: it holds a single picture; the sample sheet must name a video")
     last = times.last_duration or usual_step(pts) or (average / time_base if average else 0)
     end = (int(pts[-1]) + Fraction(last)) * time_base
-    damage = _first(times.damage, _endless_jump(find_gaps(pts, time_base)))
+    damage = _first(times.damage, _endless_jump(find_jumps(pts, time_base)))
     if damage:
         pts = pts[pts * float(time_base) < float(damage[0])] if damage[0] < end else pts
         end = min(end, damage[0])
@@ -133,7 +128,7 @@ def scan_video(path: str | Path, *, decode: bool, threads: int = 1) -> VideoScan
         survey=survey,
         damage=damage,
         wild=times.stamps.wild,
-        gaps=find_gaps(pts, time_base),
+        gaps=find_jumps(pts, time_base),
         joints=tuple(joint for joint in times.joints if joint < end),
         counted=counted,
     )

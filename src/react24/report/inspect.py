@@ -16,10 +16,10 @@ import numpy as np
 
 from react24.conventions import FPS, ROLES
 from react24.errors import InputError
-from react24.faces.gaps import find_gaps
 from react24.files import contract
 from react24.files.notices import gather_notices
 from react24.media.sound import read_sound
+from react24.media.spans import find_spans
 from react24.media.video import read_frames
 
 SHOTS = 8
@@ -239,7 +239,7 @@ def choose_frames(
         Tick -> why it was chosen (empty for those spread evenly), in order of time.
     """
     chosen: dict[int, str] = {}
-    gaps = sorted(find_gaps(valid), key=lambda gap: (-gap.length, gap.start))
+    gaps = sorted(find_spans(~valid), key=lambda gap: (-gap.length, gap.start))
     for gap in gaps[: min(INVALID, count)]:
         span = f"{gap.start / FPS:.1f} to {gap.stop / FPS:.1f} s"
         chosen[(gap.start + gap.stop) // 2] = f"not valid, {span}"

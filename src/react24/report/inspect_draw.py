@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from react24.conventions import FPS
-from react24.faces.gaps import find_gaps
 from react24.files import contract
+from react24.media.spans import find_spans
 from react24.report.inspect import ContactSheet, Curves, RoleView, Shot, name_frames
 from react24.rig import landmarks as lm
 from react24.rig.model import load_rig
@@ -287,7 +287,7 @@ def _draw_curves(page: Page, person: RoleView, top: float) -> None:
     level = page.axes(x, top + 0.3 + TIMELINE + 0.12, width, SOUND)
     for axis in (affect, level):
         axis.set_xlim(0, seconds)
-        for gap in find_gaps(curves.valid):
+        for gap in find_spans(~curves.valid):
             axis.axvspan(gap.start / FPS, gap.stop / FPS, **NOT_VALID)
     _draw_affect(affect, curves)
     for number, shot in enumerate(person.shots, start=1):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -58,12 +57,12 @@ def build_rig() -> Rig:
     )
 
 
-def save_rig(rig: Rig, path: Path = RIG_PATH) -> None:
-    """Write a rig as a compressed npz without pickles."""
+def save_rig(rig: Rig) -> None:
+    """Write the rig that the package ships, as a compressed npz without pickles."""
     arrays = {name: getattr(rig, name) for name in Rig.__dataclass_fields__}
     arrays["names"] = np.array(rig.names)
     arrays["version"] = np.array(rig.version)
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(RIG_PATH, **arrays)
 
 
 def _mesh_edges() -> list[tuple[int, int]]:
@@ -79,8 +78,8 @@ def _portrait_landmarks() -> tuple[np.ndarray, np.ndarray]:
     from skimage.data import astronaut
 
     picture = astronaut()
-    straight = _detect(picture)
-    flipped = _detect(np.ascontiguousarray(picture[:, ::-1]))
+    straight = find_landmarks(picture)
+    flipped = find_landmarks(np.ascontiguousarray(picture[:, ::-1]))
     flipped[:, 0] = picture.shape[1] - flipped[:, 0]
     # A point and its partner's image in the mirrored picture are at most a few pixels apart.
     _, mirror = linear_sum_assignment(cdist(straight, flipped))
@@ -89,7 +88,12 @@ def _portrait_landmarks() -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * (straight + flipped[mirror]), mirror
 
 
-def _detect(picture: np.ndarray) -> np.ndarray:
+def find_landmarks(picture: np.ndarray) -> np.ndarray:
+    """Landmarks (478, 3) of the face in a portrait, in its pixels, by mediapipe.
+
+    Raises:
+        RuntimeError: No face was found.
+    """
     from mediapipe.python.solutions.face_mesh import FaceMesh
 
     with FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True) as network:
@@ -97,16 +101,17 @@ def _detect(picture: np.ndarray) -> np.ndarray:
     if not found:
         raise RuntimeError("the face-mesh network finds no face in the portrait")
     height, width = picture.shape[:2]
-    points = [(p.x * width, p.y * height, p.z * width) for p in found[0].landmark]
-    return np.array(points)
+    return np.array([(p.x * width, p.y * height, p.z * width) for p in found[0].landmark])
 
 
 def _frontalise(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """Symmetric, facing the camera, in rig units."""
+    from scipy.spatial.transform import Rotation
+
     flip = np.array([-1.0, 1.0, 1.0])
     points = points - points.mean(0)
-    turn = _rotation_between(points, points[mirror] * flip)
-    points = points @ _half_rotation(turn).T
+    turn = Rotation.from_matrix(turn_between(points, points[mirror] * flip))
+    points = points @ Rotation.from_rotvec(0.5 * turn.as_rotvec()).as_matrix().T
     points = 0.5 * (points + points[mirror] * flip)
     down = points[152] - points[10]
     angle = np.arctan2(down[2], down[1])
@@ -116,15 +121,10 @@ def _frontalise(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     return (points - middle) / np.linalg.norm(points[263] - points[33])
 
 
-def _rotation_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    u, _, vt = np.linalg.svd(target.T @ source)
+def turn_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) that best turns ``source`` (n, 3) onto ``target``, wherever both lie."""
+    u, _, vt = np.linalg.svd((target - target.mean(0)).T @ (source - source.mean(0)))
     return u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
-
-
-def _half_rotation(rotation: np.ndarray) -> np.ndarray:
-    from scipy.spatial.transform import Rotation
-
-    return Rotation.from_rotvec(0.5 * Rotation.from_matrix(rotation).as_rotvec()).as_matrix()
 
 
 def _surface(points: np.ndarray, mirror: np.ndarray, edges: list[tuple[int, int]]) -> Surface:
@@ -188,7 +188,8 @@ def _orient(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
             owners.setdefault(pair, []).append(index)
     faces = faces.copy()
     done = np.zeros(len(faces), bool)
-    for start in _frontal_first(faces, points):
+    # The most frontal first.
+    for start in np.argsort([-abs(_area(points[face])) for face in faces], kind="stable"):
         if done[start]:
             continue
         if _area(points[faces[start]]) < 0:
@@ -207,10 +208,6 @@ def _orient(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
                     done[other] = True
                     stack.append(other)
     return faces
-
-
-def _frontal_first(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return np.argsort([-abs(_area(points[face])) for face in faces], kind="stable")
 
 
 def _area(corners: np.ndarray) -> float:

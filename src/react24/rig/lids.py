@@ -27,19 +27,12 @@ BLINKS = (NAMES.index("eyeBlinkRight"), NAMES.index("eyeBlinkLeft"))
 def lid_opening(points: np.ndarray, rig: Rig) -> np.ndarray:
     """Distance of the lids as a share of the eye's width, right and left: (T, 2).
 
-    Args:
-        points: (T, 478, 3), head frame.
-        rig: For its mirror map.
+    ``points`` (T, 478, 3) are in the head frame.
     """
+    right = [np.array(g) for g in (lm.UPPER_LID[1:-1], lm.LOWER_LID[1:-1], lm.EYE_CORNERS)]
     sides = []
-    for upper, lower, corners in (
-        (lm.UPPER_LID[1:-1], lm.LOWER_LID[1:-1], lm.EYE_CORNERS),
-        tuple(
-            rig.mirror[list(group)]
-            for group in (lm.UPPER_LID[1:-1], lm.LOWER_LID[1:-1], lm.EYE_CORNERS)
-        ),
-    ):
-        gap = (points[:, list(lower), 1] - points[:, list(upper), 1]).mean(1)
+    for upper, lower, corners in (right, [rig.mirror[group] for group in right]):
+        gap = (points[:, lower, 1] - points[:, upper, 1]).mean(1)
         width = np.abs(points[:, corners[0], 0] - points[:, corners[1], 0])
         sides.append(gap / np.maximum(width, 1e-3))
     return np.stack(sides, axis=1)
@@ -48,10 +41,7 @@ def lid_opening(points: np.ndarray, rig: Rig) -> np.ndarray:
 def blinks(opening: np.ndarray, neutral: np.ndarray, rig: Rig) -> np.ndarray:
     """``eyeBlinkRight`` and ``eyeBlinkLeft`` in [0, 1]: 0 as open as at rest or wider, 1 shut.
 
-    Args:
-        opening: (T, 2), see `lid_opening`.
-        neutral: (478, 3), the person's neutral face.
-        rig: For its mirror map.
+    ``opening`` (T, 2) is of `lid_opening`, ``neutral`` (478, 3) the person's neutral face.
     """
     at_rest = np.clip(lid_opening(neutral[None], rig), *OPEN)
     return np.clip((at_rest - opening) / (at_rest - SHUT), 0.0, 1.0)

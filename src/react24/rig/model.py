@@ -56,11 +56,9 @@ class Rig:
         return self.names.index(name)
 
     def deform(self, coefficients: np.ndarray, neutral: np.ndarray | None = None) -> np.ndarray:
-        """Face points for given coefficients: ``neutral + sum_k e_k displacement_k``.
+        """Face points for coefficients (..., 52): ``neutral + sum_k e_k displacement_k``.
 
-        Args:
-            coefficients: (..., 52), meant for [0, 1].
-            neutral: (478, 3), a person's own neutral face; the canonical one by default.
+        ``neutral`` (478, 3) is a person's own neutral face; the canonical one by default.
 
         Returns:
             float32 (..., 478, 3) in the head frame.

@@ -134,18 +134,16 @@ def make_neutral(
         rest, how = (seen, STATED) if stated else (np.where(absolute, 0.0, seen), QUIET_FOUND)
     else:
         face = face - np.tensordot(np.where(absolute, seen, 0.0), rig.displacements, axes=1)
-        rest, how = typical_rest(), NEVER_QUIET
+        typical = [TYPICAL_REST.get(stem(name), 0.0) for name in NAMES]
+        rest, how = np.array(typical), NEVER_QUIET
     return Neutral(to_unit(face).astype(np.float32), rest.astype(np.float32), len(points), how)
 
 
 def merge_neutrals(found: Sequence[Neutral]) -> Neutral:
-    """One neutral face of a person from those of several sessions.
+    """One neutral face of a person from those of several sessions, at least one.
 
     Only the best kind counts (stated before found before guessed); within it sessions weigh as many
     frames as they had.
-
-    Args:
-        found: Of the person's sessions, at least one.
     """
     ranks = (STATED, QUIET_FOUND, NEVER_QUIET)
     best = min((neutral.how for neutral in found), key=ranks.index)
@@ -161,22 +159,12 @@ def merge_neutrals(found: Sequence[Neutral]) -> Neutral:
 
 
 def above_rest(scores: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Scores counted from the person's zero: ``(score - rest) / (1 - rest)``, at least 0.
+    """Scores (T, 52) counted from the person's zero: ``(score - rest) / (1 - rest)``, in [0, 1].
 
-    Args:
-        scores: (T, 52) in [0, 1].
-        rest: (52,), what the person shows at rest.
-
-    Returns:
-        float32 (T, 52) in [0, 1]: 0 at rest, 1 where the judge says 1.
+    0 at rest, 1 where the judge says 1; ``rest`` (52,) is what the person shows at rest.
     """
     room = np.maximum(1.0 - rest, 0.2)  # no more than five times the judge's own noise
     return np.clip((scores - rest) / room, 0.0, 1.0).astype(np.float32)
-
-
-def typical_rest() -> np.ndarray:
-    """``TYPICAL_REST`` as a vector, float64 (52,)."""
-    return np.array([TYPICAL_REST.get(stem(name), 0.0) for name in NAMES])
 
 
 def shape_mask(stems: Sequence[str]) -> np.ndarray:

@@ -71,12 +71,8 @@ class Pose:
         """Angles about x, y, z against the camera's axes in radians, float64 (T, 3).
 
         A head beside the optical axis is seen from its side: what the picture shows is its turn
-        against the line of sight, so the direction of that line is added, by the
-        camera's share.
-
-        Args:
-            camera: The camera.
-            middle: (T, 2) middle of the face in pixels.
+        against the line of sight, so the direction of that line is added, by the camera's share.
+        ``middle`` (T, 2) is the middle of the face in pixels.
         """
         across, down = np.arctan((middle - (camera.x, camera.y)) / camera.focal).T
         sight = camera.sight * np.stack([-down, across, np.zeros_like(across)], axis=1)
@@ -90,16 +86,10 @@ class Pose:
 
 
 def euler_to_matrix(rotation: np.ndarray) -> np.ndarray:
-    """``Rz @ Ry @ Rx`` for angles about x, y and z.
+    """``Rz @ Ry @ Rx`` for angles (..., 3) about x, y and z in radians: float64 (..., 3, 3).
 
     A positive x lowers the nose, a positive y turns it to the left of the picture (the subject's
     right), a positive z tilts the head clockwise as the picture shows it.
-
-    Args:
-        rotation: (..., 3) radians.
-
-    Returns:
-        float64 (..., 3, 3).
     """
     rotation = np.asarray(rotation, np.float64)
     c, s = np.cos(rotation), np.sin(rotation)
@@ -121,24 +111,6 @@ def matrix_to_euler(matrix: np.ndarray) -> np.ndarray:
     return np.stack([x, y, z], axis=-1)
 
 
-def project(
-    points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, camera: Camera
-) -> np.ndarray:
-    """Pixels of head-frame points in perspective.
-
-    Args:
-        points: (V, 3) or (T, V, 3) in rig units.
-        rotation: (T, 3) radians.
-        translation: (T, 3) rig units.
-        camera: The camera.
-
-    Returns:
-        float64 (T, V, 2).
-    """
-    inside = points @ euler_to_matrix(rotation).swapaxes(1, 2) + translation[:, None]
-    return camera.focal * inside[..., :2] / inside[..., 2:] + (camera.x, camera.y)
-
-
 def to_head_frame(landmarks: np.ndarray, pose: Pose) -> np.ndarray:
     """Landmarks (T, V, 3) in pixels as head-frame points (T, V, 3) in rig units."""
     return (landmarks - pose.origin[:, None]) @ pose.matrix / pose.scale[:, None, None]
@@ -153,9 +125,6 @@ def fit_pose(landmarks: np.ndarray, model: np.ndarray) -> Pose:
     Args:
         landmarks: (T, n, 3) pixels, z in the same scale, n >= 3, finite.
         model: (n, 3) the same points in the head frame, not on a line.
-
-    Returns:
-        The pose of every frame.
     """
     landmarks = np.asarray(landmarks, np.float64)
     model = np.asarray(model, np.float64)

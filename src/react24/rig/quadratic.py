@@ -46,7 +46,7 @@ def solve_box(
     values, vectors = np.linalg.eigh(scaled)
     frames = len(evidence)
     frequency = 2.0 - 2.0 * np.cos(np.pi * np.arange(frames) / frames)
-    rho = _step_weight(values)
+    rho = np.float32(np.sqrt(values[0] * values[-1]))  # weight of the splitting
     share = (1.0 / (values + rho + smoothness * frequency[:, None])).astype(np.float32)
     vectors = vectors.astype(np.float32)
     # In y = size · e the problem has a unit diagonal and the box [0, size].
@@ -69,8 +69,3 @@ def solve_box(
         logger.warning("coefficients moved by %.1e after %d steps", moved, MAX_STEPS)
     logger.debug("coefficients of %d frames after %d steps", frames, step)
     return (bound / upper).astype(np.float32)
-
-
-def _step_weight(values: np.ndarray) -> np.float32:
-    """Weight of the splitting: the geometric mean of the extreme eigenvalues."""
-    return np.float32(np.sqrt(values[0] * values[-1]))

@@ -118,23 +118,20 @@ def build_fields(surface: Surface) -> np.ndarray:
     """All displacement fields, in the order of ``NAMES``.
 
     Shapes with a left and a right are made for the right and reflected; shapes of the whole face
-    are made symmetric; ``jawLeft`` and ``mouthLeft`` are the reflections of their right partners.
+    are made symmetric.
 
     Returns:
         float64 (52, 478, 3).
     """
     fields = np.zeros((len(NAMES), lm.POINTS, 3))
-    for stem, make in {**_eyes_and_brows(), **_mouth_sides()}.items():
+    sided = {**_eyes_and_brows(), **_mouth_sides(), "jaw": _jaw_right, "mouth": _mouth_right}
+    for stem, make in sided.items():
         right = make(surface)
         fields[NAMES.index(f"{stem}Right")] = right
         fields[NAMES.index(f"{stem}Left")] = surface.reflect(right)
     for name, make in _whole().items():
         field = make(surface)
         fields[NAMES.index(name)] = 0.5 * (field + surface.reflect(field))
-    for stem, make in {"jaw": _jaw_right, "mouth": _mouth_right}.items():
-        right = make(surface)
-        fields[NAMES.index(f"{stem}Right")] = right
-        fields[NAMES.index(f"{stem}Left")] = surface.reflect(right)
     return fields
 
 

@@ -110,7 +110,6 @@ def solve_track(
     height: int,
     *,
     focal: float | None = None,
-    rig: Rig | None = None,
     settings: SolveSettings | None = None,
     judge: Judge | None = None,
     neutral: Neutral | None = None,
@@ -127,13 +126,10 @@ def solve_track(
         width: Picture width in pixels.
         height: Picture height in pixels.
         focal: Focal length in pixels; the picture's longer side by default.
-        rig: The rig; the shipped one by default.
         settings: Weights.
         judge: Who says what a frame shows; the shipped student by default.
-        neutral: The person's neutral face, where it is known from elsewhere; found in the track by
-            default.
-        at_rest: bool (T,), frames of which somebody said that the face is at rest in them; the
-            neutral face is made of these.
+        neutral: The person's neutral face, where it is known; found in the track by default.
+        at_rest: bool (T,), frames said to be at rest; the neutral face is made of these.
 
     Returns:
         The solution. Frames that are not valid, or whose landmarks are not finite, hold the values
@@ -142,7 +138,7 @@ def solve_track(
     Raises:
         InputError: Wrong shapes, no valid frame, or none where the face is said to be at rest.
     """
-    rig = rig or load_rig()
+    rig = load_rig()
     settings = settings or SolveSettings()
     judge = judge or load_student()
     usable = _check(landmarks, valid, width, height)
@@ -152,18 +148,20 @@ def solve_track(
         neutral = find_neutral(landmarks, frames, scores, rig, at_rest)
     camera = Camera.of_picture(width, height, focal)
     face = np.asarray(neutral.face, np.float64)
-    held = _last_known(usable)
+    # For every frame the position, among the usable ones, of the last one so far.
+    held = np.maximum(np.cumsum(usable) - 1, 0)
     everything = _measure(landmarks, frames, rig, face, camera)[held]
-    coefficients = _solve_shapes(everything[:, 9:], rig, settings)
-    coefficients[:, BLINKS] = blinks(everything[:, 7:9], face, rig)
+    rotation, translation, error, lids, evidence = np.split(everything, (3, 6, 7, 9), axis=1)
+    coefficients = _solve_shapes(evidence, rig, settings)
+    coefficients[:, BLINKS] = blinks(lids, face, rig)
     return Solution(
         coefficients=coefficients[frames][held],
-        rotation=everything[:, :3].astype(np.float32),
-        translation=everything[:, 3:6].astype(np.float32),
+        rotation=rotation.astype(np.float32),
+        translation=translation.astype(np.float32),
         valid=usable,
         scores=scores[held],
         person=neutral,
-        pose_error=everything[:, 6].astype(np.float32),
+        pose_error=error[:, 0].astype(np.float32),
         judge=judge.name,
     )
 
@@ -203,9 +201,6 @@ def _blocks(landmarks, frames: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]
         yield part, span[wanted - wanted[0]]
 
 
-# ---------------------------------------------------------------- the person's neutral face
-
-
 def _judge(landmarks, usable: np.ndarray, judge: Judge, width: int, height: int) -> np.ndarray:
     """The judge's scores of the usable frames, float32 (n, 52).
 
@@ -236,19 +231,7 @@ def neutral_of_track(
     *,
     at_rest: np.ndarray | None = None,
 ) -> Neutral:
-    """The person's neutral face from one track, as `solve_track` finds it.
-
-    Args:
-        landmarks: As for `solve_track`, like the others.
-        valid: bool (T,).
-        width: Picture width in pixels.
-        height: Picture height in pixels.
-        judge: Who says what a frame shows.
-        at_rest: bool (T,), frames said to be at rest.
-
-    Raises:
-        InputError: As `solve_track`.
-    """
+    """The person's neutral face from one track, as `solve_track` finds it; arguments as there."""
     usable = _check(landmarks, valid, width, height)
     scores = _judge(landmarks, usable, judge, width, height)
     return find_neutral(landmarks, np.flatnonzero(usable), scores, load_rig(), at_rest)
@@ -298,9 +281,6 @@ def head_points(pixels: np.ndarray, neutral: np.ndarray, rig: Rig) -> tuple[np.n
     return to_head_frame(pixels, pose), pose
 
 
-# ---------------------------------------------------------------- pose and shapes
-
-
 def _measure(landmarks, frames, rig: Rig, neutral, camera: Camera) -> np.ndarray:
     """What is read off each frame, (n, 61).
 
@@ -339,8 +319,3 @@ def _solve_shapes(evidence: np.ndarray, rig: Rig, settings: SolveSettings) -> np
     coefficients = np.zeros((len(evidence), len(rig.names)), np.float32)
     coefficients[:, seen] = solved
     return coefficients
-
-
-def _last_known(usable: np.ndarray) -> np.ndarray:
-    """For every frame the position, among the usable ones, of the last one so far: int (T,)."""
-    return np.maximum(np.cumsum(usable) - 1, 0)

@@ -8,6 +8,7 @@ under the same licence. What it was measured to do is in docs/faces.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,12 +24,28 @@ STUDENT_PATH = Path(__file__).with_name("student_v1.npz")
 LICENCE = "Apache-2.0, distilled from MediaPipe's face_blendshapes"
 
 
+class Perceptron:
+    """A network of arrays ``mean``, ``spread`` (292,), ``weight_K`` (n, m) and ``bias_K`` (m,)."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]):
+        self._mean, self._spread = arrays["mean"], arrays["spread"]
+        count = sum(name.startswith("weight_") for name in arrays)
+        self._layers = [(arrays[f"weight_{k}"], arrays[f"bias_{k}"]) for k in range(count)]
+
+    def scores(self, points: np.ndarray) -> np.ndarray:
+        """Scores (n, 52) in [0, 1] of points (n, 292)."""
+        signal = (points - self._mean) / self._spread
+        for weight, bias in self._layers[:-1]:
+            signal = np.maximum(signal @ weight + bias, 0.0)
+        weight, bias = self._layers[-1]
+        return 1.0 / (1.0 + np.exp(-(signal @ weight + bias)))
+
+
 class Student:
     """The shipped judge.
 
     Args:
-        path: File of weights: ``mean``, ``spread`` (292,), and ``weight_K`` (n, m), ``bias_K`` (m,)
-            of the layers.
+        path: File of the arrays of a `Perceptron`.
 
     Attributes:
         name: File, digest and licence.
@@ -37,32 +54,17 @@ class Student:
     def __init__(self, path: str | Path = STUDENT_PATH):
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name].astype(np.float32) for name in stored.files}
-        self._mean, self._spread = arrays["mean"], arrays["spread"]
-        count = sum(name.startswith("weight_") for name in arrays)
-        self._layers = [(arrays[f"weight_{k}"], arrays[f"bias_{k}"]) for k in range(count)]
+        self._network = Perceptron(arrays)
         self.name = f"{Path(path).stem} {sha256_file(path)} {LICENCE}"
 
     def scores(self, landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
-        """What the faces show, see `react24.rig.judge.Judge`.
-
-        Args:
-            landmarks: float32 (T, 478, 3), pixels, finite.
-            width: Not used; nor ``height``: the head frame has no pixels.
-            height: Of the picture.
-
-        Returns:
-            float32 (T, 52) in [0, 1].
-        """
+        """What the faces show, see `react24.rig.judge.Judge`; whatever the picture's size."""
         return self.judge_frontal(frontal_view(landmarks))
 
     def judge_frontal(self, faces: np.ndarray) -> np.ndarray:
         """Scores float32 (T, 52) of faces (T, 478, 3) that are in the head frame already."""
         seen = faces[:, BLENDSHAPE_POINTS, :2].reshape(len(faces), -1).astype(np.float32)
-        signal = (seen - self._mean) / self._spread
-        for weight, bias in self._layers[:-1]:
-            signal = np.maximum(signal @ weight + bias, 0.0)
-        weight, bias = self._layers[-1]
-        scores = 1.0 / (1.0 + np.exp(-(signal @ weight + bias)))
+        scores = self._network.scores(seen)
         scores[:, NAMES.index("tongueOut")] = 0.0
         return scores
 

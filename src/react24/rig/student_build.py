@@ -29,7 +29,7 @@ from react24.rig.judge import Judge
 from react24.rig.landmarks import BLENDSHAPE_POINTS
 from react24.rig.model import load_rig
 from react24.rig.neutral import choose_rest
-from react24.rig.student import STUDENT_PATH, frontal_view
+from react24.rig.student import STUDENT_PATH, Perceptron, frontal_view
 
 logger = logging.getLogger(__name__)
 
@@ -65,21 +65,6 @@ class Lessons:
     def of(self, chosen: np.ndarray) -> Lessons:
         """Some of the lessons."""
         return Lessons(self.points[chosen], self.scores[chosen], self.people[chosen])
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Arrays of the student's file."""
-
-    arrays: dict[str, np.ndarray]
-
-    def save(self, path: Path) -> None:
-        """Write the file; weights as float16."""
-        halves = {
-            name: array.astype(np.float16 if name.startswith("weight_") else np.float32)
-            for name, array in self.arrays.items()
-        }
-        np.savez_compressed(path, **halves)
 
 
 def read_people(folder: Path) -> list[np.ndarray]:
@@ -145,14 +130,13 @@ def _lessons(faces: np.ndarray, scores: np.ndarray, people: np.ndarray) -> Lesso
     return Lessons(points.astype(np.float32), scores.astype(np.float32), people)
 
 
-def fit_student(real: Lessons, drawn: Lessons, *, epochs: int, seed: int) -> Fit:
+def fit_student(real: Lessons, drawn: Lessons, *, epochs: int, seed: int) -> dict[str, np.ndarray]:
     """Fit the perceptron to both kinds of lessons by weighted squared error.
 
-    Args:
-        real: Of recorded faces; repeated to ``RECORDED_SHARE`` of the drawn ones.
-        drawn: Of drawn faces.
-        epochs: Passes over all.
-        seed: Of the first weights and the order.
+    Lessons of recorded faces are repeated to ``RECORDED_SHARE`` of the drawn ones.
+
+    Returns:
+        The arrays of a student's file.
     """
     import torch
 
@@ -184,16 +168,16 @@ def fit_student(real: Lessons, drawn: Lessons, *, epochs: int, seed: int) -> Fit
     for k, layer in enumerate(layers):
         arrays[f"weight_{k}"] = layer.weight.detach().numpy().T
         arrays[f"bias_{k}"] = layer.bias.detach().numpy()
-    return Fit(arrays)
+    return arrays
 
 
-def predict(fit: Fit, points: np.ndarray) -> np.ndarray:
-    """Scores (n, 52) of points (n, 292)."""
-    signal = (points - fit.arrays["mean"]) / fit.arrays["spread"]
-    for k in range(len(HIDDEN)):
-        signal = np.maximum(signal @ fit.arrays[f"weight_{k}"] + fit.arrays[f"bias_{k}"], 0.0)
-    last = len(HIDDEN)
-    return 1 / (1 + np.exp(-(signal @ fit.arrays[f"weight_{last}"] + fit.arrays[f"bias_{last}"])))
+def save_student(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Write a student's file; weights as float16."""
+    halves = {
+        name: array.astype(np.float16 if name.startswith("weight_") else np.float32)
+        for name, array in arrays.items()
+    }
+    np.savez_compressed(path, **halves)
 
 
 def leave_people_out(
@@ -207,7 +191,7 @@ def leave_people_out(
         fit = fit_student(
             real.of(~told), drawn.of(~np.isin(drawn.people, out).any(1)), epochs=epochs, seed=seed
         )
-        scores[told] = predict(fit, real.points[told])
+        scores[told] = Perceptron(fit).scores(real.points[told])
         logger.info("without people %s: %s", out, _quality(scores[told], real.scores[told]))
     logger.info("all people, each left out: %s", _quality(scores, real.scores))
     return scores
@@ -247,7 +231,7 @@ def main() -> None:
         scores = leave_people_out(real, drawn, options.folds, **choices)
         if options.scores:
             np.save(options.scores, scores)
-    fit_student(real, drawn, **choices).save(options.output)
+    save_student(fit_student(real, drawn, **choices), options.output)
     logger.info("wrote %s, taught by %s", options.output.name, teacher.name)
 
 

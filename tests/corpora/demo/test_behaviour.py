@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from react24.conventions import FPS
-from react24.corpora.demo.behaviour import DELAY, REACTIONS, Person, bump, perform
+from react24.corpora.demo.behaviour import DELAY, REACTIONS, Actor, bump, perform
 from react24.corpora.demo.corpus import perform_session
 from react24.corpora.demo.sessions import DEMO_SESSIONS
 from react24.corpora.demo.speech import SPEECH_RATE, load_voice
@@ -17,8 +17,8 @@ SECONDS = 120.0
 @pytest.fixture(scope="module")
 def performance():
     persons = {
-        "a": Person(load_voice("en-us+m3"), "smiler"),
-        "b": Person(load_voice("en-gb+f2"), "nodder"),
+        "a": Actor(load_voice("en-us+m3"), "smiler"),
+        "b": Actor(load_voice("en-gb+f2"), "nodder"),
     }
     return perform(persons, SECONDS, np.random.default_rng(5))
 

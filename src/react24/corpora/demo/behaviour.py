@@ -42,13 +42,8 @@ _SIDES = ("Left", "Right")
 
 
 @dataclass(frozen=True)
-class Person:
-    """What the behaviour needs to know of one person.
-
-    Attributes:
-        sentences: float32 (n,) at ``SPEECH_RATE`` each.
-        style: A key of ``REACTIONS``.
-    """
+class Actor:
+    """One person: sentences float32 (n,) at ``SPEECH_RATE`` each, and a style of ``REACTIONS``."""
 
     sentences: list[np.ndarray]
     style: str
@@ -86,7 +81,7 @@ class Cue:
 
 
 @dataclass
-class Track:
+class ActorTrack:
     """One person's true motion at the 25 fps ticks.
 
     Attributes:
@@ -106,22 +101,13 @@ class Track:
 class Performance:
     """A whole session: role -> track, and the cues in order of time."""
 
-    tracks: dict[str, Track]
+    tracks: dict[str, ActorTrack]
     cues: tuple[Cue, ...]
     utterances: tuple[Utterance, ...] = field(default=())
 
 
-def perform(persons: dict[str, Person], seconds: float, rng: np.random.Generator) -> Performance:
-    """Draw a session.
-
-    Args:
-        persons: Role -> person, for both roles.
-        seconds: Length.
-        rng: The only source of chance.
-
-    Returns:
-        Tracks of ``round(seconds * 25)`` ticks.
-    """
+def perform(persons: dict[str, Actor], seconds: float, rng: np.random.Generator) -> Performance:
+    """Draw a session of ``round(seconds * 25)`` ticks; ``rng`` is the only source of chance."""
     ticks = np.arange(round(seconds * FPS)) / FPS
     utterances = _take_turns(persons, seconds, rng)
     tracks = {r: _idle_track(ticks, _speaking_mask(ticks, utterances, r), rng) for r in ROLES}
@@ -138,7 +124,7 @@ def perform(persons: dict[str, Person], seconds: float, rng: np.random.Generator
 
 
 def _take_turns(
-    persons: dict[str, Person], seconds: float, rng: np.random.Generator
+    persons: dict[str, Actor], seconds: float, rng: np.random.Generator
 ) -> list[Utterance]:
     """Alternate turns of one to three sentences, with pauses, until the time is over."""
     utterances: list[Utterance] = []
@@ -171,9 +157,9 @@ def _speaking_mask(ticks: np.ndarray, utterances: list[Utterance], role: str) ->
     return mask
 
 
-def _idle_track(ticks: np.ndarray, speaking: np.ndarray, rng: np.random.Generator) -> Track:
+def _idle_track(ticks: np.ndarray, speaking: np.ndarray, rng: np.random.Generator) -> ActorTrack:
     """Sway, blinks and the expressions that come of themselves."""
-    track = Track(
+    track = ActorTrack(
         coefficients={},
         rotation=_sway(ticks, np.array([0.045, 0.09, 0.04]), rng),
         translation=_sway(ticks, np.array([0.05, 0.03, 0.06]), rng),
@@ -188,7 +174,7 @@ def _idle_track(ticks: np.ndarray, speaking: np.ndarray, rng: np.random.Generato
     return track
 
 
-def _move_brows(track: Track, ticks: np.ndarray, rng: np.random.Generator) -> None:
+def _move_brows(track: ActorTrack, ticks: np.ndarray, rng: np.random.Generator) -> None:
     """Now and then a frown or a worried brow, in turn."""
     kinds = _shuffled(2, rng)
     now = rng.uniform(0.6, 1.4)
@@ -202,7 +188,7 @@ def _move_brows(track: Track, ticks: np.ndarray, rng: np.random.Generator) -> No
 
 
 def _purse_lips(
-    track: Track, ticks: np.ndarray, speaking: np.ndarray, rng: np.random.Generator
+    track: ActorTrack, ticks: np.ndarray, speaking: np.ndarray, rng: np.random.Generator
 ) -> None:
     """Now and then pursed lips, but never while talking."""
     length = 0.7
@@ -224,7 +210,7 @@ def _sway(ticks: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> np.n
     return waves.mean(axis=1) * size * 2.0
 
 
-def _speak(track: Track, ticks: np.ndarray, utterance: Utterance) -> None:
+def _speak(track: ActorTrack, ticks: np.ndarray, utterance: Utterance) -> None:
     first = round(utterance.start * SPEECH_RATE)
     track.voice[first : first + len(utterance.samples)] += utterance.samples
     for name, shape in mouth_from_speech(utterance.samples, ticks - utterance.start).items():
@@ -235,7 +221,7 @@ def _speak(track: Track, ticks: np.ndarray, utterance: Utterance) -> None:
 
 
 def _give_cues(
-    track: Track, ticks: np.ndarray, utterance: Utterance, rng: np.random.Generator
+    track: ActorTrack, ticks: np.ndarray, utterance: Utterance, rng: np.random.Generator
 ) -> list[Cue]:
     role, length = utterance.role, utterance.stop - utterance.start
     cues = [Cue(utterance.stop, role, "phrase_end")]
@@ -251,8 +237,8 @@ def _give_cues(
 
 
 def _react(
-    tracks: dict[str, Track],
-    persons: dict[str, Person],
+    tracks: dict[str, ActorTrack],
+    persons: dict[str, Actor],
     ticks: np.ndarray,
     cue: Cue,
     rng: np.random.Generator,
@@ -274,19 +260,19 @@ def _react(
     return Cue(cue.time, cue.role, cue.kind, time)
 
 
-def _smile(track: Track, ticks: np.ndarray, start: float, size: float) -> None:
+def _smile(track: ActorTrack, ticks: np.ndarray, start: float, size: float) -> None:
     shape = size * bump(ticks, start, 0.3, 0.7, 0.6)
     _add(track, "mouthSmile", shape, _SIDES)
     _add(track, "cheekSquint", 0.6 * shape, _SIDES)
 
 
-def _raise_brows(track: Track, ticks: np.ndarray, start: float, size: float) -> None:
+def _raise_brows(track: ActorTrack, ticks: np.ndarray, start: float, size: float) -> None:
     shape = size * bump(ticks, start, 0.18, 0.35, 0.3)
     _add(track, "browInnerUp", shape)
     _add(track, "browOuterUp", 0.8 * shape, _SIDES)
 
 
-def _nod(track: Track, ticks: np.ndarray, start: float, size: float) -> None:
+def _nod(track: ActorTrack, ticks: np.ndarray, start: float, size: float) -> None:
     """Down first, two cycles, smooth at both ends."""
     phase = (ticks - start) * _NOD_HERTZ
     inside = (phase > 0) & (phase < _NOD_CYCLES)
@@ -294,14 +280,14 @@ def _nod(track: Track, ticks: np.ndarray, start: float, size: float) -> None:
     track.rotation[:, 0] += np.where(inside, size * _NOD_RADIANS * wave, 0.0)
 
 
-def _add(track: Track, name: str, shape: np.ndarray, sides: tuple[str, ...] = ("",)) -> None:
+def _add(track: ActorTrack, name: str, shape: np.ndarray, sides: tuple[str, ...] = ("",)) -> None:
     for side in sides:
         channel = track.coefficients.setdefault(name + side, np.zeros(len(shape)))
         # The larger one wins: two smiles at once are not a smile twice as wide.
         np.maximum(channel, shape, out=channel)
 
 
-def _finish(track: Track) -> None:
+def _finish(track: ActorTrack) -> None:
     """Opposed muscles do not act at once, and nothing leaves [0, 1]."""
     channels = track.coefficients
     raised = channels.get("browInnerUp")
@@ -318,17 +304,9 @@ def _finish(track: Track) -> None:
 
 
 def bump(ticks: np.ndarray, start: float, attack: float, hold: float, release: float) -> np.ndarray:
-    """Rise, stay at 1 and fall again, with half-cosine flanks.
+    """Rise from ``start`` on, stay at 1 and fall again, with half-cosine flanks: (T,) in [0, 1].
 
-    Args:
-        ticks: (T,) seconds.
-        start: When the rise begins (s).
-        attack: Seconds of the rise.
-        hold: Seconds at 1.
-        release: Seconds of the fall.
-
-    Returns:
-        (T,) in [0, 1].
+    All times are in seconds; ``attack``, ``hold`` and ``release`` are lengths.
     """
     up = np.clip((ticks - start) / attack, 0.0, 1.0)
     down = np.clip((ticks - start - attack - hold) / release, 0.0, 1.0)

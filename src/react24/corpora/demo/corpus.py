@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from react24.conventions import FPS
-from react24.corpora.demo.behaviour import Performance, Person, perform
+from react24.corpora.demo.behaviour import Actor, Performance, perform
 from react24.corpora.demo.encode import write_mp4
 from react24.corpora.demo.puppet import Puppet, draw_look
 from react24.corpora.demo.sessions import PersonSpec, find_session
@@ -100,19 +100,10 @@ def _make_files(folder: Path, name: str, seed: int, seconds: float) -> None:
 
 
 def perform_session(name: str, *, seed: int = 24, seconds: float | None = None) -> Performance:
-    """What the two persons of a demo session do, without drawing it.
-
-    Args:
-        name: A key of ``DEMO_SESSIONS``.
-        seed: Seed of everything random.
-        seconds: Length instead of the specified one.
-
-    Raises:
-        InputError: No such session.
-    """
+    """What the two persons of a demo session do, without drawing it; see `make_demo_session`."""
     spec = find_session(name)
     persons = {
-        role: Person(_voice_of(person), person.style) for role, person in spec.persons.items()
+        role: Actor(_voice_of(person), person.style) for role, person in spec.persons.items()
     }
     length = spec.seconds if seconds is None else seconds
     return perform(persons, length, _generator(seed, name, "performance"))

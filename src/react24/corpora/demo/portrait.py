@@ -43,44 +43,19 @@ def load_portrait() -> Portrait:
         return Portrait(stored["landmarks"], stored["rotation"])
 
 
-def measure_portrait(path: Path = MEASURES_FILE) -> Path:
-    """Find the portrait's landmarks with mediapipe, and its pose; store both.
-
-    Args:
-        path: The npz file to write.
-
-    Returns:
-        ``path``.
-
-    Raises:
-        RuntimeError: No face was found in the picture.
-    """
-    from mediapipe.python.solutions.face_mesh import FaceMesh
-
+def measure_portrait(path: Path = MEASURES_FILE) -> None:
+    """Find the portrait's landmarks with mediapipe, and its pose; store both."""
     from react24.files.contract import atomic_path
+    from react24.rig.build import find_landmarks, turn_between
     from react24.rig.model import load_rig
     from react24.rig.pose import matrix_to_euler
 
-    picture = portrait_picture()
-    with FaceMesh(static_image_mode=True, refine_landmarks=True, max_num_faces=1) as mesh:
-        faces = mesh.process(picture).multi_face_landmarks
-    if not faces:
-        raise RuntimeError("mediapipe found no face in scikit-image's astronaut picture")
-    height, width = picture.shape[:2]
-    points = np.array([(p.x * width, p.y * height, p.z * width) for p in faces[0].landmark])
+    points = find_landmarks(portrait_picture())
     rig = load_rig()
-    turn = _align(rig.neutral[rig.rigid].astype(float), points[rig.rigid])
+    turn = turn_between(rig.neutral[rig.rigid].astype(float), points[rig.rigid])
     with atomic_path(path) as temporary:
         np.savez(
             temporary,
             landmarks=points.astype(np.float32),
             rotation=matrix_to_euler(turn).astype(np.float32),
         )
-    return path
-
-
-def _align(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Rotation (3, 3) that best turns centred ``source`` (n, 3) onto ``target``, up to scale."""
-    covariance = (target - target.mean(axis=0)).T @ (source - source.mean(axis=0))
-    left, _, right = np.linalg.svd(covariance)
-    return left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right

@@ -135,15 +135,12 @@ class Puppet:
     def draw(
         self, coefficients: np.ndarray, rotation: np.ndarray, translation: np.ndarray
     ) -> np.ndarray:
-        """One frame.
+        """One frame, uint8 (256, 256, 3), RGB.
 
         Args:
             coefficients: (52,) in [0, 1], in the order of the rig's names.
             rotation: (3,) radians.
             translation: (3,) rig units from the camera.
-
-        Returns:
-            uint8 (256, 256, 3), RGB.
         """
         face = self.face(coefficients)
         change = face - self._neutral

@@ -26,15 +26,7 @@ _TIMEOUT = 30.0  # seconds that espeak-ng may take for one sentence
 
 @dataclass(frozen=True)
 class Sentence:
-    """One stored sentence.
-
-    Attributes:
-        file: Name in the speech folder.
-        voice: espeak-ng voice.
-        pitch: espeak-ng pitch, 0 to 99.
-        speed: Words per minute.
-        text: What is said.
-    """
+    """A stored sentence: espeak-ng's voice, pitch (0 to 99) and speed (words a minute), text."""
 
     file: str
     voice: str
@@ -43,13 +35,13 @@ class Sentence:
     text: str
 
 
-def list_sentences(folder: Path = SPEECH_FOLDER) -> tuple[Sentence, ...]:
+def list_sentences() -> tuple[Sentence, ...]:
     """The sentences of ``sentences.tsv``, in file order.
 
     Raises:
         InputError: The list is missing.
     """
-    path = folder / "sentences.tsv"
+    path = SPEECH_FOLDER / "sentences.tsv"
     if not path.exists():
         raise InputError(f"{path}: no such file; it comes with react24, reinstall the package")
     with path.open(encoding="utf-8", newline="") as file:
@@ -60,36 +52,30 @@ def list_sentences(folder: Path = SPEECH_FOLDER) -> tuple[Sentence, ...]:
         )
 
 
-def list_voices(folder: Path = SPEECH_FOLDER) -> tuple[str, ...]:
+def list_voices() -> tuple[str, ...]:
     """Names of the voices, in the order in which they first appear."""
-    return tuple(dict.fromkeys(s.voice for s in list_sentences(folder)))
+    return tuple(dict.fromkeys(s.voice for s in list_sentences()))
 
 
-def load_voice(voice: str, folder: Path = SPEECH_FOLDER) -> list[np.ndarray]:
-    """All sentences of a voice.
-
-    Args:
-        voice: One of ``list_voices``.
-        folder: Where the FLAC files lie.
-
-    Returns:
-        float32 arrays (n,) in [-1, 1] at ``SPEECH_RATE``, one per sentence.
+def load_voice(voice: str) -> list[np.ndarray]:
+    """All sentences of a voice of ``list_voices``, float32 (n,) in [-1, 1] at ``SPEECH_RATE`` each.
 
     Raises:
         InputError: Unknown voice, or a file at another rate.
     """
     import soundfile
 
-    files = [s.file for s in list_sentences(folder) if s.voice == voice]
+    files = [s.file for s in list_sentences() if s.voice == voice]
     if not files:
-        known = ", ".join(list_voices(folder))
-        raise InputError(f"{folder}: no sentence of voice {voice!r}; voices: {known}")
+        known = ", ".join(list_voices())
+        raise InputError(f"{SPEECH_FOLDER}: no sentence of voice {voice!r}; voices: {known}")
     sounds = []
     for name in files:
-        samples, rate = soundfile.read(folder / name, dtype="float32")
+        path = SPEECH_FOLDER / name
+        samples, rate = soundfile.read(path, dtype="float32")
         if rate != SPEECH_RATE or samples.ndim != 1:
             raise InputError(
-                f"{folder / name}: {rate} samples/s and shape {samples.shape}, expected mono at "
+                f"{path}: {rate} samples/s and shape {samples.shape}, expected mono at "
                 f"{SPEECH_RATE}; make the files again with react24.corpora.demo.speech.synthesise"
             )
         sounds.append(samples)
@@ -97,30 +83,20 @@ def load_voice(voice: str, folder: Path = SPEECH_FOLDER) -> list[np.ndarray]:
 
 
 def resample(samples: np.ndarray, count: int) -> np.ndarray:
-    """The same sound with another number of samples, exact for sound that begins and ends silent.
+    """The same sound with ``count`` samples, float32; exact if it begins and ends silent.
 
     Cuts or pads the spectrum. SciPy's signal package does this too, but takes longer to import
     than all the sound of a session takes to convert.
-
-    Args:
-        samples: (n,).
-        count: Samples wanted.
-
-    Returns:
-        float32 (count,).
     """
     spectrum = np.fft.rfft(samples)[: count // 2 + 1]
     return (np.fft.irfft(spectrum, count) * (count / len(samples))).astype(np.float32)
 
 
-def synthesise(folder: Path = SPEECH_FOLDER) -> list[Path]:
+def synthesise() -> None:
     """Make every file of ``sentences.tsv`` with espeak-ng (which must be installed).
 
     The result of espeak-ng is brought from 22,050 to 16,000 samples per second, cut at the ends,
     brought to a peak of 0.7 and written as 16-bit mono FLAC.
-
-    Returns:
-        The files written.
 
     Raises:
         FileNotFoundError: espeak-ng is not installed.
@@ -130,13 +106,10 @@ def synthesise(folder: Path = SPEECH_FOLDER) -> list[Path]:
 
     from react24.files.contract import atomic_path
 
-    written = []
-    for sentence in list_sentences(folder):
+    for sentence in list_sentences():
         samples = _speak(sentence)
-        with atomic_path(folder / sentence.file) as temporary:
+        with atomic_path(SPEECH_FOLDER / sentence.file) as temporary:
             soundfile.write(temporary, samples, SPEECH_RATE, format="FLAC", subtype="PCM_16")
-        written.append(folder / sentence.file)
-    return written
 
 
 def _speak(sentence: Sentence) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from react24.conventions import FPS
-from react24.corpora.demo.behaviour import Track
+from react24.corpora.demo.behaviour import ActorTrack
 from react24.corpora.demo.puppet import SIZE, Puppet
 from react24.corpora.demo.speech import SPEECH_RATE, resample
 
@@ -50,17 +50,8 @@ class Motion:
         )
 
 
-def set_in_motion(track: Track, names: tuple[str, ...], puppet: Puppet) -> Motion:
-    """Put a track into the order of the rig and in front of the camera.
-
-    Args:
-        track: What the person does, as offsets from rest.
-        names: The rig's names.
-        puppet: The person; gives the pose at rest.
-
-    Raises:
-        ValueError: The track uses a shape that the rig does not have.
-    """
+def set_in_motion(track: ActorTrack, names: tuple[str, ...], puppet: Puppet) -> Motion:
+    """Put a track, offsets from the puppet's rest, into the order of the rig's names."""
     coefficients = np.zeros((len(track.rotation), len(names)), np.float32)
     for name, channel in track.coefficients.items():
         coefficients[:, names.index(name)] = channel
@@ -74,16 +65,9 @@ def set_in_motion(track: Track, names: tuple[str, ...], puppet: Puppet) -> Motio
 def draw_pictures(
     puppet: Puppet, motion: Motion, times: np.ndarray, cover: tuple[float, float] | None
 ) -> Iterator[np.ndarray]:
-    """The pictures of a video, one after the other.
+    """The picture at each time (s), uint8 (256, 256, 3), RGB.
 
-    Args:
-        puppet: Who.
-        motion: Doing what.
-        times: (N,) seconds.
-        cover: First and last second behind the card, or None.
-
-    Yields:
-        uint8 (256, 256, 3), RGB.
+    ``cover`` is the first and last second behind the card; None for no card.
     """
     for time in times:
         picture = puppet.draw(*motion.at(time))
