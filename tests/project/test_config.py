@@ -47,6 +47,7 @@ def project(tmp_path):
 
 def test_every_key_is_described_and_has_a_default_and_an_example_that_keep_to_it():
     assert len(KEYS) > 25
+    whole = configuration_of()
     for path, info in KEYS.items():
         if section_of(info.annotation):
             assert section_of(info.annotation).__doc__, path
@@ -58,7 +59,7 @@ def test_every_key_is_described_and_has_a_default_and_an_example_that_keep_to_it
             values = {key: value}
             for name in reversed(section.split(".") if section else []):
                 values = {name: values}
-            configuration_of().read(values, path)
+            whole.read(values, path)
 
 
 def test_defaults_are_those_of_the_working_configuration():
