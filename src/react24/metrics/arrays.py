@@ -67,14 +67,8 @@ def check_predictions(predictions: ClipArray) -> tuple[int, int, int]:
 def check_behaviour(values: ClipArray, clips: int, frames: int, name: str) -> None:
     """Refuse a ground truth or speaker array that does not fit the predictions.
 
-    Args:
-        values: Should be (N, T, 25).
-        clips: N of the predictions.
-        frames: T of the predictions.
-        name: What it is, for the message.
-
     Raises:
-        InputError: Another shape.
+        InputError: A shape other than (N, T, 25); calls the array ``name``.
     """
     expected = (clips, frames, EMOTION_DIM)
     if tuple(values.shape) != expected:
@@ -95,15 +89,7 @@ def read_clips(values: ClipArray, name: str) -> Iterator[np.ndarray]:
 
 
 def read_groups(values: ClipArray, name: str, size: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield several clips at a time.
-
-    Args:
-        values: (N, S, T, 25).
-        name: What it is, for the message.
-        size: How many, see ``clips_per_group``.
-
-    Yields:
-        The rows, and finite float32 (rows, S, T, 25).
+    """Yield the rows of ``size`` clips at a time, and their finite float32 (rows, S, T, 25).
 
     Raises:
         InputError: NaN or inf.
@@ -120,12 +106,7 @@ def clips_per_group(samples: int, device: str | None = None) -> int:
 
 
 def finite_clip(values: np.ndarray, row: int, name: str) -> np.ndarray:
-    """One clip as C-contiguous float32.
-
-    Args:
-        values: (..., T, 25).
-        row: Its index among the clips, for the message.
-        name: What it is, for the message.
+    """One clip (..., T, 25) as C-contiguous float32; messages name it by ``name`` and ``row``.
 
     Raises:
         InputError: NaN or inf; names sample (if any), frame and channel.
@@ -182,11 +163,7 @@ def hold_clips(values: ClipArray, name: str) -> np.ndarray:
 def appropriate_clips(matrix: np.ndarray, clips: int) -> list[np.ndarray]:
     """For each direction, the indices of the clips whose reaction is appropriate for it.
 
-    Only entries of exactly 1 count, as in the official code.
-
-    Args:
-        matrix: (N, N).
-        clips: N.
+    Only entries of exactly 1 of the matrix (N, N) count, as in the official code.
 
     Returns:
         N arrays of indices, none of them empty.

@@ -110,16 +110,7 @@ def compare_files(
     options: ScoreOptions | None = None,
     resampling: Resampling,
 ) -> Comparison:
-    """Score two sets of predictions on the same clips and compare them.
-
-    Args:
-        first: Predictions, see ``readers.open_predictions``.
-        second: What it is compared with.
-        data: See ``readers.open_ground_truth``.
-        split: Which split of the data.
-        appropriate: Matrix in place of the usual one.
-        options: What is scored, and how.
-        resampling: How to resample.
+    """Score two sets of predictions on the same clips and compare them; see ``evaluate_files``.
 
     Raises:
         InputError, StoreError, FileNotFoundError: What cannot be used, by name.

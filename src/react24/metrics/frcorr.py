@@ -62,18 +62,11 @@ def correlation(first: Moments, second: Moments) -> Any:
 
 
 def concordance_official(first: Moments, second: Moments, r: Any) -> Any:
-    """CCC as the official code computes it, averaged over the channels.
+    """CCC as the official code has it, averaged over the channels: float64 (n_first, n_second).
 
-    ``2 r s_x s_y / (v_x + v_y + (m_x - m_y)² + 1e-8)`` with float32 moments. A channel that is
-    constant in either sequence contributes 0, even if both are equal.
-
-    Args:
-        first: n_first sequences.
-        second: n_second sequences.
-        r: ``correlation(first, second)``.
-
-    Returns:
-        float64 (n_first, n_second).
+    ``2 r s_x s_y / (v_x + v_y + (m_x - m_y)² + 1e-8)`` with float32 moments, r being
+    ``correlation(first, second)``. A channel that is constant in either sequence contributes 0,
+    even if both are equal.
     """
     numerator = 2.0 * r * _column(first.std32) * _row(second.std32)
     gap = _column(first.mean32) - _row(second.mean32)
@@ -82,18 +75,10 @@ def concordance_official(first: Moments, second: Moments, r: Any) -> Any:
 
 
 def concordance_exact(first: Moments, second: Moments, r: Any) -> Any:
-    """Lin's CCC, averaged over the channels.
+    """Lin's CCC, averaged over the channels; arguments and result as ``concordance_official``.
 
     No epsilon, float64 moments; a channel constant and equal in both sequences agrees perfectly
     and counts 1; constant in both but different, or constant in one, 0.
-
-    Args:
-        first: n_first sequences.
-        second: n_second sequences.
-        r: ``correlation(first, second)``.
-
-    Returns:
-        float64 (n_first, n_second).
     """
     numerator = 2.0 * r * _column(first.std) * _row(second.std)
     gap = _column(first.mean) - _row(second.mean)
@@ -183,12 +168,7 @@ class BestConcordance:
 
 
 def summarize_frcorr(official: np.ndarray, exact: np.ndarray) -> FRCorr:
-    """Average the best CCC of every clip and sample.
-
-    Args:
-        official: float64 (N, S), see ``BestConcordance``.
-        exact: float64 (N, S), over the frames that are known.
-    """
+    """Average what ``BestConcordance`` found of every clip and sample, float64 (N, S) each."""
     samples = official.shape[1]
     per_clip = official.sum(axis=1)
     return FRCorr(

@@ -117,18 +117,10 @@ class SmallestDistance:
 
 
 def _distances_to(clips: np.ndarray, real: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Distances to one real reaction over its known frames.
+    """Distances (n, S), float64, of clips (n, S, T, 25) to a real reaction over its known frames.
 
     A distance is the root of a sum over frames. Over n of T frames it is multiplied by sqrt(T / n),
     so that a reaction known in part is as far away as it would be if the rest were like that part.
-
-    Args:
-        clips: float32 (n, S, T, 25).
-        real: float32 (T, 25).
-        frames: bool (T,).
-
-    Returns:
-        float64 (n, S).
     """
     made = prepare(clips[:, :, frames].reshape(-1, int(frames.sum()), clips.shape[3]))
     only = [np.zeros(1, np.int64)] * len(made.values)
@@ -137,12 +129,7 @@ def _distances_to(clips: np.ndarray, real: np.ndarray, frames: np.ndarray) -> np
 
 
 def summarize_frdist(distances: np.ndarray, known: np.ndarray) -> FRDist:
-    """Average the smallest distance of every clip and sample.
-
-    Args:
-        distances: float64 (N, S) over all frames.
-        known: float64 (N, S) over the frames that are known.
-    """
+    """Average the smallest distances, float64 (N, S) over all frames and over known ones."""
     samples = distances.shape[1]
     per_clip, per_clip_known = distances.sum(axis=1), known.sum(axis=1)
     return FRDist(

@@ -56,11 +56,7 @@ class Units(NamedTuple):
 
 
 def make_units(values: np.ndarray) -> Units:
-    """Centre sequences and scale them to norm 1.
-
-    Args:
-        values: float32 (..., T), C-contiguous.
-    """
+    """Centre sequences, float32 (..., T) and C-contiguous, and scale them to norm 1."""
     unit, mean, norm = np.empty(values.shape), *np.empty((2, *values.shape[:-1]))
     flat = (values.reshape(-1, values.shape[-1]), unit.reshape(-1, values.shape[-1]))
     fill_units(*flat, mean.reshape(-1), norm.reshape(-1))
@@ -93,11 +89,10 @@ def fill_units(values, unit, mean, norm):
 
 
 def moments(values: np.ndarray) -> Moments:
-    """Means, spreads and unit vectors of sequences.
+    """Means, spreads and unit vectors of sequences, float32 (n, 25, T), C-contiguous.
 
-    Args:
-        values: float32 (n, 25, T), C-contiguous: the float32 moments depend on the order of
-            summation, and only a contiguous time axis is summed as in the official code.
+    The float32 moments depend on the order of summation, and only a contiguous time axis is summed
+    as in the official code.
     """
     made = make_units(values)
     mean32 = values.mean(axis=-1)

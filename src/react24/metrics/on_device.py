@@ -37,12 +37,7 @@ def choose_device(name: str) -> torch.device:
 
 
 class DeviceTruth:
-    """Ground truth kept on a device.
-
-    Args:
-        truth: The sequences.
-        device: Where.
-    """
+    """Ground truth kept on a device."""
 
     def __init__(self, truth: Sequences, device: torch.device):
         self.device = device
@@ -54,12 +49,7 @@ class DeviceTruth:
 
 
 class DeviceWarper:
-    """DTW of chosen pairs of two sets of sequences, like ``LaneWarper``.
-
-    Args:
-        samples: float32 (M, T, 25).
-        truth: float32 (N, T, 25), on the same device.
-    """
+    """DTW of chosen pairs of (M, T, 25) and (N, T, 25) on one device, like ``LaneWarper``."""
 
     def __init__(self, samples: torch.Tensor, truth: torch.Tensor):
         self._samples, self._truth = samples, truth

@@ -58,12 +58,7 @@ def score_own(
 
 
 def write_own(file: h5py.File, values: Mapping[Metric, np.ndarray]) -> None:
-    """Add to a metrics file: the means as group ``own``, the values to ``clips``.
-
-    Args:
-        file: With the group ``clips``.
-        values: As ``score_own`` returns them.
-    """
+    """Add what ``score_own`` returned: the means as group ``own``, the values to ``clips``."""
     if not values:
         return
     group = file.create_group("own", track_order=True)

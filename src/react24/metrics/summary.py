@@ -42,12 +42,7 @@ def official_values(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def corrected_values(results: Mapping[str, Any], samples: int) -> dict[str, float]:
-    """What the official numbers were meant to say; ``docs/metrics.md`` explains each.
-
-    Args:
-        results: Official name -> result of its function.
-        samples: S.
-    """
+    """What the official numbers were meant to say; ``docs/metrics.md`` explains each."""
     several = samples > 1
     values: dict[str, float] = {}
     if "FRCorr" in results:

@@ -192,16 +192,10 @@ def correlation_by_lag(
 
 
 def official_offset(by_lag: np.ndarray) -> np.ndarray:
-    """Offset of the maximum of the channel mean.
+    """Offset of the maximum of the channel mean: (..., 99, channels) -> int (...).
 
     One undefined channel makes the mean NaN, and NaN counts as the maximum, the first one winning:
     a channel constant over the clip gives 49, whatever the others do.
-
-    Args:
-        by_lag: float32 (..., 99, channels) from ``correlation_by_lag``.
-
-    Returns:
-        int (...).
     """
     curve = by_lag.mean(axis=-1, dtype=np.float64).astype(np.float32)
     return MAX_LAG - np.argmax(curve, axis=-1)  # NumPy's argmax, too, returns the first NaN
@@ -210,13 +204,7 @@ def official_offset(by_lag: np.ndarray) -> np.ndarray:
 def clip_offsets(
     clip: np.ndarray, speaker: np.ndarray, known: np.ndarray | None = None
 ) -> ClipOffsets:
-    """Offsets of all samples of one clip.
-
-    Args:
-        clip: float32 (S, T, 25).
-        speaker: float32 (T, 25).
-        known: bool (T,), in which frames the speaker is known; None for all.
-    """
+    """Offsets of all samples (S, T, 25) of one clip; ``known`` as for ``correlation_by_lag``."""
     by_lag = correlation_by_lag(clip, speaker)
     offsets = official_offset(by_lag)
     defined_offsets = offsets.copy()

@@ -76,12 +76,9 @@ def frdvs_terms(predictions: ClipArray, mean: np.ndarray) -> Terms:
 def clip_terms(
     per_clip: Mapping[str, np.ndarray], samples: int, frdvs: Terms | None
 ) -> dict[str, Terms]:
-    """Terms of all official and corrected numbers, by name.
+    """Terms of all official and corrected numbers of ``summary.clip_values``, by name.
 
-    Args:
-        per_clip: As ``summary.clip_values`` gives them and metrics files hold them.
-        samples: S.
-        frdvs: From ``frdvs_terms``; None leaves out what needs it.
+    Without ``frdvs``, from ``frdvs_terms``, what needs it is left out.
     """
     terms: dict[str, Terms] = {}
     for name in ("FRCorr", "FRDist"):

@@ -14,13 +14,7 @@ from react24.weights.registry import DEFAULT_FOLDER, missing_by_hand
 
 
 def check_together(values: Mapping, root: Path, skip: Collection[str] = ()) -> list[str]:
-    """Problems that concern several keys, or files that keys name.
-
-    Args:
-        values: All keys of the configuration.
-        root: Folder that relative paths start from.
-        skip: Sections whose own values are not as they should be.
-    """
+    """Problems that concern several keys, or files that keys name; not of the sections ``skip``."""
     problems = []
     if "split" not in skip:
         problems += _check_ratios(values["split"])

@@ -79,11 +79,7 @@ class ChoiceError(ValueError):
 
 
 def parse_choices(cells: Mapping[str, str], role: str) -> Choices:
-    """Understand the cells of one person.
-
-    Args:
-        cells: Column -> text, stripped; absent or empty cells take the default.
-        role: ``a`` or ``b``.
+    """Understand the cells of one person; absent or empty ones take the default.
 
     Raises:
         ChoiceError: Naming the columns.

@@ -81,12 +81,7 @@ class Settings:
 
 
 def extracted(sections: Mapping, reads: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Streams that are extracted.
-
-    Args:
-        sections: ``streams`` of the configuration.
-        reads: Model -> streams that it reads.
-    """
+    """Streams of the configuration's sections that are enabled, or open and read by a model."""
     read = {stream for names in reads.values() for stream in names}
     enabled = {name: section.get("enabled", True) for name, section in sections.items()}
     return tuple(name for name, on in enabled.items() if on or (on is None and name in read))

@@ -89,12 +89,7 @@ def inspect_project(
 ) -> Project:
     """As ``load_project``, but tells what is wrong beside what could be made of it.
 
-    Args:
-        config: As for ``load_project``.
-        root: As for ``load_project``.
-        check_files: Whether to look at the headers of all recordings.
-        source: As for ``load_project``.
-        start: As for ``load_project``.
+    With ``check_files`` it looks at the headers of all recordings.
     """
     from react24.project.sheet import InspectedSheet, inspect_sheet
     from react24.project.splits import assign_splits

@@ -28,11 +28,7 @@ def resolve_model(
 ) -> dict[str, Any]:
     """Hyperparameters of one model: its settings file, preset, overrides, variant; defaults.
 
-    Args:
-        name: The user's name for it (key under ``models``).
-        entry: ``settings``, ``preset``, ``variant`` and ``overrides``.
-        root: Folder that relative paths start from.
-        start: As for ``load_settings``.
+    ``start`` as for ``load_settings``.
 
     Raises:
         InputError: No settings file, unknown override, wrong value.
@@ -116,12 +112,6 @@ def settings_files(name: str, entry: Mapping[str, Any]) -> list[Path]:
 
 def resolve_checkpoint(name: str, entry: Mapping, settings: Mapping, root: Path) -> dict[str, str]:
     """Published files that take the place of training a model: name -> path; empty for none.
-
-    Args:
-        name: The user's name for the model.
-        entry: ``checkpoint``: a path, or a mapping of names to paths.
-        settings: The model's resolved hyperparameters.
-        root: Folder that relative paths start from.
 
     Raises:
         InputError: No such files, or the model does not take them.

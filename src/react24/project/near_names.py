@@ -10,11 +10,8 @@ def question_names(kind: str, names: Iterable[tuple[int, str]]) -> list[str]:
     """A question for every pair of names that a person may have meant to be one.
 
     Spreadsheets and people change upper and lower case, leading zeros, trailing zeros behind a
-    point, and the character between two parts.
-
-    Args:
-        kind: What is named: ``session`` or ``subject``.
-        names: (row, name), a name as often as it is used.
+    point, and the character between two parts. ``kind`` is ``session`` or ``subject``; ``names``
+    are (row, name), a name as often as it is used.
     """
     rows: dict[str, list[int]] = {}
     for row, name in names:

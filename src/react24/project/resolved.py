@@ -49,13 +49,7 @@ def write(
 def read(
     path: Path, config: Mapping[str, Any], root: Path
 ) -> tuple[Settings, tuple[Session, ...]] | None:
-    """The project that a file keeps; None where it was made from anything else.
-
-    Args:
-        path: The file.
-        config: The configuration, unchecked.
-        root: Folder that relative paths start from.
-    """
+    """The project that a file keeps; None where it was made from anything else."""
     try:
         kept = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

@@ -54,19 +54,11 @@ def list_uses(sessions: Sequence[Session]) -> list[Use]:
 
 
 def find_on_disk(start: Path, corpus: Path, cell: str) -> Path:
-    """The path of a file, written as the disk writes it.
+    """The path of ``cell`` below ``corpus``, written as the disk writes it.
 
     An accented letter is one character (NFC) or two (NFD, as macOS hands out names); they look the
-    same, but most file systems tell them apart.
-
-    Args:
-        start: Folder that relative paths start from.
-        corpus: ``corpus.root``.
-        cell: Path below it, as in the sheet.
-
-    Returns:
-        ``corpus`` and the names as they are on the disk, or as in the cell where there is no such
-        file, or more than one.
+    same, but most file systems tell them apart. Where there is no such file, or more than one, the
+    path is as in the cell.
     """
     path = corpus / cell
     if cell.isascii() or _exists(start / path):
@@ -98,13 +90,8 @@ def check_repeated_files(
     """Files that are used twice without a reason, one sentence each.
 
     A reason is a sound file of the room, and a video that shows several people: then every use
-    says by ``crop`` or ``face`` who of them is meant.
-
-    Args:
-        uses: Of all sessions.
-        settings: For the folder that relative paths start from.
-        follow_links: Whether two links to one file are found.
-        warnings: Gets a sentence where two people share their sound.
+    says by ``crop`` or ``face`` who of them is meant. ``follow_links`` finds two links to one file;
+    ``warnings`` gets a sentence where two people share their sound.
     """
     before: dict[Path, list[Use]] = {}
     problems = []

@@ -54,11 +54,7 @@ class SheetText:
 
 
 def read_text(path: Path, columns: Iterable[str]) -> SheetText:
-    """Take a sheet apart.
-
-    Args:
-        path: The file.
-        columns: Known names of columns; the separator is the one that sets them apart.
+    """Take a sheet apart; the separator is the one that sets known ``columns`` apart.
 
     Raises:
         InputError: It cannot be read or decoded, or its cells are separated by blanks.

@@ -99,12 +99,7 @@ class Page:
 
 
 def draw_sheet(sheet: ContactSheet, output: str | Path) -> None:
-    """Write a contact sheet.
-
-    Args:
-        sheet: What it shows.
-        output: PNG.
-    """
+    """Write a contact sheet as PNG."""
     with mpl.rc_context(STYLE):
         figure = lay_out(sheet)
         # Without the software version, the same sheet has the same bytes.

@@ -42,15 +42,9 @@ def gather_doubts(
     clips: Iterable[str | Path] = (),
     repeated: str | Path | None = None,
 ) -> Doubts:
-    """All doubts, each once.
+    """All doubts of media, faces and feature files, clips and ``compare_recordings``, each once.
 
-    Args:
-        files: Media, faces and feature files.
-        clips: Clips files, one per split.
-        repeated: What ``compare_recordings`` wrote.
-
-    Returns:
-        Sessions in the order of the files, doubts in that of the stages.
+    Sessions come in the order of the files, doubts in that of the stages.
     """
     first = {} if repeated is None else repeated_recordings(repeated)
     return _together([first, gather_notices(files), *map(dropped_clips, clips)])
@@ -93,15 +87,10 @@ def count_doubts(doubts: Doubts) -> int:
 
 
 def short_list(doubts: Doubts, where: str, limit: int = LISTED) -> list[str]:
-    """A line per doubt, as many as there is room for, and one on the rest.
+    """A line per doubt, up to ``limit``, and one on the rest, which says ``where`` all are.
 
     A sentence that is told of several sessions is one line. The first doubt of every session comes
     before the second of any, so that a session with many does not hide the others.
-
-    Args:
-        doubts: What there is.
-        where: Where to read all of them.
-        limit: Lines on single doubts.
     """
     of: dict[str, list[tuple[int, int, str]]] = {}
     for number, (session, notices) in enumerate(doubts.items()):
@@ -124,13 +113,7 @@ def _named(sessions: Sequence[str]) -> str:
 
 
 def table_notes(doubts: Doubts, train: Doubts, where: str) -> list[str]:
-    """What stands below a table: the doubts of its split, and how many those of training are.
-
-    Args:
-        doubts: Of the sessions that are scored.
-        train: Of those that models are trained on, where these are others.
-        where: Where to read all of them.
-    """
+    """What stands below a table: the doubts of its split, and how many those of training are."""
     lines = short_list(doubts, where)
     if count := count_doubts(train):
         lines.append(
@@ -141,13 +124,9 @@ def table_notes(doubts: Doubts, train: Doubts, where: str) -> list[str]:
 
 
 def write_list(doubts: Doubts, splits: Mapping[str, str], *, tsv: Path, md: Path) -> None:
-    """Write all doubts, for programs and for people.
+    """Write all doubts, for programs (``COLUMNS``; seconds of the session) and for people.
 
-    Args:
-        doubts: What there is; also nothing.
-        splits: Session -> split, of all sessions in their order.
-        tsv: ``COLUMNS``; seconds on the session's timeline, empty where the whole is meant.
-        md: The same to read, split by split.
+    Seconds are empty where the whole session is meant; people read split by split.
     """
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
@@ -192,12 +171,7 @@ def describe_doubts(
 ) -> str:
     """The doubts about a run that has ended, for people; empty where there are none.
 
-    Args:
-        files: Media, faces and feature files of the run; those that were not made are left out.
-        clips: Clips files, likewise.
-        repeated: What ``compare_recordings`` wrote, likewise.
-        where: Where to read all of them.
-        limit: Lines on single doubts.
+    Arguments as for ``gather_doubts`` and ``short_list``; files that were not made are left out.
     """
     parts, unreadable = [], []
     readers = ((repeated_recordings, [repeated]), (_notices_of, files), (dropped_clips, clips))

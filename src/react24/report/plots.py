@@ -47,13 +47,7 @@ def _save(figure: Figure, output: Path) -> None:
 
 
 def plot_training(runs: Sequence[TrainingRun], output: Path, *, model: str) -> None:
-    """Training and validation loss of every stage, a line per seed.
-
-    Args:
-        runs: Histories of all stages and seeds of a model.
-        output: PNG.
-        model: Name for the title.
-    """
+    """Training and validation loss of every stage of a model, a line per seed, as PNG."""
     stages = list(dict.fromkeys(run.stage for run in runs))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2 * len(stages), 3.2))
@@ -78,13 +72,7 @@ def _draw_history(axis: Axes, run: TrainingRun, colour: str) -> None:
 
 
 def plot_variance(clips_path: Path, samples_paths: Sequence[Path], output: Path) -> None:
-    """Variance over time of every dimension of the 25-D stream, truth and reactions.
-
-    Args:
-        clips_path: ``graphau`` clips of the split.
-        samples_paths: One samples file per model or baseline.
-        output: PNG.
-    """
+    """Variance over time of every dimension of the 25-D stream, truth and reactions, as PNG."""
     with windows.open_clips(clips_path) as clips:
         names = clips.feature_names
         truth = _valid_variance(clips)
@@ -117,14 +105,7 @@ def _valid_variance(clips: windows.Clips) -> np.ndarray:
 
 
 def plot_clip(clips_path: Path, samples_path: Path, output: Path, *, direction: int = 0) -> None:
-    """Heat maps of the 25-D stream for one clip: speaker, listener and the reactions.
-
-    Args:
-        clips_path: ``graphau`` clips of the split.
-        samples_path: Samples of one model.
-        output: PNG.
-        direction: Which direction of the split is shown.
-    """
+    """Heat maps of the 25-D stream for one clip: speaker, listener and the reactions, as PNG."""
     with (
         windows.open_clips(clips_path) as clips,
         contract.open_file(samples_path, "samples") as file,

@@ -37,23 +37,12 @@ def write_model(
     """Write the weights and what they are.
 
     ``model.json`` has the keys ``model``, ``stage``, ``seed``, ``pretrained`` (whether all
-    streams it was trained on came from pretrained networks), ``parameters`` (count), ``config``,
-    ``inputs`` (name -> sha256), ``weights_sha256``, ``react24_version``, ``git_version`` (None
-    outside a checkout), ``created_by`` and, for weights that were not trained here,
-    ``converted_from``. The same run gives the same bytes: times are in ``training.json``.
-
-    Args:
-        output_dir: Of the stage.
-        module: Whose ``state_dict`` is written, or the tensors themselves; ``parameters`` then
-            counts all their floating point numbers.
-        model: e.g. ``belfusion``.
-        stage: e.g. ``vae``.
-        seed: Training seed.
-        pretrained: See above.
-        config: All settings of the model, JSON-able.
-        inputs: Name -> sha256.
-        created_by: Rule or command.
-        converted_from: Name of each published file -> its ``file`` name and ``sha256``.
+    streams it was trained on came from pretrained networks), ``parameters`` (count; of tensors
+    that are no module, all floating point numbers), ``config``, ``inputs`` (name -> sha256),
+    ``weights_sha256``, ``react24_version``, ``git_version`` (None outside a checkout),
+    ``created_by`` and, for weights that were not trained here, ``converted_from`` (published file
+    -> its ``file`` name and ``sha256``). The same run gives the same bytes: times are in
+    ``training.json``.
     """
     output_dir = Path(output_dir)
     if isinstance(module, nn.Module):

@@ -18,12 +18,7 @@ valid. As for whole clips (``clips.min_valid``)."""
 
 
 def mean_error(error: Tensor, valid: Tensor | None) -> Tensor:
-    """Mean of an error over all channels of the valid frames; 0 where no frame is valid.
-
-    Args:
-        error: (..., T, D).
-        valid: bool (..., T); None for all.
-    """
+    """Mean of an error (..., T, D) over the valid frames (None: all); 0 where no frame is valid."""
     if valid is None:
         return error.mean()
     count = valid.sum() * error.shape[-1]
@@ -50,14 +45,9 @@ def usable(valid: Tensor) -> Tensor:
 
 
 def within_usable(valid: Tensor, window: int) -> tuple[Tensor, Tensor]:
-    """The valid frames of those windows that are usable.
+    """The valid frames of those windows that are usable: bool (B, T), T a multiple of ``window``.
 
-    Args:
-        valid: bool (B, T), T a multiple of ``window``.
-        window: Frames of a window.
-
-    Returns:
-        bool (B, T), and which windows are usable, bool (B, T / window).
+    Also says which windows are usable, bool (B, T / window).
     """
     windows = valid.unflatten(-1, (-1, window))
     kept = usable(windows)

@@ -116,11 +116,7 @@ def frrea(
 
 
 def find_pictures(folder: Path, every: int = 1) -> list[Path]:
-    """Pictures of a folder and of those in it, hidden ones left out.
-
-    Args:
-        folder: Where to look.
-        every: See ``frrea``.
+    """Every ``every``-th picture of a folder and of those in it, hidden ones left out.
 
     Raises:
         InputError: Fewer than two pictures, or ``every`` below 1.
@@ -155,16 +151,10 @@ def frechet_distance(
     batch_size: int = 32,
     device: str = "auto",
 ) -> float:
-    """Fréchet distance of the features of pictures.
+    """Fréchet distance of the features of at least 2 real and 2 rendered pictures.
 
-    |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½) with means and unbiased covariances in float64.
-
-    Args:
-        real: Pictures, at least 2.
-        made: Pictures of the rendered reactions, at least 2.
-        weights: Content of the weights file, see ``Inception``.
-        batch_size: Pictures at once.
-        device: ``auto``, ``cpu``, ``cuda``.
+    |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½) with means and unbiased covariances in float64; for
+    ``weights`` see ``Inception``.
     """
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance

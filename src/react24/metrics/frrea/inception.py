@@ -199,14 +199,7 @@ class Inception(nn.Module):
         self.fc = nn.Linear(FEATURES, CLASSES)  # in the file, not used
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Features of pictures of any size.
-
-        Args:
-            pictures: float32 (B, 3, H, W), RGB in [0, 1].
-
-        Returns:
-            float32 (B, 2048).
-        """
+        """RGB pictures of any size, float32 (B, 3, H, W) in [0, 1], to float32 (B, 2048)."""
         x = F.interpolate(pictures, size=(INPUT, INPUT), mode="bilinear", align_corners=False)
         x = 2 * x - 1
         for name, layer in self.named_children():

@@ -162,10 +162,7 @@ class LatentDiffusion(nn.Module):
     def ddim_step(self, noisy: Tensor, predicted: Tensor, step: int) -> Tensor:
         """One step back without added noise (DDIM, Song et al. 2021, eq. 12 with eta 0).
 
-        Args:
-            noisy: (..., 128) at ``step``.
-            predicted: (..., 128) clean codes predicted from it, clipped.
-            step: 0 .. steps - 1.
+        From ``noisy`` (..., 128) at ``step`` (0 .. steps - 1) and the clipped codes predicted.
         """
         signal = float(self.schedule.signal[step])
         before = float(self.schedule.previous_signal[step])

@@ -291,11 +291,7 @@ class Belfusion:
 
 
 def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]) -> Belfusion:
-    """The trained model.
-
-    Args:
-        settings: As ``read_settings`` takes them.
-        weights: The tensors of stage ``vae`` and of stage ``ldm``, as they were saved.
+    """The trained model, from the tensors of stages ``vae`` and ``ldm`` as they were saved.
 
     Raises:
         InputError: The weights do not belong to a model of these settings.

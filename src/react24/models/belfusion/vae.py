@@ -188,10 +188,7 @@ class BehaviourVAE(nn.Module):
 
     @torch.no_grad()
     def fit_code_statistics(self, batches: Iterable[Tensor]) -> None:
-        """Set the code statistics from behaviour of the training split.
-
-        Args:
-            batches: Tensors (B, T, 25) on the module's device, speakers and listeners alike.
+        """Set the code statistics from behaviour of the training split, (B, T, 25) on our device.
 
         Raises:
             InputError: Fewer than two windows in all.

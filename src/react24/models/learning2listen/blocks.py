@@ -43,15 +43,10 @@ class SelfAttention(nn.Module):
         self.to_out = nn.Linear(width, width)
 
     def forward(self, h: Tensor, mask: Tensor | None = None, rows: int | None = None) -> Tensor:
-        """Attend.
+        """Attend among the steps: (N, T, C) -> (N, T or rows, C).
 
-        Args:
-            h: (N, T, C).
-            mask: bool, broadcast to (N, heads, T or rows, T): False where a step is not seen.
-            rows: Only the first so many steps are wanted; they still see all.
-
-        Returns:
-            (N, T or rows, C).
+        Where ``mask``, bool broadcast to (N, heads, T or rows, T), is False, a step is not seen.
+        With ``rows`` only the first so many steps are made; they still see all.
         """
         normed = self.norm(h)
         if rows is None:
@@ -89,15 +84,8 @@ def attend(
 ) -> Tensor:
     """Attention of ``heads`` heads, scores times (model width)^-0.5.
 
-    Args:
-        query: (N, R, C).
-        key: (N, T, C).
-        value: (N, T, C).
-        heads: Heads that C is cut into.
-        mask: bool, broadcast to (N, heads, R, T); False where a step is not seen.
-
-    Returns:
-        (N, R, C).
+    Queries (N, R, C), keys and values (N, T, C) -> (N, R, C). Where ``mask``, bool broadcast to
+    (N, heads, R, T), is False, a step is not seen.
     """
     scale = query.shape[-1] ** -0.5
     by_head = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
@@ -138,14 +126,7 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(self, channels: int, width: int, *, stride: int = 1, pool: bool = False):
-        """Make the layers.
-
-        Args:
-            channels: In.
-            width: Channels out.
-            stride: Frames from one output to the next.
-            pool: Whether the maxima of two frames each follow.
-        """
+        """Make the layers; with ``pool`` the maxima of two frames each follow."""
         super().__init__()
         self.pool = pool
         self.conv = nn.Conv1d(

@@ -194,11 +194,9 @@ class MotionCodebook(nn.Module):
         self.emotion = EmotionHead(config.channels, emotion or EmotionConfig())
 
     def forward(self, motion: Tensor, counts: Tensor | None = None) -> CodebookOutput:
-        """Encode, quantise and decode windows (N, 32, D).
+        """Encode, quantise and decode windows (N, 32, D), standardised.
 
-        Args:
-            motion: Standardised.
-            counts: bool (N,), which windows make the quantiser's loss; None for all.
+        Those of ``counts``, bool (N,), make the quantiser's loss; None for all.
         """
         quantised = self.quantiser(self.encoder(motion), counts)
         return CodebookOutput(self.decoder(quantised.values), quantised)

@@ -105,15 +105,11 @@ class MotionStatistics:
 
 
 def measure(sequences: Iterable[Tensor], kind: Literal["sequences", "plain"]) -> MotionStatistics:
-    """Statistics over sequences of equal length.
+    """Statistics over batches (N, T, D) of sequences of equal length.
 
     ``plain`` is the standard deviation over all frames. ``sequences`` is what the official code
     takes for it: the standard deviation, over sequences, of the standard deviation within a
     sequence, plus 1e-10. A column that hardly moves gets the unit 1 in both.
-
-    Args:
-        sequences: Batches (N, T, D).
-        kind: Which.
 
     Raises:
         InputError: There are none.
@@ -133,12 +129,7 @@ def measure(sequences: Iterable[Tensor], kind: Literal["sequences", "plain"]) ->
 
 
 def measure_valid(sequences: Iterable[tuple[Tensor, Tensor]]) -> MotionStatistics:
-    """Mean and standard deviation of each column over the valid frames of some sequences.
-
-    What ``measure`` calls ``plain``, with frames left out.
-
-    Args:
-        sequences: Batches (N, T, D), each with bool (N, T).
+    """What ``measure`` calls ``plain``, over the valid frames, bool (N, T), of batches (N, T, D).
 
     Raises:
         InputError: No frame is valid.

@@ -196,14 +196,7 @@ def load_official_predictor(
 
 
 def _block_names(theirs: str, ours: str, layers: int, *, cross: bool = False) -> dict[str, str]:
-    """Official keys of a stack of blocks -> our names.
-
-    Args:
-        theirs: Prefix of the official transformer, e.g. ``encoder.encoder_transformer``.
-        ours: Prefix of our list of blocks.
-        layers: Blocks.
-        cross: Whether they are cross-modal.
-    """
+    """Official keys of a stack of blocks, all below ``theirs`` -> our names, below ``ours``."""
     projections = ("to_q", "to_kv") if cross else ("to_qkv",)
     names = {}
     for i in range(layers):

@@ -90,14 +90,10 @@ class CodePredictor(nn.Module):
         self.past_blocks.requires_grad_(False)
 
     def speaker_features(self, motion: Tensor, sound: Tensor) -> Tensor:
-        """What the speaker contributes to a step.
+        """What the speaker contributes to a step, (N, 5, 200).
 
-        Args:
-            motion: (N, 40, D).
-            sound: (N, 40 * rate, A); the maximum over the rows of a frame is taken.
-
-        Returns:
-            (N, 5, 200).
+        Of motion (N, 40, D) and sound (N, 40 * rate, A), whose maximum over the rows of a frame is
+        taken.
         """
         rows = sound.unflatten(1, (self.frames, self.sound_rate)).amax(2)  # (N, 40, A)
         h = self.from_motion(motion) + self.motion_position
@@ -181,12 +177,9 @@ class CodePredictor(nn.Module):
 
 
 def predictor_loss(logits: Tensor, future: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Cross-entropy of the next window's codes.
+    """Cross-entropy of the next window's codes, int64 (N, 4), by logits (N, 4 or more, 200).
 
-    Args:
-        logits: (N, 4 or more, 200).
-        future: int64 (N, 4).
-        counts: bool (N,), which windows count; None for all.
+    The mean is over the windows of ``counts``, bool (N,); None for all.
     """
     logits = logits[:, : future.shape[1]]
     if counts is None:
@@ -196,15 +189,10 @@ def predictor_loss(logits: Tensor, future: Tensor, counts: Tensor | None = None)
 
 
 def nucleus(logits: Tensor, temperature: float = 0.7, top_p: float = 0.9) -> Nucleus:
-    """Probabilities with the unlikely codes left out.
+    """Probabilities, from logits (N, codes), with the unlikely codes left out.
 
     The code at which the sum of probabilities crosses ``top_p`` stays, those after it go.
-    Temperature 1 and top_p 1 give the plain probabilities.
-
-    Args:
-        logits: (N, codes).
-        temperature: Divides the logits.
-        top_p: In (0, 1].
+    ``top_p`` is in (0, 1]; temperature 1 and top_p 1 give the plain probabilities.
     """
     ordered, order = (logits / temperature).sort(dim=-1, descending=True, stable=True)
     before = ordered.softmax(-1).cumsum(-1).roll(1, -1)

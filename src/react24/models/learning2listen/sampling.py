@@ -217,11 +217,7 @@ class Learning2Listen:
 def load(
     settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]
 ) -> Learning2Listen:
-    """The trained model.
-
-    Args:
-        settings: As ``read_settings`` takes them.
-        weights: The tensors of stage ``codebook`` and of stage ``predictor``, as they were saved.
+    """The trained model, from the tensors of stages ``codebook`` and ``predictor`` as saved.
 
     Raises:
         InputError: The weights do not belong to a model of these settings.

@@ -15,13 +15,7 @@ LEVELS = 2**16
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
-    """As ``torch.nn.functional.dropout``: draws from torch's global generator.
-
-    Args:
-        x: Any shape.
-        probability: Of an element to become 0; the others are scaled so that the mean stays.
-        training: Nothing happens where false.
-    """
+    """As ``torch.nn.functional.dropout``: draws from torch's global generator."""
     if not training or probability == 0:
         return x
     if x.device.type != "cpu" or x.dtype != torch.float32:

@@ -164,19 +164,12 @@ class GraphAttention(nn.Module):
             return torch.linalg.matrix_norm(product, ord=2) + LIPSCHITZ_MARGIN
 
     def forward(self, x: Tensor, edges: Tensor, lipschitz: Tensor) -> Tensor:
-        """The messages that each node gets.
+        """The messages that each node gets: (B, K, N, D) and (B, N, P, N) -> (B, K, N, D).
 
-        Officially sum_p w_p G_p v / (lip sum w), with G_p the row-normalised product of attention
-        and edges of kind p. As all G_p have the same attention A, their sum is A times one matrix:
-        sum_p (w_p / s_p) edge_p, s_p the row sums. Nothing of size K x P x N x N is made.
-
-        Args:
-            x: (B, K, N, D).
-            edges: (B, N, P, N): row node, kind, column node.
-            lipschitz: Of ``lipschitz``.
-
-        Returns:
-            (B, K, N, D).
+        An edge has a row node, a kind and a column node. Officially sum_p w_p G_p v / (lip sum w),
+        with G_p the row-normalised product of attention and edges of kind p. As all G_p have the
+        same attention A, their sum is A times one matrix: sum_p (w_p / s_p) edge_p, s_p the row
+        sums. Nothing of size K x P x N x N is made.
         """
         values = squash(x)
         queries, keys = self.project(values).chunk(2, dim=-1)
@@ -274,12 +267,9 @@ class MotorProcessor(nn.Module):
 
     @torch.no_grad()
     def initialise(self, reactions: Tensor, edges: Tensor, present: Tensor) -> None:
-        """Set the ActNorms from reactions, layer by layer.
+        """Set the ActNorms, layer by layer, from reactions (B, K, N, D) with edges (B, P, N, N).
 
-        Args:
-            reactions: (B, K, N, D).
-            edges: (B, P, N, N).
-            present: bool (B, K), which reactions there are.
+        Those of ``present``, bool (B, K), are there.
         """
         by_row = rows_first(edges)
         for layer in self.layers:

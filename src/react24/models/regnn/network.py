@@ -56,15 +56,7 @@ class RegnnNetwork(nn.Module):
         return cls(settings.network, settings.visual_width, settings.sound_width)
 
     def forward(self, visual: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
-        """The speaker's points and edges.
-
-        Args:
-            visual: (B, 50, visual width).
-            sound: (B, 50, sound width).
-
-        Returns:
-            Points (B, 25, 50) and edges (B, 8, 25, 25).
-        """
+        """Points (B, 25, 50) and edges (B, 8, 25, 25) of speakers, streams (B, 50, width)."""
         return self.cognition(self.perception(visual, sound))
 
 
@@ -109,15 +101,10 @@ def distance_loss(
 
 
 def spread_loss(reactions: Tensor, present: Tensor, norm: str = "L2") -> Tensor:
-    """How far the points of a window's reactions are from their mean.
+    """How far the points of a window's reactions, (B, K, N, D), are from their mean.
 
-    Args:
-        reactions: (B, K, N, D) points.
-        present: bool (B, K).
-        norm: ``L2``: squared differences, ``L1``: absolute ones.
-
-    Returns:
-        Mean over all numbers of all reactions; the gradient goes through the means too.
+    Squared (``L2``) or absolute (``L1``) differences, the mean over all numbers of the reactions
+    that are ``present``, bool (B, K); the gradient goes through the means too.
     """
     weight = present[:, :, None, None].to(reactions)
     mean = (reactions * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
@@ -214,10 +201,8 @@ def limit_noise(noise: Tensor, config: SamplingConfig) -> Tensor:
 def binarise(windows: Tensor, what: str) -> Tensor:
     """Values of at least 1 to 1 and others to 0, in a part of (..., W, window, 25).
 
-    Args:
-        windows: Sampled windows.
-        what: ``units``: the AUs, which are the first 15 channels; ``frames``: the first 15 frames
-            of every window, as the official option does; ``none``.
+    ``units``: the AUs, which are the first 15 channels; ``frames``: the first 15 frames of every
+    window, as the official option does; ``none``.
     """
     if what == "none":
         return windows
@@ -334,11 +319,7 @@ class Regnn:
 
 
 def load(settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]) -> Regnn:
-    """The trained model.
-
-    Args:
-        settings: As ``read_settings`` takes them.
-        weights: The tensors of stage ``generator``, as they were saved.
+    """The trained model, from the tensors of stage ``generator`` as they were saved.
 
     Raises:
         InputError: The weights do not belong to a model of these settings.

@@ -139,12 +139,7 @@ def load_official(
 def convert(
     settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: None = None
 ) -> dict[str, dict[str, Tensor]]:
-    """Weights of the only stage.
-
-    Args:
-        settings: As ``read_settings`` takes them.
-        files: ``generator``, the whole pickled network, or its ``state_dict`` alone.
-        clips: Not used.
+    """Weights of the only stage, from ``generator``: the pickled network, or its ``state_dict``.
 
     Raises:
         InputError: The file is another one, or does not have the sizes of the settings.

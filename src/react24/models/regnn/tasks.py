@@ -61,12 +61,9 @@ class NeighbourTable:
         return cls(torch.where(there, listeners, 0), counts)
 
     def draw(self, speakers: Tensor, most: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Appropriate reactions to some speakers, without replacement.
+        """Appropriate reactions to speakers, rows int64 (B,), without replacement.
 
-        Args:
-            speakers: int64 (B,), rows.
-            most: Of each; all where there are no more.
-            chance: CPU generator.
+        At most ``most`` to each, drawn by the CPU generator ``chance``.
 
         Returns:
             Listener rows int64 (B, K) and which of them count, bool (B, K); K is ``most`` or
@@ -140,13 +137,9 @@ class RegnnTask(StageTask):
     def _read(
         self, clips: ClipDataset, table: NeighbourTable, windows: Tensor, chance: torch.Generator
     ) -> Batch:
-        """The windows' streams and reactions.
+        """The streams of windows, int64 (B,), and reactions drawn by ``chance``.
 
-        Args:
-            clips: Of the split.
-            table: Its appropriate reactions.
-            windows: int64 (B,); window w of clip row r is r * windows per clip + w.
-            chance: Draws the reactions.
+        Window w of clip row r is r * windows per clip + w.
         """
         speakers = windows // self._per_clip
         starts = windows % self._per_clip * self.stride

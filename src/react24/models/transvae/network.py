@@ -267,17 +267,12 @@ def transvae_losses(
 
 
 def diversity_loss(one: Tensor, other: Tensor, variance: Tensor, config: TransVAEConfig) -> Tensor:
-    """How much two reactions to the same speaker are alike, mean over clips.
+    """How much two reactions (B, T, D) to the same speaker are alike, mean over clips.
 
     ``clip``: exp(-d / 100), d the squared distance summed over frames and channels (official).
     ``spread``: the part of the spread that is missing, max(0, 1 - mean squared difference / 2
-    variance): 0 from where the two differ as much as independent frames of the training split do.
-
-    Args:
-        one: (B, T, D).
-        other: (B, T, D).
-        variance: (D,) of the targets, over the training split.
-        config: For ``diversity``.
+    variance (D,) of the targets in training): 0 from where the two differ as much as independent
+    frames of the training split do.
     """
     squared = (one - other).square().flatten(1)
     if config.diversity == "clip":
@@ -335,11 +330,7 @@ class TransVAEReactions:
 def load(
     settings: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]
 ) -> TransVAEReactions:
-    """The trained model.
-
-    Args:
-        settings: As ``read_settings`` takes them.
-        weights: The tensors of stage ``transvae``, as they were saved.
+    """The trained model, from the tensors of stage ``transvae`` as they were saved.
 
     Raises:
         InputError: The weights do not belong to a model of these settings.

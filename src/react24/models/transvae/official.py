@@ -29,13 +29,9 @@ UNUSED_OFFLINE = ("fusion.weight", "fusion.bias")
 def convert(
     settings: Mapping[str, Any], files: Mapping[str, OfficialFile], clips: None = None
 ) -> dict[str, dict[str, Tensor]]:
-    """Weights of the one stage.
+    """Weights of the one stage, from ``transvae`` and ``mean_face``; ``clips`` is not used.
 
-    Args:
-        settings: As ``read_settings`` takes them.
-        files: ``transvae``; ``mean_face``, without which coefficients come out relative to the
-            mean face.
-        clips: Not used.
+    Without ``mean_face`` coefficients come out relative to the mean face.
 
     Raises:
         InputError: A file is another one, or does not have the sizes of the settings.

@@ -76,13 +76,9 @@ stream's values see `affect`."""
 
 
 def action_units(coefficients: np.ndarray) -> dict[int, np.ndarray]:
-    """Action units from shape coefficients.
+    """Action units, float64 (T,) in [0, 1], from shape coefficients (T, 52) in [0, 1].
 
-    Args:
-        coefficients: (T, 52) in [0, 1].
-
-    Returns:
-        Action unit -> float64 (T,) in [0, 1]; also the internal AU5 and AU20.
+    The internal AU5 and AU20 are among them.
     """
     units = {
         au: coefficients[:, [NAMES.index(name) for name in shapes]].mean(axis=1, dtype=np.float64)
@@ -93,15 +89,9 @@ def action_units(coefficients: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def lip_parting(coefficients: np.ndarray) -> np.ndarray:
-    """AU25: the gap between the inner lips of the deformed rig, 1 at ``OPEN_LIPS`` and beyond.
+    """AU25, float64 (T,): the gap between the lips of the deformed rig, 1 from ``OPEN_LIPS`` on.
 
     The gap is the mean over the three middle pairs of points on the inner edges.
-
-    Args:
-        coefficients: (T, 52) in [0, 1].
-
-    Returns:
-        float64 (T,) in [0, 1].
     """
     fields = load_rig().displacements[..., 1].astype(np.float64)
     opening = (fields[:, [87, 14, 317]] - fields[:, [82, 13, 312]]).mean(1)  # (52,)
@@ -109,12 +99,7 @@ def lip_parting(coefficients: np.ndarray) -> np.ndarray:
 
 
 def expressions(coefficients: np.ndarray, units: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Probabilities of the eight expressions, float64 (T, 8), in the order of ``EXPRESSIONS``.
-
-    Args:
-        coefficients: (T, 52).
-        units: What `action_units` made of them.
-    """
+    """Probabilities of the eight expressions, float64 (T, 8), in the order of ``EXPRESSIONS``."""
     evidence = {
         name: np.mean([units[au] for au in members], axis=0) for name, members in PROTOTYPES.items()
     }
@@ -132,9 +117,6 @@ def affect(probabilities: np.ndarray) -> np.ndarray:
 
     The mean of ``CIRCUMPLEX`` under the expressions, after what the softmax gives to all of them
     alike was taken off: five of the seven that a face at rest does not show are unpleasant.
-
-    Args:
-        probabilities: (T, 8), see `expressions`.
     """
     above = probabilities - probabilities.min(axis=1, keepdims=True)
     shares = above / np.maximum(above.sum(axis=1, keepdims=True), 1e-9)
@@ -142,14 +124,9 @@ def affect(probabilities: np.ndarray) -> np.ndarray:
 
 
 def emotion_vector(coefficients: np.ndarray, parting: np.ndarray | None = None) -> np.ndarray:
-    """The 25-D vector of every frame.
+    """The 25-D vectors, float32 (T, 25) as ``EMOTION_NAMES``, of coefficients (T, 52) in [0, 1].
 
-    Args:
-        coefficients: (T, 52) in [0, 1].
-        parting: AU25 (T,); by default the `lip_parting` of the coefficients.
-
-    Returns:
-        float32 (T, 25) in the order of ``EMOTION_NAMES``.
+    AU25 is ``parting`` (T,), by default the `lip_parting` of the coefficients.
     """
     units = action_units(coefficients)
     if parting is not None:
