@@ -159,7 +159,9 @@ def face_crops(
         yield tick, crop_square(picture, float(x), float(y), part * float(side), size)
 
 
-def face_views(media_path: str | Path, faces_path: str | Path, role: str) -> Iterator[np.ndarray]:
+def face_views(
+    media_path: str | Path, faces_path: str | Path, role: str, *, size: int = VIEW_SIZE
+) -> Iterator[np.ndarray]:
     """What networks trained on REACT's clips are shown: the central part of ``face_crops``."""
-    crops = face_crops(media_path, faces_path, role, size=VIEW_SIZE, part=VIEW)
+    crops = face_crops(media_path, faces_path, role, size=size, part=VIEW)
     return (crop for _, crop in crops)
