@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from react24.cli.options import count_cores
+from react24.cli.options import count_cores, say
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if options.frames_real is not None:
         found = replace(found, frrea=_frrea(options))
     _write_json(options.json, found.as_dict())
-    _say(format_evaluation(found))
+    say(format_evaluation(found))
 
 
 def _frrea(options: argparse.Namespace) -> FRRea:
@@ -145,7 +144,7 @@ def run_compare(options: argparse.Namespace) -> None:
             resampling=_resampling(options),
         )
     _write_json(options.json, found.as_dict())
-    _say(format_comparison(found))
+    say(format_comparison(found))
 
 
 def _scoring(options: argparse.Namespace) -> ScoreOptions:
@@ -242,7 +241,3 @@ def _write_json(path: Path | None, content: Mapping[str, Any]) -> None:
     if path is not None:
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")

@@ -48,7 +48,6 @@ def sample_baseline(
     output: Path,
     samples: int = 5,
     seed: int = 0,
-    created_by: str = "sample_baseline",
 ) -> None:
     """Write the samples file of a baseline.
 
@@ -63,7 +62,6 @@ def sample_baseline(
         samples: Reactions per direction, S.
         seed: Matters for Random alone: the stream of a direction is keyed by seed, session, role
             and clip, so it depends neither on the other clips nor on S.
-        created_by: Rule or command.
 
     Raises:
         InputError: Unknown baseline, a stream is missing, or S is below 1.
@@ -87,7 +85,7 @@ def sample_baseline(
                 SamplesInfo(name, seed, first.split, samples, pretrained, "baseline"),
                 index=first.index,
                 datasets=tuple(STREAMS[s] for s in streams),
-                created_by=created_by,
+                created_by="sample_baseline",
                 config={"baseline": name, "samples": samples, "seed": seed},
                 inputs=contract.digest_inputs(**inputs),
             )

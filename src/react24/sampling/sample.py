@@ -67,7 +67,6 @@ def sample_reactions(
     sessions: Mapping[str, FaceFiles] | None = None,
     device: str = "auto",
     threads: int = 1,
-    created_by: str = "sample_reactions",
 ) -> None:
     """Draw S reactions to each of the 2L speakers of a split and write the samples file.
 
@@ -81,7 +80,6 @@ def sample_reactions(
         sessions: Session -> media file and face track, for models that look at pictures.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: CPU threads of torch.
-        created_by: Rule or command.
 
     Raises:
         InputError: Weights, settings, streams or device cannot be used.
@@ -115,7 +113,7 @@ def sample_reactions(
                 ),
                 index=opened.index,
                 datasets=kind.outputs,
-                created_by=created_by,
+                created_by="sample_reactions",
                 config={
                     "settings": trained.settings,
                     "samples": task.samples,

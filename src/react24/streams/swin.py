@@ -22,7 +22,7 @@ from react24.files.contract import Features
 from react24.streams.sources import PictureSource, batches
 from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
-from react24.weights.reading import load_torch
+from react24.weights.reading import load_torch, tell_difference
 
 CPU_BATCH = 4
 """More pictures at once are slower on a processor: their maps leave its cache."""
@@ -221,7 +221,7 @@ def _check_shapes(
 ) -> None:
     found = {key: tuple(getattr(value, "shape", ())) for key, value in state.items()}
     rest = {k: s for k, s in found.items() if k not in HEAD and not k.endswith(CONSTANT)}
-    differing = sorted(k for k in {*rest, *wanted} if rest.get(k) != wanted.get(k))
+    differing = tell_difference(rest, wanted)
     head = found.get("head.weight", (EXPRESSIONS, WIDTH))
     if not differing and head == (EXPRESSIONS, WIDTH):
         return
@@ -236,11 +236,7 @@ def _check_shapes(
             f"{file}: the classifier of this Swin-T has shape {head}"
             f"{', as for ImageNet' if head[:1] == (1000,) else ''}; {expected}"
         )
-    key = differing[0]
-    raise InputError(
-        f"{file}: not the weights of this network: {len(differing)} tensors differ, e.g. {key}: "
-        f"expected {wanted.get(key, 'no such key')}, found {rest.get(key, 'none')}; {expected}"
-    )
+    raise InputError(f"{file}: not the weights of this network: {differing}; {expected}")
 
 
 def _check_index(state: Mapping[str, torch.Tensor], model: SwinModel, file: Path) -> None:

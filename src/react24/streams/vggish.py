@@ -24,7 +24,7 @@ from react24.streams.mel import mel_triangles
 from react24.streams.sources import SoundSource, align_to_ticks
 from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
-from react24.weights.reading import load_torch
+from react24.weights.reading import load_torch, tell_difference
 
 EMBEDDING = 128
 CHANNELS = ((64, True), (128, True), (256, False), (256, True), (512, False), (512, True))
@@ -153,13 +153,8 @@ def build_network(state: dict[str, torch.Tensor]) -> VGGishNetwork:
     wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     state = {key.removeprefix("module."): value for key, value in state.items()}
     found = {k: tuple(v.shape) for k, v in state.items() if not k.startswith("pproc.")}
-    if found != wanted:
-        differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
-        key = differing[0]
-        raise InputError(
-            f"these are not VGGish weights: {len(differing)} tensors differ, e.g. {key}: expected "
-            f"{wanted.get(key, 'no such key')}, found {found.get(key, 'none')}"
-        )
+    if differing := tell_difference(found, wanted):
+        raise InputError(f"these are not VGGish weights: {differing}")
     network.load_state_dict({key: state[key].to(torch.float32) for key in wanted}, assign=True)
     return network.requires_grad_(False).eval()
 

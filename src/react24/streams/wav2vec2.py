@@ -24,7 +24,7 @@ from react24.log import progress
 from react24.streams.sources import SoundSource, TickSound, align_to_ticks
 from react24.weights import fetch, registry
 from react24.weights.random import RandomWeights
-from react24.weights.reading import load_torch
+from react24.weights.reading import load_torch, tell_difference
 
 SAMPLE_RATE = 16000
 TICK = SAMPLE_RATE // int(FPS)
@@ -290,13 +290,8 @@ def map_keys(
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     mask = wanted.pop("masked_spec_embed", None)
     found = {key: tuple(value.shape) for key, value in renamed.items()}
-    differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
-    if differing:
-        key = differing[0]
-        raise InputError(
-            f"{file}: not the weights of this model: {len(differing)} tensors differ, e.g. {key}: "
-            f"expected {wanted.get(key, 'no such key')}, found {found.get(key, 'none')}"
-        )
+    if differing := tell_difference(found, wanted):
+        raise InputError(f"{file}: not the weights of this model: {differing}")
     if mask is not None:  # used in training only
         renamed["masked_spec_embed"] = torch.zeros(mask)
     return renamed

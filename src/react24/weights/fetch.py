@@ -116,11 +116,7 @@ def verify(name: str, path: Path) -> str:
 
 
 def resolve(
-    setting: str,
-    folder: str | Path = DEFAULT_FOLDER,
-    *,
-    download: bool = True,
-    opener: Opener = urllib.request.urlopen,
+    setting: str, folder: str | Path = DEFAULT_FOLDER, *, download: bool = True
 ) -> ResolvedWeights:
     """Turn a ``weights`` setting into a file.
 
@@ -129,7 +125,6 @@ def resolve(
             registry wins over a path; write ``./vggish`` for a folder of that name.
         folder: Where published weights are kept.
         download: Fetch a published file that is not there yet.
-        opener: See ``fetch``.
 
     Raises:
         InputError: Neither, or a file that cannot be had or is not the right one.
@@ -142,7 +137,7 @@ def resolve(
         if not path.exists() and not download:
             raise InputError(_by_hand(entry, path, "it is not there and fetching is switched off"))
         if not path.exists():
-            _download(entry, path, opener)
+            _download(entry, path, urllib.request.urlopen)
         return ResolvedWeights(path, entry.name, verify(setting, path), True)
     path = Path(setting)
     if not path.exists():

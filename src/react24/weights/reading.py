@@ -6,6 +6,7 @@ import pickle
 import re
 import struct
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,20 @@ def load_restricted(path: Path, admitted: list) -> Any:
     with warnings.catch_warnings(), torch.serialization.safe_globals(admitted):
         warnings.filterwarnings("ignore", "Detected pickle protocol")
         return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+
+
+def tell_difference(
+    found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
+) -> str:
+    """How many tensors (key -> shape) differ, and the first of them; empty where none does."""
+    differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+    if not differing:
+        return ""
+    key = differing[0]
+    return (
+        f"{len(differing)} tensors differ, e.g. {key}: expected "
+        f"{wanted.get(key, 'no such key')}, found {found.get(key, 'none')}"
+    )
 
 
 def reason(error: BaseException) -> str:
