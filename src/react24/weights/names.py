@@ -21,6 +21,11 @@ def strip_module(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
+def of_layers(layers: Mapping[str, str]) -> dict[str, str]:
+    """Official key -> our name of the weight and bias of each layer, official name -> ours."""
+    return {f"{a}.{p}": f"{b}.{p}" for a, b in layers.items() for p in ("weight", "bias")}
+
+
 def load(
     module: nn.Module,
     state: Mapping[str, Tensor],

@@ -182,14 +182,8 @@ def official_names(config: LDMConfig) -> tuple[dict[str, str], dict[str, str]]:
             f"layers.{i}.norm": f"layers.{i}.norm",
         }
     modules[f"layers.{last}.linear"] = "to_code"
-    parts = ("weight", "bias")
-    names = {f"{theirs}.{p}": f"{ours}.{p}" for theirs, ours in modules.items() for p in parts}
-    aliases = {
-        f"layers.{i}.cond_layers.1.{p}": f"layers.{i}.linear_emb.{p}"
-        for i in range(last)
-        for p in parts
-    }
-    return names, aliases
+    twice = {f"layers.{i}.cond_layers.1": f"layers.{i}.linear_emb" for i in range(last)}
+    return official_keys.of_layers(modules), official_keys.of_layers(twice)
 
 
 def load_official_ldm(

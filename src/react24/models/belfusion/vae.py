@@ -289,9 +289,7 @@ def _official_names() -> dict[str, str]:
         "coeff_reg.0": "to_coefficients.0",
         "coeff_reg.2": "to_coefficients.2",
     }
-    for theirs, ours in layers.items():
-        names |= {f"{theirs}.{part}": f"{ours}.{part}" for part in ("weight", "bias")}
-    return names
+    return names | official_keys.of_layers(layers)
 
 
 OFFICIAL_VAE = _official_names()

@@ -89,7 +89,7 @@ def codebook_names(config: CodebookConfig) -> dict[str, str]:
         "decoder.decoder_linear_embedding.net": "decoder.expand.linear",
         "decoder.cross_smooth_layer": "decoder.write",
     }
-    names |= _layer_names(layers)
+    names |= official_keys.of_layers(layers)
     return names | {"quantize.embedding.weight": "quantiser.codes.weight"}
 
 
@@ -133,16 +133,18 @@ def predictor_names(config: PredictorConfig, codebook: CodebookConfig) -> dict[s
         "listener_past_pos_embedding.pos_embedding": "past_position",
         "listener_past_tok_embedding.weight": "past_codes.weight",
     }
-    names |= _layer_names({"audio_projector": "from_sound", "motion_projector": "from_motion"})
+    names |= official_keys.of_layers(
+        {"audio_projector": "from_sound", "motion_projector": "from_motion"}
+    )
     names |= {
         "audio_full_pos_embedding.pos_embedding": "sound_position",
         "motion_full_pos_embedding.pos_embedding": "motion_position",
     }
     names |= _block_names("cm_transformer", "cross_blocks", config.cross_layers, cross=True)
     names |= _squeeze_names("post_compressor", "squeeze", codebook.squeeze)
-    names |= _layer_names({"post_projector": "to_speaker"})
+    names |= official_keys.of_layers({"post_projector": "to_speaker"})
     names |= _block_names("cross_modal_layer.transformer_layer", "blocks", config.layers)
-    names |= _layer_names({"cross_modal_layer.cross_norm_layer": "norm"})
+    names |= official_keys.of_layers({"cross_modal_layer.cross_norm_layer": "norm"})
     return names | {
         "cross_modal_layer.cross_output_layer.weight": "to_logits.weight",
         "cross_modal_layer.cross_pos_embedding.pos_embedding": "position",
@@ -210,23 +212,14 @@ def _block_names(theirs: str, ours: str, layers: int, *, cross: bool = False) ->
             f"{second}.fn.l1": f"{mlp}.widen",
             f"{second}.fn.l2": f"{mlp}.narrow",
         }
-        names |= _layer_names(pairs)
+        names |= official_keys.of_layers(pairs)
     return names
-
-
-def _layer_names(pairs: dict[str, str]) -> dict[str, str]:
-    """Official key -> our name of the weight and bias of each layer."""
-    return {
-        f"{theirs}.{part}": f"{ours}.{part}"
-        for theirs, ours in pairs.items()
-        for part in ("weight", "bias")
-    }
 
 
 def _conv_names(theirs: str, conv: str, norm: str) -> dict[str, str]:
     """Official keys of a convolution and its batch normalisation -> our names."""
     statistics = ("running_mean", "running_var", "num_batches_tracked")
-    names = _layer_names({f"{theirs}.0": conv, f"{theirs}.2": norm})
+    names = official_keys.of_layers({f"{theirs}.0": conv, f"{theirs}.2": norm})
     return names | {f"{theirs}.2.{part}": f"{norm}.{part}" for part in statistics}
 
 

@@ -32,12 +32,6 @@ def official_names(config: NetworkConfig) -> dict[str, str]:
     }
 
 
-def _pairs(names: Mapping[str, str]) -> dict[str, str]:
-    """Weight and bias of some layers."""
-    parts = ("weight", "bias")
-    return {f"{a}.{part}": f"{b}.{part}" for a, b in names.items() for part in parts}
-
-
 def _perception(theirs: str, ours: str, config: NetworkConfig) -> dict[str, str]:
     names = {
         f"{theirs}.proj_a.weight": f"{ours}.project_sound.weight",
@@ -48,7 +42,7 @@ def _perception(theirs: str, ours: str, config: NetworkConfig) -> dict[str, str]
             layer, mine = f"{theirs}.{a}.layers.{i}", f"{ours}.{b}.layers.{i}"
             for part in ("weight", "bias"):
                 names[f"{layer}.self_attn.in_proj_{part}"] = f"{mine}.project.{part}"
-            names |= _pairs(
+            names |= official_keys.of_layers(
                 {
                     f"{layer}.self_attn.out_proj": f"{mine}.project_out",
                     f"{layer}.fc1": f"{mine}.widen",
@@ -57,8 +51,8 @@ def _perception(theirs: str, ours: str, config: NetworkConfig) -> dict[str, str]
                     f"{layer}.layer_norms.1": f"{mine}.norm_feedforward",
                 }
             )
-        names |= _pairs({f"{theirs}.{a}.layer_norm": f"{ours}.{b}.norm"})
-    return names | _pairs(
+        names |= official_keys.of_layers({f"{theirs}.{a}.layer_norm": f"{ours}.{b}.norm"})
+    return names | official_keys.of_layers(
         {
             f"{theirs}.proj1": f"{ours}.residual.0",
             f"{theirs}.proj2": f"{ours}.residual.2",
@@ -70,7 +64,7 @@ def _perception(theirs: str, ours: str, config: NetworkConfig) -> dict[str, str]
 def _cognition(theirs: str, ours: str, config: NetworkConfig) -> dict[str, str]:
     layers = {"convert_layer": "to_nodes", "EdgeLayer.qk.0": "edges.mix"}
     layers |= {f"dll.mean_{i}": f"components.{i}" for i in range(config.components)}
-    names = _pairs(
+    names = official_keys.of_layers(
         {
             f"{theirs}.{a}.fc{number}": f"{ours}.{b}.{2 * number - 2}"
             for a, b in layers.items()
@@ -90,7 +84,7 @@ def _motor(theirs: str, ours: str, config: NetworkConfig) -> dict[str, str]:
             f"{layer}.norm_layer._log_scale": f"{mine}.norm.log_scale",
             f"{layer}.norm_layer._shift": f"{mine}.norm.shift",
             f"{layer}.attn_1.w": f"{mine}.attention.channel_weights",
-            **_pairs({f"{layer}.attn_1.qk": f"{mine}.attention.project"}),
+            **official_keys.of_layers({f"{layer}.attn_1.qk": f"{mine}.attention.project"}),
         }
     return names
 

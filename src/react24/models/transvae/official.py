@@ -16,7 +16,6 @@ from react24.weights.official_files import OfficialFile, read_mean_face
 from react24.weights.recognise import TRANSVAE_OFFLINE, TRANSVAE_ONLINE
 
 _SPEAKER, _DECODER = "speaker_behaviour_encoder.", "reaction_decoder."
-_LINEAR = ("weight", "bias")
 _ATTENTION = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
 
 CONSTANT = f"{_DECODER}PE.pe"
@@ -115,7 +114,7 @@ def official_names(online: bool) -> dict[str, str]:
     for number, ours in layers.items():
         theirs = f"{_DECODER}listener_reaction_decoder_{number}.layers.0"
         names |= _layer(theirs, ours, both, norms=3)
-    return names | {f"{a}.{part}": f"{b}.{part}" for a, b in linear.items() for part in _LINEAR}
+    return names | official_keys.of_layers(linear)
 
 
 def _layer(theirs: str, ours: str, attentions: Mapping[str, str], norms: int) -> dict[str, str]:
@@ -126,4 +125,4 @@ def _layer(theirs: str, ours: str, attentions: Mapping[str, str], norms: int) ->
         for part in _ATTENTION
     }
     others = ("linear1", "linear2", *(f"norm{i + 1}" for i in range(norms)))
-    return names | {f"{theirs}.{n}.{p}": f"{ours}.{n}.{p}" for n in others for p in _LINEAR}
+    return names | official_keys.of_layers({f"{theirs}.{n}": f"{ours}.{n}" for n in others})
