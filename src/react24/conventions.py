@@ -39,6 +39,9 @@ POSE_NAMES = (
 
 COEFFICIENT_DIM = SHAPE_DIM + len(POSE_NAMES)
 
+LEARNED_BASELINES = ("MeanSeq", "MeanFr")
+"""Baselines that need the training split."""
+
 METRICS = ("FRCorr", "FRDist", "FRDiv", "FRVar", "FRDvs", "TLCC")
 """The official metrics in the order of the tables."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from react24.contracts.paths import expand, seek
-from react24.conventions import SPLITS
+from react24.conventions import LEARNED_BASELINES, SPLITS
 from react24.errors import InputError, InputErrors
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 DEMO_ROOT = "resources/demo"
 FACE_MODELS = ("mediapipe", "face-landmarker")
 """Values of ``faces.model`` that are no path."""
-LEARNED_BASELINES = ("MeanSeq", "MeanFr")
-"""Baselines that need the training split."""
 
 
 @dataclass(frozen=True)

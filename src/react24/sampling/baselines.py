@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from react24.clips import windows
-from react24.conventions import CLIP_FRAMES, EMOTION_DIM
+from react24.conventions import CLIP_FRAMES, EMOTION_DIM, LEARNED_BASELINES
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.samples import SamplesInfo, clip_key, create_samples
@@ -35,9 +35,6 @@ BASELINES = {
 
 STREAMS = {"graphau": "emotion", "faceverse": "coefficients"}
 """Stream -> dataset of the samples file."""
-
-FROM_TRAINING = ("MeanSeq", "MeanFr")
-"""Baselines that read the training split."""
 
 
 def sample_baseline(
@@ -70,7 +67,7 @@ def sample_baseline(
     streams = _check(name, clips_split, clips_train, samples)
     inputs = {f"split_{s}": Path(clips_split[s]) for s in streams}
     means = {}
-    if name in FROM_TRAINING:
+    if name in LEARNED_BASELINES:
         inputs |= {f"train_{s}": Path(clips_train[s]) for s in streams}
         means = {s: mean_sequence(Path(clips_train[s])) for s in streams}
     with ExitStack() as stack:
@@ -124,7 +121,7 @@ def _check(
     if samples < 1:
         raise InputError(f"samples must be at least 1, found {samples}")
     needed = {"the split": clips_split}
-    if name in FROM_TRAINING:
+    if name in LEARNED_BASELINES:
         needed["the training split"] = clips_train or {}
     for what, files in needed.items():
         if "graphau" not in files:

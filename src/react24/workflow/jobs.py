@@ -17,8 +17,8 @@ from react24.contracts.entry_points import folder_of, is_file
 from react24.contracts.metric import open_metric
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.stream import Backend, Stream
-from react24.conventions import SPLITS
-from react24.project.config import FACE_MODELS, LEARNED_BASELINES, Settings
+from react24.conventions import LEARNED_BASELINES, SPLITS
+from react24.project.config import FACE_MODELS, Settings
 from react24.project.load import Project
 from react24.project.session import Session
 from react24.workflow.codedigest import code_digest
