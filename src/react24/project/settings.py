@@ -132,7 +132,7 @@ class Storage(SettingsModel):
     GB a copy for wav2vec2 on the full corpus)."""
 
 
-class Clips(SettingsModel):
+class ClipSettings(SettingsModel):
     """Cutting sessions into clips of 30 s."""
 
     min_valid: float = Field(default=0.5, ge=0, le=1, examples=[0.8])
@@ -141,7 +141,7 @@ class Clips(SettingsModel):
     told in the log and below the tables. `0` keeps all."""
 
 
-class Appropriate(SettingsModel):
+class AppropriateSettings(SettingsModel):
     """Which reactions count as appropriate to a clip."""
 
     source: Literal["dtw", "official"] = Field(default="dtw", examples=["official"])
@@ -161,7 +161,7 @@ class Appropriate(SettingsModel):
     """Appropriate reactions per clip with `source: dtw`, the clip's own included."""
 
 
-class Sampling(SettingsModel):
+class SamplingSettings(SettingsModel):
     """Drawing reactions."""
 
     samples: int = Field(default=5, ge=1, examples=[10])
@@ -221,8 +221,8 @@ class Configuration(SettingsModel):
     faces: Faces = Faces()
     streams: Streams = Streams()
     storage: Storage = Storage()
-    clips: Clips = Clips()
-    appropriate: Appropriate = Appropriate()
+    clips: ClipSettings = ClipSettings()
+    appropriate: AppropriateSettings = AppropriateSettings()
     models: dict[ModelName, ModelEntry] = Field(default={"belfusion": ModelEntry()}, examples=[{}])
     """The models that are trained, sampled and scored: one entry per model, named as its file
     in config/models, or freely with `settings`. `{}` runs the baselines only."""
@@ -233,7 +233,7 @@ class Configuration(SettingsModel):
     """Naive baselines that are scored beside the models: the true reaction, noise, the speaker
     mirrored, the mean training sequence, the mean training frame."""
 
-    sampling: Sampling = Sampling()
+    sampling: SamplingSettings = SamplingSettings()
     metrics: Metrics = Metrics()
 
 
