@@ -67,6 +67,9 @@ def test_its_code_counts_for_reruns(tmp_path):
         ("none.py", None, "no such file"),
         ("no_model.py", "A = 1\n", "must define MODEL"),
         ("json.py", "MODEL = None\n", "a module called json exists already"),
+        ("failing_one.py", "\n1 / 0\n", r"failing_one\.py, line 2: ZeroDivisionError: division"),
+        ("failing_two.py", "import nump\n", r"two\.py, line 1: ModuleNotFoundError: .*'nump'"),
+        ("failing_three.py", "\na = (\n", r"three\.py, line 2: SyntaxError: '\(' was never"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(tmp_path, name, text, message):

@@ -10,7 +10,7 @@ import pytest
 
 from react24 import models as registry
 from react24.contracts import entry_points
-from react24.contracts.model import SAMPLING, ModelType, Stage
+from react24.contracts.model import SAMPLING, ModelType, Stage, StageInputs
 from react24.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +86,19 @@ def toy(name="toy", **changes):
 def test_types_that_cannot_be_wired_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         toy(**changes)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (StageInputs({"voice": ("mfcc", "z")}), "only reads 'voice' from mfcc in the space 'z'"),
+        ({"voice": ("mfcc", "native")}, "inputs returned dict for only; accepted is StageInputs"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_refused(monkeypatch, inputs, message):
+    monkeypatch.setattr(sys.modules[__name__], "inputs", lambda *_: inputs, raising=False)
+    with pytest.raises(InputError, match=message):
+        toy(inputs=f"{__name__}:inputs").stage_inputs({}, "only")
 
 
 def test_unknown_names_are_told_what_there_is():

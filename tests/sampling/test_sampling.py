@@ -2,8 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from helpers import clips_factory, stages
 
+from react24 import models as registry
 from react24.clips import windows
 from react24.errors import InputError
 from react24.files import contract
@@ -106,9 +108,6 @@ def test_batches_of_directions_change_nothing(whole, trained, tmp_path, monkeypa
 
 def test_the_noise_is_that_of_each_direction(whole, trained):
     """The same noise through the model's own functions."""
-    import torch
-
-    from react24 import models as registry
     from react24.models.belfusion import diffusion as belfusion
     from react24.seeding import generator
 
@@ -176,3 +175,11 @@ def test_a_file_is_written_only_when_it_is_complete_and_finite(tmp_path):
         ):
             writer.write(0, emotion=values)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_reactions_is_refused(trained, tmp_path, monkeypatch):
+    kind = type(sample._load(registry.get("belfusion"), SETTINGS, trained[0]).model)
+    monkeypatch.setattr(kind, "react", lambda *_: torch.zeros(1))
+    with pytest.raises(InputError, match=r"react of \w+ returned Tensor; accepted is .*Reactions"):
+        sampled(trained, tmp_path / "s.h5")
+    assert not (tmp_path / "s.h5").exists()

@@ -109,7 +109,7 @@ def test_a_composed_backend_sets_its_columns_side_by_side(faces, tmp_path):
 
 def test_other_columns_than_the_stream_says_are_refused(faces, tmp_path):
     alone = place(extractor="test_extract:Half")
-    with pytest.raises(InputError, match=r"place: its extractor made 1 columns \(x, ...\), exp"):
+    with pytest.raises(InputError, match=r"its extractor made 1 columns with 1 names \(x\), exp"):
         extract_session(alone, {"faces": faces}, tmp_path / "f.h5", settings={})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +54,8 @@ def from_file(name: str, root: str | Path, attribute: str, kind: type[Kind], wha
         what: How errors call it, e.g. ``model type``.
 
     Raises:
-        InputError: No such file, another module has its name, or it does not define that.
+        InputError: No such file, another module has its name, the file fails, or it does not
+            define that.
     """
     path = (Path(root) / name).resolve()
     found = getattr(_import_file(path, what), attribute, None)
@@ -69,10 +71,28 @@ def _import_file(path: Path, what: str) -> Any:
         raise InputError(f"{what} {path}: no such file")
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
-    module = importlib.import_module(path.stem)
+    try:
+        module = importlib.import_module(path.stem)
+    except Exception as error:  # whatever the user's code may raise
+        raise InputError(f"{what} {_where(error, path)}: {_say(error)}") from error
     found = getattr(module, "__file__", None)
     if found is None or Path(found).resolve() != path:
         raise InputError(
             f"{what} {path}: a module called {path.stem} exists already ({found}); rename the file"
         )
     return module
+
+
+def _where(error: Exception, path: Path) -> str:
+    """The file, and the line of it that failed, where that can be told."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        lines.append(error.lineno)
+    return f"{path}, line {lines[-1]}" if lines else str(path)
+
+
+def _say(error: Exception) -> str:
+    """What was raised; of a syntax error without its place, which stands before it."""
+    what = error.msg if isinstance(error, SyntaxError) else error
+    return f"{type(error).__name__}: {what}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from react24.contracts.entry_points import resolve
 from react24.errors import InputError, nearest
@@ -203,8 +203,24 @@ class ModelType:
         return json.loads(json.dumps(read(values, where).as_dict()))
 
     def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
-        """What a stage, or ``sampling``, reads under these settings."""
-        return resolve(self.inputs)(settings, part)
+        """What a stage, or ``sampling``, reads under these settings.
+
+        Raises:
+            InputError: It is not said by ``StageInputs``, or in a space that there is not.
+        """
+        found = resolve(self.inputs)(settings, part)
+        if not isinstance(found, StageInputs):
+            raise InputError(
+                f"model type {self.name}: {self.inputs} returned {type(found).__name__} for "
+                f"{part}; accepted is StageInputs"
+            )
+        for array, (stream, space) in found.clips.items():
+            if space not in get_args(Space):
+                raise InputError(
+                    f"model type {self.name}: {part} reads {array!r} from {stream} in the space "
+                    f"{space!r}; accepted is one of {', '.join(get_args(Space))}"
+                )
+        return found
 
     def streams(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Every stream that training or sampling reads, once, in order."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from react24 import models as registry
 from react24.contracts import entry_points
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
-from react24.contracts.reactions import ReactionModel
+from react24.contracts.reactions import ReactionModel, Reactions
 from react24.conventions import CLIP_FRAMES
 from react24.devices import choose_device
 from react24.errors import InputError
@@ -154,6 +154,11 @@ def _sample_rows(
     keys = [clip_key(clips.index[row]) for row in rows.tolist()]
     noise = [generator(task.seed, "sampling", *key) for key in keys]
     reactions = model.react(moved, task.samples, noise)
+    if not isinstance(reactions, Reactions):
+        raise InputError(
+            f"react of {type(model).__name__} returned {type(reactions).__name__}; accepted is "
+            "react24.contracts.reactions.Reactions"
+        )
     made = {"emotion": reactions.emotion, "coefficients": reactions.coefficients}
     arrays = {n: part.float().cpu().numpy() for n, part in made.items() if part is not None}
     for number, row in enumerate(rows.tolist()):

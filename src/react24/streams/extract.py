@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +98,17 @@ def _extract(
     names = stream.columns if isinstance(stream.columns, tuple) else features.feature_names
     if tuple(features.feature_names) != names or features.values.shape[1] != stream.width:
         raise InputError(
-            f"stream {stream.name}: its extractor made {features.values.shape[1]} columns "
-            f"({', '.join(features.feature_names[:3])}, ...), expected {stream.width} "
-            f"({', '.join(names[:3])}, ...) as the stream says"
+            f"stream {stream.name}: its extractor made {features.values.shape[1]} columns with "
+            f"{_some(features.feature_names)}, expected {stream.width} with {_some(names)} as the "
+            "stream says"
         )
     return features
+
+
+def _some(names: Sequence[str]) -> str:
+    """How many names there are, and the first of them."""
+    first = ", ".join(names[:3])
+    return f"{len(names)} names ({first}{', ...' if len(names) > 3 else ''})"
 
 
 def join(stream: Stream, parts: list[Features]) -> Features:
