@@ -11,6 +11,7 @@ def finished(tmp_path_factory):
     return project
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Tests on the finished project run in one process, so that it is run once."""
     for item in items:
