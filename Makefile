@@ -43,7 +43,7 @@ demo: setup
 
 test: setup
 	@echo "== Running the tests on $(CORES) cores"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup --cov --cov-report=term --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --cov --cov-report=term --durations=15
 
 lint: setup
 	$(BIN)/ruff check .

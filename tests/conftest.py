@@ -1,6 +1,12 @@
 import pytest
 from helpers.small_project import copy_project, shrink
 
+ON_THE_FINISHED_PROJECT = (
+    "workflow/test_dag.py",
+    "::test_it_gets_a_row_in_the_table",
+    "::test_the_workflow_makes_its_clips",
+)
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
@@ -11,9 +17,14 @@ def finished(tmp_path_factory):
     return project
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Tests on the finished project run in one process, so that it is run once."""
-    for item in items:
-        if "finished" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("finished"))
+def pytest_xdist_make_scheduler(config, log):
+    """Tests of a file run in one process, and those on the finished project in the same one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            if any(part in nodeid for part in ON_THE_FINISHED_PROJECT):
+                return "finished"
+            return nodeid.partition("::")[0]
+
+    return Scheduler(config, log)
