@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from react24 import __version__
+from react24.conventions import ROLES
 from react24.project.choices import Choices
 from react24.project.config import Settings
 from react24.project.session import Person, Session
@@ -93,7 +94,7 @@ def _digest(path: Path) -> str | None:
 
 def _make_session(values: dict[str, Any]) -> Session:
     people = {}
-    for role in ("a", "b"):
+    for role in ROLES:
         person = values[role]
         paths = {name: Path(person[name]) for name in ("video", "audio")}
         choices = Choices.from_json(json.dumps(person["choices"]))
