@@ -15,10 +15,13 @@ def choose_device(device: str) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    accepted = "accepted: auto, cpu, cuda, cuda:N"
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise InputError(f"device {device!r}; accepted: auto, cpu, cuda, cuda:N") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {device!r} is asked for, but torch finds no GPU; use cpu or auto")
+        raise InputError(f"device {device!r} cannot be used: no such kind; {accepted}") from error
+    # Counted, not tried: trying would take memory of the first GPU in every process of a training.
+    found = torch.cuda.device_count()
+    if chosen.type == "cuda" and (chosen.index or 0) >= found:
+        raise InputError(f"device {device!r} cannot be used: GPUs found: {found}; {accepted}")
     return chosen

@@ -222,7 +222,9 @@ def test_bf16_trains(tmp_path):
 
 
 def test_devices_and_settings_that_do_not_exist_are_named():
-    with pytest.raises(InputError, match="device 'tpu'; accepted: auto, cpu, cuda"):
+    with pytest.raises(
+        InputError, match="device 'tpu' cannot be used: no such kind; accepted: auto, cpu, cuda"
+    ):
         open_engine("tpu")
     with pytest.raises(InputError, match="presicion: unknown key; did you mean training"):
         read_loop_settings({"presicion": "32-true"}, epochs=1)

@@ -11,18 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from react24.metrics.arrays import (
-    ClipArray,
-    appropriate_clips,
-    check_behaviour,
-    check_predictions,
-    clips_per_group,
-    defined_mean,
-    hold_clips,
-    read_groups,
-    to_numpy,
-)
-from react24.metrics.known import KnownFrames, known_frames
+from react24.metrics.arrays import ClipArray, defined_mean, to_numpy
+from react24.metrics.known import KnownFrames, compare_with_truth
 from react24.metrics.moments import OFFICIAL_EPSILON, Moments, gather_moments, moments
 
 
@@ -113,9 +103,10 @@ class BestConcordance:
         self._known = known
         self._move: Callable[[Moments], Moments] = lambda found: found
         if device:
-            from react24.metrics import on_device  # torch is needed for this only
+            from react24.devices import choose_device  # torch is needed for this only
+            from react24.metrics import on_device
 
-            self._move = on_device.move_moments(on_device.choose_device(device))
+            self._move = on_device.move_moments(choose_device(device))
         self._truth = self._move(gather_moments(truth, len(truth)))
 
     def __call__(
@@ -205,11 +196,6 @@ def frcorr(
         InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
             used.
     """
-    clips, samples, frames = check_predictions(predictions)
-    check_behaviour(truth, clips, frames, "ground truth")
-    neighbours = appropriate_clips(matrix, clips)
-    real = hold_clips(truth, "ground truth")
-    find = BestConcordance(real, known_frames(real, valid), device)
-    groups = read_groups(predictions, "predictions", clips_per_group(samples))
-    best = [find(group, neighbours[rows]) for rows, group in groups]
-    return summarize_frcorr(*(np.concatenate(side) for side in zip(*best, strict=True)))
+    return summarize_frcorr(
+        *compare_with_truth(BestConcordance, predictions, truth, matrix, valid=valid, device=device)
+    )

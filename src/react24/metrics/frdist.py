@@ -12,17 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from react24.dtw import nearest_distances, prepare
-from react24.metrics.arrays import (
-    ClipArray,
-    appropriate_clips,
-    check_behaviour,
-    check_predictions,
-    clips_per_group,
-    defined_mean,
-    hold_clips,
-    read_groups,
-)
-from react24.metrics.known import KnownFrames, known_frames
+from react24.metrics.arrays import ClipArray, defined_mean
+from react24.metrics.known import KnownFrames, compare_with_truth
 
 
 @dataclass(frozen=True)
@@ -62,9 +53,10 @@ class SmallestDistance:
     def __init__(self, truth: np.ndarray, known: KnownFrames | None, device: str | None):
         self._known, self._truth, self._moved = known, prepare(truth), None
         if device:
-            from react24.metrics import on_device  # torch is needed for this only
+            from react24.devices import choose_device  # torch is needed for this only
+            from react24.metrics import on_device
 
-            self._moved = on_device.DeviceTruth(self._truth, on_device.choose_device(device))
+            self._moved = on_device.DeviceTruth(self._truth, choose_device(device))
 
     def __call__(
         self, clips: np.ndarray, appropriate: Sequence[np.ndarray]
@@ -166,11 +158,8 @@ def frdist(
         InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
             used.
     """
-    clips, samples, frames = check_predictions(predictions)
-    check_behaviour(truth, clips, frames, "ground truth")
-    neighbours = appropriate_clips(matrix, clips)
-    real = hold_clips(truth, "ground truth")
-    find = SmallestDistance(real, known_frames(real, valid), device)
-    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
-    found = [find(group, neighbours[rows]) for rows, group in groups]
-    return summarize_frdist(*(np.concatenate(side) for side in zip(*found, strict=True)))
+    return summarize_frdist(
+        *compare_with_truth(
+            SmallestDistance, predictions, truth, matrix, valid=valid, device=device
+        )
+    )

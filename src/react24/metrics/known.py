@@ -8,11 +8,21 @@ cannot be judged. Pairs whose real reaction is known throughout are not touched.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from react24.metrics.arrays import check_valid
+from react24.metrics.arrays import (
+    ClipArray,
+    appropriate_clips,
+    check_behaviour,
+    check_predictions,
+    check_valid,
+    clips_per_group,
+    hold_clips,
+    read_groups,
+)
 
 LEAST_FRAMES = 2
 """A real reaction with fewer known frames is compared with nothing."""
@@ -49,3 +59,43 @@ def known_frames(truth: np.ndarray, valid: np.ndarray | None) -> KnownFrames | N
     """
     found = check_valid(valid, len(truth), truth.shape[1], "the ground truth")
     return None if found is None else KnownFrames(truth, found)
+
+
+Finder = Callable[[np.ndarray, Sequence[np.ndarray]], tuple[np.ndarray, ...]]
+"""Of float32 (n, S, T, 25) and the appropriate reactions of each of the n, arrays (n, S)."""
+
+
+def compare_with_truth(
+    finder: Callable[[np.ndarray, KnownFrames | None, str | None], Finder],
+    predictions: ClipArray,
+    truth: ClipArray,
+    matrix: np.ndarray,
+    *,
+    valid: np.ndarray | None,
+    device: str | None,
+) -> list[np.ndarray]:
+    """What FRCorr or FRDist finds of every sample, read a group of clips at a time.
+
+    Args:
+        finder: ``BestConcordance`` or ``SmallestDistance``.
+        predictions: P (N, S, T, 25).
+        truth: G (N, T, 25).
+        matrix: M (N, N).
+        valid: bool (N, T), in which frames the ground truth is known; None for all.
+        device: A device of torch; None for the processor.
+
+    Returns:
+        The finder's arrays, each (N, S).
+
+    Raises:
+        InputError: Shapes that do not fit, NaN, a row of M without a 1, a device that cannot be
+            used.
+    """
+    clips, samples, frames = check_predictions(predictions)
+    check_behaviour(truth, clips, frames, "ground truth")
+    neighbours = appropriate_clips(matrix, clips)
+    real = hold_clips(truth, "ground truth")
+    find = finder(real, known_frames(real, valid), device)
+    groups = read_groups(predictions, "predictions", clips_per_group(samples, device))
+    found = [find(group, neighbours[rows]) for rows, group in groups]
+    return [np.concatenate(side) for side in zip(*found, strict=True)]

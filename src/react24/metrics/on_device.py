@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from react24.dtw import Sequences, rounding_error
-from react24.errors import InputError
 from react24.metrics.moments import Moments
 
 NUMBERS_AT_ONCE = 2**27
@@ -20,20 +19,6 @@ NUMBERS_AT_ONCE = 2**27
 
 CHECK_EVERY = 64
 """Diagonals after which pairs that are certain to be given up are left out."""
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a name such as ``cuda``.
-
-    Raises:
-        InputError: There is none of that name.
-    """
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} cannot be used: {error}") from error
-    return device
 
 
 class DeviceTruth:
