@@ -41,6 +41,7 @@ rule compare_recordings:
         runtime=60,
     params:
         splits={session.session: session.split for session in SESSIONS.values()},
+        where={session: about.files for session, about in SESSIONS.items()},
         code=JOBS.code("compare_recordings"),
     message:
         "Looking for recordings that are used twice"

@@ -41,6 +41,7 @@ TABLES = frozenset({"react24.models", "react24.streams"})
 NO_NUMBERS = (
     "react24.errors",  # classes of errors and their sentences
     "react24.log",  # logs and progress; what is iterated over is passed on as it is
+    "react24.project.shaping",  # which settings count
     "react24.workflow",  # planning; jobs import none of it but the names of their files
 )
 """Modules, with all below them, that compute nothing that is stored: they do not count, nor does

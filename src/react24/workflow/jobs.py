@@ -91,12 +91,7 @@ class Jobs:
 
     def session_media(self, wildcards: Any) -> dict[str, str]:
         """The videos of a session, and sound files where they lie apart."""
-        files = {}
-        for person in self.sessions[wildcards.session].people:
-            files[f"video_{person.role}"] = str(person.video)
-            if person.audio != person.video:
-                files[f"audio_{person.role}"] = str(person.audio)
-        return files
+        return self.sessions[wildcards.session].files
 
     def track_files(self, wildcards: Any) -> dict[str, str]:
         """Videos and sound of a session, and the face networks where they are the user's own."""

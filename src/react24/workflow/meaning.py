@@ -169,6 +169,8 @@ def _fields(node: ast.AST, in_class: bool = False) -> str:
 
 def _write(value: Any) -> str:
     """An expression, a list of them, or what a field holds."""
+    if value is None:
+        return "~"  # nothing there, unlike the constant None
     if isinstance(value, list):
         return "[" + ",".join(map(_write, value)) + "]"
     if isinstance(value, ast.Constant):
