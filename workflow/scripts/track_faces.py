@@ -2,8 +2,10 @@ from pathlib import Path
 
 from react24.faces.track import track_session
 from react24.log import start_logging
+from react24.media import whereabouts
 
 start_logging(snakemake.log[0])
+whereabouts.declare(snakemake.wildcards.session, dict(snakemake.input.items()))
 track_session(
     Path(snakemake.input.media),
     Path(snakemake.output.faces),
