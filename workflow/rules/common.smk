@@ -21,6 +21,8 @@ from react24.workflow.codedigest import code_digest
 from react24.workflow.failures import describe_failures
 from react24.workflow.jobs import Jobs
 from react24.workflow.paths import share_with_jobs
+from react24.workflow.planned import Planned
+from react24.workflow.recipes import Currency
 
 STARTED = time.time()
 share_with_jobs(SRC)
@@ -44,11 +46,15 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
+PLANNED = Planned(CURRENT, workflow)
 SETTINGS = PROJECT.settings
 SESSIONS = JOBS.sessions
 STREAMS = list(SETTINGS.streams)
 SPLITS = JOBS.splits
 CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
+# Refuses recordings in two splits or under two names; what it says changes no clip.
+COMPARED = "results/repeated.json"
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
