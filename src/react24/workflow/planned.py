@@ -15,7 +15,7 @@ from snakemake.io import apply_wildcards
 
 from react24.files.atomic import atomic_path
 from react24.files.carriers import carriers, replace_recipe
-from react24.workflow.recipes import STALE, Currency, Verdict
+from react24.workflow.recipes import STALE, Currency, Verdict, times
 
 PLAN = "REACT24_PLAN"
 """Environment variable with the JSON file in which planning leaves its verdicts."""
@@ -76,16 +76,13 @@ def kind_of(reason: str) -> str:
 
 def write_plan(currency: Currency, place: Path) -> None:
     """Leave the verdicts as JSON, a dict each, for ``react24 status``."""
-    plan = [
-        {
-            "rule": verdict.rule.name,
-            "outputs": verdict.outputs,
-            "inputs": list(currency.recipe(verdict.rule, verdict.wildcards).made_from),
-            "state": verdict.state,
-            "reasons": verdict.reasons,
-        }
-        for verdict in currency.verdicts
-    ]
+    plan = []
+    for verdict in currency.verdicts:
+        reads = currency.reads(verdict)
+        oldest = min(verdict.times.values(), default=None)
+        newer = [p for p, t in times(reads).items() if oldest is not None and t > oldest]
+        parts = {"outputs": verdict.outputs, "inputs": reads, "newer": newer}
+        plan.append({"rule": verdict.rule.name, **parts, "reasons": verdict.reasons})
     with atomic_path(place) as temporary:
         temporary.write_text(json.dumps(plan), "utf-8")
 
@@ -138,6 +135,5 @@ def upstream_first(currency: Currency, verdicts: Iterable[Verdict]) -> Iterator[
             done.add(id(verdict))
             yield verdict
             continue
-        reads = currency.recipe(verdict.rule, verdict.wildcards).made_from
         waiting.append((verdict, True))
-        waiting += [(makers[path], False) for path in reads if path in makers]
+        waiting += [(makers[path], False) for path in currency.reads(verdict) if path in makers]

@@ -131,7 +131,7 @@ class Currency:
 
     def _judge(self, rule: Any, wildcards: Mapping[str, str]) -> Verdict:
         outputs = tuple(apply_wildcards(str(path), wildcards) for path in rule.output)
-        there = _times(outputs)
+        there = times(outputs)
         if not there:
             return Verdict(rule, wildcards, outputs, MISSING, there)
         now = self.recipe(rule, wildcards)
@@ -160,6 +160,13 @@ class Currency:
             params=dict(_params(rule, wildcards)),
             made_from=sources(self._inputs(rule, wildcards), self._stamp),
         )
+
+    def reads(self, verdict: Verdict) -> list[str]:
+        """The inputs of a job, less those that only have to be made before."""
+        found = []
+        for _, paths in self._inputs(verdict.rule, verdict.wildcards):
+            found += [str(paths)] if isinstance(paths, str | Path) else map(str, paths)
+        return found
 
     def _inputs(self, rule: Any, wildcards: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         """(name, path or paths) of the inputs of a job, as the job finds them."""
@@ -191,7 +198,7 @@ class Currency:
         return self._to_be[key]
 
 
-def _times(paths: Iterable[str]) -> dict[str, int]:
+def times(paths: Iterable[str]) -> dict[str, int]:
     """Files that are there -> when they were changed, ns."""
     found = {}
     for path in paths:
