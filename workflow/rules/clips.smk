@@ -15,7 +15,7 @@ rule zscore_stream:
         mem_mb=1500,
         runtime=20,
     params:
-        code=code_digest("react24.clips.normalize"),
+        code=JOBS.code("zscore_stream"),
     message:
         "z-scoring {wildcards.stream} of session {wildcards.session}"
     script:
@@ -53,7 +53,7 @@ rule window_clips:
         sessions=lambda wc: [s.session for s in JOBS.sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
         keep_native=lambda wc: JOBS.all_streams[wc.stream].keep_native,
-        code=code_digest("react24.clips.windows"),
+        code=JOBS.code("window_clips"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
     script:
@@ -81,7 +81,7 @@ rule appropriate_reactions:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],
         sites=lambda wc: {s.session: s.site for s in JOBS.sessions_of(wc.split)},
-        code=code_digest("react24.clips.appropriate"),
+        code=JOBS.code("appropriate_reactions"),
     message:
         "Finding the appropriate reactions of {wildcards.split}"
     script:

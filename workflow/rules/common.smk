@@ -17,7 +17,7 @@ if SRC not in sys.path:
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
-from react24.workflow.codedigest import code_digest
+from react24.workflow.codedigest import keep_sources
 from react24.workflow.failures import describe_failures
 from react24.workflow.jobs import Jobs
 from react24.workflow.paths import share_with_jobs
@@ -45,6 +45,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
 CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
 PLANNED = Planned(CURRENT, workflow)
