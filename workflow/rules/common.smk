@@ -70,11 +70,6 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def keep_or_temp(path):
-    """Normalised features are kept, or deleted once the clips are cut."""
-    return path if SETTINGS["storage"]["keep_normalized"] else temp(path)
-
-
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
     # Reads HDF5, which no start of a job needs.
