@@ -6,6 +6,8 @@ import pytest
 from react24.clips import normalize
 from react24.errors import InputError
 from react24.files import contract
+from react24.files.carriers import read_recipe
+from react24.files.provenance import Recipe, declaring
 
 
 def features(values, valid=None):
@@ -105,12 +107,11 @@ def test_z_scores_of_other_features_or_code_are_made_anew(kept):
     assert contract.read_features(out, "normalized")["a"].extra["mean"] == 3
 
 
-def test_damaged_z_scores_are_made_anew_and_told(kept, caplog):
+def test_damaged_z_scores_are_made_anew(kept):
     path, digest, out = kept
     out.write_bytes(b"nothing")
     normalize.normalize_session(path, out, digest=digest, code="1")
     assert contract.read_features(out, "normalized")["a"].extra["mean"] == 2
-    assert "n.h5: not a readable HDF5 file" in caplog.text
 
 
 def test_z_scores_that_are_not_to_be_kept_are_neither_read_nor_left(kept):
@@ -118,3 +119,14 @@ def test_z_scores_that_are_not_to_be_kept_are_neither_read_nor_left(kept):
     found = normalize.normalize_session(path, out, digest=digest, code="1", keep=False)
     np.testing.assert_array_equal(found["a"].values, [[-1.0], [1.0]])
     assert not out.exists()
+
+
+def test_z_scores_carry_a_recipe_of_their_own(kept):
+    path, digest, out = kept
+    with declaring(Recipe("window_clips", "code of the job", {"min_valid": 0.5}, {})):
+        normalize.normalize_session(path, out, digest=digest, code="1")
+        assert out.stat().st_mtime == 1
+        normalize.normalize_session(path, out, digest=digest, code="2")
+    recipe = read_recipe(out)
+    assert (recipe.code, recipe.made_from) == ("2", {"features": digest})
+    assert recipe.settings == {"constant_below": normalize.CONSTANT_BELOW}

@@ -10,6 +10,8 @@ import numpy as np
 
 from react24.errors import InputError
 from react24.files import contract
+from react24.files.carriers import is_made_by
+from react24.files.provenance import Recipe, declaring
 
 logger = logging.getLogger(__name__)
 
@@ -90,36 +92,24 @@ def normalize_session(
     if not keep:
         kept.unlink(missing_ok=True)
         return zscore_session(features)
-    config = {"constant_below": CONSTANT_BELOW, "code": code}
-    inputs = {"features": digest}
-    if _is_made_from(kept, config, inputs):
+    settings, inputs = {"constant_below": CONSTANT_BELOW}, {"features": digest}
+    recipe = Recipe("window_clips", code, settings, inputs)
+    if is_made_by(kept, recipe):
         return contract.read_features(kept, "normalized")
     normalized = zscore_session(features)
     with contract.open_file(features, "features") as file:
         subjects = {role: str(file[role].attrs["subject"]) for role in normalized}
         segments = file["segments"][:] if "segments" in file else None
-    contract.write_features(
-        kept,
-        normalized,
-        subjects=subjects,
-        created_by="window_clips",
-        schema="normalized",
-        config=config,
-        inputs=inputs,
-        segments=segments,
-    )
+    with declaring(recipe):  # not that of the job, which is of all sessions
+        contract.write_features(
+            kept,
+            normalized,
+            subjects=subjects,
+            created_by=recipe.rule,
+            schema="normalized",
+            config=settings,
+            inputs=inputs,
+            segments=segments,
+        )
     logger.info("%s: z-scores made from %s", kept, features)
     return normalized
-
-
-def _is_made_from(kept: Path, config: dict, inputs: dict[str, str]) -> bool:
-    """Whether a normalized file is there and was made from just this."""
-    try:
-        with contract.open_file(kept, "normalized") as file:
-            found = [contract.read_json(file, name) for name in ("config", "inputs")]
-    except FileNotFoundError:
-        return False
-    except contract.StoreError as error:
-        logger.warning("%s; its z-scores are made anew", error)
-        return False
-    return found == [config, inputs]
