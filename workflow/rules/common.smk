@@ -17,7 +17,7 @@ if SRC not in sys.path:
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
-from react24.workflow.codedigest import keep_sources
+from react24.workflow.codedigest import code_digest, keep_sources
 from react24.workflow.failures import describe_failures
 from react24.workflow.jobs import Jobs
 from react24.workflow.paths import share_with_jobs
@@ -75,11 +75,6 @@ wildcard_constraints:
     split=any_of(SPLITS),
     model=any_of(MODELS + BASELINES),
     seed=r"\d+",
-
-
-def keep_or_temp(path):
-    """Normalised features are kept, or deleted once the clips are cut."""
-    return path if SETTINGS["storage"]["keep_normalized"] else temp(path)
 
 
 def tell_doubts():
