@@ -61,6 +61,10 @@ rule all:
         ),
 
 
+onstart:
+    PLANNED.tell()
+
+
 onsuccess:
     tell_doubts()
 

@@ -17,10 +17,12 @@ if SRC not in sys.path:
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
-from react24.workflow.codedigest import keep_sources
+from react24.workflow.codedigest import code_digest, keep_sources
 from react24.workflow.failures import describe_failures
 from react24.workflow.jobs import Jobs
 from react24.workflow.paths import share_with_jobs
+from react24.workflow.planned import Planned
+from react24.workflow.recipes import Currency
 
 STARTED = time.time()
 share_with_jobs(SRC)
@@ -45,11 +47,15 @@ except InputError as error:
 
 keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
+PLANNED = Planned(CURRENT, workflow)
 SETTINGS = PROJECT.settings
 SESSIONS = JOBS.sessions
 STREAMS = list(SETTINGS.streams)
 SPLITS = JOBS.splits
 CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
+# Refuses recordings in two splits or under two names; what it says changes no clip.
+COMPARED = "results/repeated.json"
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
@@ -69,11 +75,6 @@ wildcard_constraints:
     split=any_of(SPLITS),
     model=any_of(MODELS + BASELINES),
     seed=r"\d+",
-
-
-def keep_or_temp(path):
-    """Normalised features are kept, or deleted once the clips are cut."""
-    return path if SETTINGS["storage"]["keep_normalized"] else temp(path)
 
 
 def tell_doubts():

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.media import whereabouts
 from react24.training.dataset import session_files
 from react24.training.stage import SplitFiles, StageOutput, train_stage
+from react24.workflow.job import start_job
 from react24.workflow.paths import pick
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 files, params = list(snakemake.input.items()), snakemake.params
 media, faces, videos = (snakemake.input.get(name, ()) for name in ("media", "faces", "videos"))
 whereabouts.declare_videos(media, videos)

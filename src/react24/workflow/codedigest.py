@@ -40,6 +40,8 @@ TABLES = frozenset({"react24.models", "react24.streams"})
 
 NO_NUMBERS = (
     "react24.errors",  # classes of errors and their sentences
+    "react24.files.carriers",  # where files carry their recipes
+    "react24.files.provenance",  # what a recipe is
     "react24.log",  # logs and progress; what is iterated over is passed on as it is
     "react24.project.shaping",  # which settings count
     "react24.workflow",  # planning; jobs import none of it but the names of their files
