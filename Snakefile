@@ -61,10 +61,16 @@ rule all:
         ),
 
 
+onstart:
+    prepare_head()
+
+
 onsuccess:
+    ENDED.set()
     tell_doubts()
 
 
 onerror:
+    ENDED.set()
     print(describe_failures(Path("logs"), since=STARTED))
     tell_doubts()

@@ -1,4 +1,4 @@
-"""A Slurm of one node in a temporary folder, for tests: its own key, ports, queue and two fake GPUs."""
+"""A Slurm of one node in a temporary folder: its own key, ports and queue, and two fake GPUs."""
 
 import os
 import shutil
@@ -137,7 +137,7 @@ def _write_files(folder, cpus, memory):
 
 
 def _write_clients(folder):
-    """Commands that know this Slurm; the plugin takes every SLURM_... out of a job's environment."""
+    """Commands that know this Slurm; the plugin takes SLURM_CONF out of a job's environment."""
     (folder / "bin").mkdir()
     for name in CLIENTS:
         client = folder / "bin" / name
