@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ VARIABLE = "REACT24_PROGRESS"
 
 SECONDS = 60.0
 MOST_LINES = 20
+_START = re.compile(r"^\d\d:\d\d:\d\d [A-Z]+ [\w.]+: ")
 _TAIL = 4096
 """Bytes at the end of a log that are read; the last entry stands in them."""
 
@@ -80,8 +82,7 @@ def last_told(log: Path) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or any(mark in text for mark in (DONE, FAILED, STOPPED, CRASHED)):
         return ""
-    start, colon, rest = lines[-1].partition(": ")
-    return rest if colon and start.count(" ") == 2 else lines[-1].strip()
+    return _START.sub("", lines[-1]).strip()
 
 
 def tell_regularly(

@@ -29,6 +29,9 @@ SECONDS_TO_ANSWER = 60
 SECONDS_TO_END = 60
 """How long jobs that are just ending are waited for; Slurm kills after 30 s (``KillWait``)."""
 
+PAUSE = 2.0
+"""Seconds between two looks at them."""
+
 _RUN_ID = re.compile(r"^(?:[\w-]+_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """The plugin's name for all jobs of a run: a UUID, after a prefix where one is set."""
 
@@ -88,7 +91,7 @@ def refuse_doubles(folder: Path, started_from: Path, own_job: str | None) -> str
             return ""
         if time.monotonic() > end or {job.state for job in jobs} != {"COMPLETING"}:
             raise InputError(describe_doubles(jobs))
-        time.sleep(2)
+        time.sleep(PAUSE)
 
 
 def find_live_jobs(folder: Path, started_from: Path, own_job: str | None) -> list[LiveJob]:
