@@ -99,8 +99,10 @@ def one_node_slurm(folder: Path, cpus: int = 4, memory: int = 16000):
         ):
             started.append(_start(command, folder, environment))
             _wait_for(ready, started[-1], folder / f"{command[0]}.log", environment)
-        yield environment
-        subprocess.run(["scancel", "--me"], env=environment, timeout=10, check=False)
+        try:
+            yield environment
+        finally:
+            _cancel_all(environment)
     finally:
         for process in reversed(started):
             _end(process)
@@ -167,6 +169,20 @@ def _wait_for(ready, process, log, environment):
         path.read_text(errors="replace") for path in (log, log.with_suffix(".out")) if path.exists()
     ]
     raise CannotStartError(f"{process.args[0]} does not start:\n{''.join(texts)[-1500:]}")
+
+
+def _cancel_all(environment):
+    """End what is queued or running; it would outlive the daemons."""
+    command = ["scancel", f"--user={os.getuid()}"]
+    subprocess.run(command, env=environment, timeout=30, check=True)
+    end = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < end:
+        left = subprocess.run(
+            ["squeue", "--noheader"], env=environment, timeout=30, check=True, capture_output=True
+        )
+        if not left.stdout.strip():
+            return
+        time.sleep(0.2)
 
 
 def _end(process):

@@ -90,20 +90,23 @@ def tell_doubts():
 
 
 def prepare_head():
-    """Before jobs are submitted: what Slurm must be asked. Then progress of jobs elsewhere."""
+    """Before jobs are submitted: what Slurm must be asked. Then tell of jobs elsewhere."""
     # Only the main process comes here.
     from react24.workflow.running import seconds_between, tell_regularly
-    from react24.workflow.slurm import LOGS, refuse_doubles, settle_status_command
+    from react24.workflow import slurm
+
+    def find_jobs():
+        started_from = Path(workflow.workdir_init)
+        return slurm.find_live_jobs(Path.cwd(), started_from, own_job=HEAD_JOB)
 
     on_slurm = workflow.executor_plugin.name == "slurm"
     try:
         seconds = seconds_between(on_cluster=not workflow.local_exec)
-        if on_slurm or LOGS.exists():
-            tell_warning(
-                refuse_doubles(Path.cwd(), Path(workflow.workdir_init), HEAD_JOB)
-            )
+        if on_slurm or slurm.LOGS.exists():
+            tell_warning(slurm.refuse_doubles(find_jobs))
         if on_slurm:
-            tell_warning(settle_status_command(workflow.executor_settings))
+            tell_warning(slurm.settle_status_command(workflow.executor_settings))
+            slurm.tell_when_lost(find_jobs, logger.warning, ENDED)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
     tell_regularly(Path("logs"), seconds, logger.info, ENDED)
