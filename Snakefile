@@ -62,13 +62,16 @@ rule all:
 
 
 onstart:
+    prepare_head()
     PLANNED.tell()
 
 
 onsuccess:
+    ENDED.set()
     tell_doubts()
 
 
 onerror:
+    ENDED.set()
     print(describe_failures(Path("logs"), since=STARTED))
     tell_doubts()

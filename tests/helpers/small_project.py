@@ -76,8 +76,8 @@ def copy_project(folder):
     return Project(folder)
 
 
-def shrink(project, sessions_per_split=1):
-    """Keep some sessions of each split, no VGGish, two samples, two seeds and few epochs.
+def shrink(project, sessions_per_split=1, splits=("train", "val", "test")):
+    """Keep some sessions of some splits, no VGGish, two samples, two seeds and few epochs.
 
     The two models of a family differ in their sound only; here both hear wav2vec2, so that one of
     them is left.
@@ -87,7 +87,7 @@ def shrink(project, sessions_per_split=1):
     rows = list(csv.DictReader(lines, delimiter="\t"))
     kept = [
         row
-        for split in ("train", "val", "test")
+        for split in splits
         for row in [r for r in rows if r["split"] == split][:sessions_per_split]
     ]
     with sheet.open("w", newline="") as file:

@@ -4,10 +4,12 @@
 import os
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # The library of this checkout, here and in every job.
 SRC = str(Path(workflow.basedir) / "src")
@@ -25,6 +27,8 @@ from react24.workflow.planned import Planned
 from react24.workflow.recipes import Currency
 
 STARTED = time.time()
+ENDED = threading.Event()
+HEAD_JOB = os.environ.get("SLURM_JOB_ID")  # Slurm's plugin takes it out of the environment
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
@@ -85,3 +89,32 @@ def tell_doubts():
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"
     print(describe_doubts(told, CLIPS, repeated, where=where))
+
+
+def prepare_head():
+    """Before jobs are submitted: what Slurm must be asked. Then tell of jobs elsewhere."""
+    # Only the main process comes here.
+    from react24.workflow.running import seconds_between, tell_regularly
+    from react24.workflow import slurm
+
+    def find_jobs():
+        started_from = Path(workflow.workdir_init)
+        return slurm.find_live_jobs(Path.cwd(), started_from, own_job=HEAD_JOB)
+
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    try:
+        seconds = seconds_between(on_cluster=not workflow.local_exec)
+        if on_slurm or slurm.LOGS.exists():
+            tell_warning(slurm.refuse_doubles(find_jobs))
+        if on_slurm:
+            tell_warning(slurm.settle_status_command(workflow.executor_settings))
+            slurm.tell_when_lost(find_jobs, logger.warning, ENDED)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    tell_regularly(Path("logs"), seconds, logger.info, ENDED)
+
+
+def tell_warning(text):
+    """Show what is not empty."""
+    if text:
+        logger.warning(text)

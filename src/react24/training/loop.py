@@ -74,6 +74,7 @@ def fit(
     inputs: Mapping[str, str],
     config: Mapping[str, Any] | None = None,
     code: str = "",
+    what: str = "",
 ) -> FitResult:
     """Train a task to the end, continuing an interrupted run of the same task where there is one.
 
@@ -95,6 +96,7 @@ def fit(
         inputs: Name -> sha256 of the data.
         config: Settings of the model and stage.
         code: Digest of the code that trains; a change of it starts anew.
+        what: What progress is told of; ``training`` and the stage where empty.
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
@@ -115,7 +117,7 @@ def fit(
     run = _Run(task, settings, folder, seed, engine)
     resumed_at = run.resume()
     with run.board(output_dir / "tensorboard") as board:
-        run.to_the_end(board)
+        run.to_the_end(board, what or f"training {task.stage}")
     kept_step = run.keep()
     task.finish()
     if run.processes.is_first:
@@ -229,12 +231,11 @@ class _Run:
         }
         self.checkpoints.save(self.step, state)
 
-    def to_the_end(self, board: Any) -> None:
+    def to_the_end(self, board: Any, what: str) -> None:
         """All steps that are left; a checkpoint after the last one."""
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
-        title = f"training {self.task.stage}"
-        with self._batches() as batches, StepProgress(title, self.total, self.step) as progress:
+        with self._batches() as batches, StepProgress(what, self.total, self.step) as progress:
             while not self.ended:
                 began = time.monotonic()
                 terms = self._train_step(batches)
