@@ -61,10 +61,15 @@ rule all:
         ),
 
 
+onstart:
+    if not workflow.touch:
+        logger.addHandler(FAILURES)
+
+
 onsuccess:
     tell_doubts()
 
 
 onerror:
-    print(describe_failures(Path("logs"), since=STARTED))
+    print(FAILURES.describe(log))
     tell_doubts()

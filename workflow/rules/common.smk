@@ -4,10 +4,10 @@
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # The library of this checkout, here and in every job.
 SRC = str(Path(workflow.basedir) / "src")
@@ -18,11 +18,11 @@ from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
 from react24.workflow.codedigest import code_digest
-from react24.workflow.failures import describe_failures
+from react24.workflow.failures import Failures
 from react24.workflow.jobs import Jobs
 from react24.workflow.paths import share_with_jobs
 
-STARTED = time.time()
+FAILURES = Failures()  # what the run's log says of its jobs
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
