@@ -1,5 +1,6 @@
 """The list of failed jobs at the end of a run."""
 
+import ast
 import logging
 import subprocess
 import sys
@@ -16,14 +17,19 @@ import sys
 sys.path.insert(0, {source!r})
 from snakemake.logging import logger
 from react24.workflow.failures import Failures
+from react24.workflow.jobs import per_attempt
 FAILURES = Failures()
 rule all:
-    input: expand("out/{{job}}.txt", job=["fails", "early", "missing", "empty", "once", "good"])
+    input: expand("out/{{job}}.txt", job=["fails", "early", "missing", "empty", "once", "good"]), "other/good.txt"
 rule work:
     output: ensure("out/{{job}}.txt", non_empty=True)
     log: "logs/work/{{job}}.log"
     retries: 1
+    resources: mem_mb=per_attempt(1000), runtime=per_attempt(10)
     script: "work.py"
+use rule work as work_otherwise with:
+    output: ensure("other/{{job}}.txt", non_empty=True)
+    log: "logs/work_otherwise/{{job}}.log"
 onstart:
     logger.addHandler(FAILURES)
 onerror:
@@ -41,7 +47,7 @@ if job == "fails" or (job == "once" and not Path("tried").exists()):
     Path("tried").touch()
     raise ValueError("first line\\nsecond line")
 if job != "missing":
-    output.write_text("" if job == "empty" else "content")
+    output.write_text("" if job == "empty" else str(dict(snakemake.resources.items())))
 """
 
 
@@ -56,7 +62,7 @@ def ended(tmp_path_factory):
     old.write_text("10:00:00 CRITICAL react24: The job failed: of an earlier run\n")
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", "--quiet", "all"]
     done = subprocess.run(
-        [*command, "--latency-wait", "1"],
+        [*command, "--latency-wait", "1", "--set-resources", "work_otherwise:mem_mb=77"],
         cwd=folder,
         env=clean_environment() | {"PYTHONPATH": source},
         capture_output=True,
@@ -93,6 +99,21 @@ def test_logs_of_both_attempts_are_kept_and_named(ended):
         assert "second line" in (folder / "logs/work" / name).read_text()
     assert "The job is done." in (folder / "logs/work/once.log").read_text()
     assert not (folder / "logs/work/early.attempt1.log").exists()
+
+
+def test_memory_and_time_grow_with_the_attempt_unless_a_user_says_otherwise(ended):
+    folder, _ = ended
+    asked = {
+        name: {
+            key: ast.literal_eval((folder / name).read_text())[key] for key in ("mem_mb", "runtime")
+        }
+        for name in ("out/good.txt", "out/once.txt", "other/good.txt")
+    }
+    assert asked == {
+        "out/good.txt": {"mem_mb": 1000, "runtime": 10},
+        "out/once.txt": {"mem_mb": 2000, "runtime": 20},
+        "other/good.txt": {"mem_mb": 77, "runtime": 10},
+    }
 
 
 def test_it_says_where_logs_lie(ended):

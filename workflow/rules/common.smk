@@ -19,7 +19,7 @@ from react24.project.config import read_config
 from react24.project.load import load_project
 from react24.workflow.codedigest import code_digest
 from react24.workflow.failures import Failures
-from react24.workflow.jobs import Jobs
+from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
 
 FAILURES = Failures()  # what the run's log says of its jobs
