@@ -20,7 +20,9 @@ from react24.workflow.failures import Failures
 from react24.workflow.jobs import per_attempt
 FAILURES = Failures()
 rule all:
-    input: expand("out/{{job}}.txt", job=["fails", "early", "missing", "empty", "once", "good"]), "other/good.txt"
+    input:
+        expand("out/{{job}}.txt", job=["fails", "early", "missing", "empty", "once", "good"]),
+        "other/good.txt",
 rule work:
     output: ensure("out/{{job}}.txt", non_empty=True)
     log: "logs/work/{{job}}.log"
