@@ -62,14 +62,17 @@ rule all:
 
 
 onstart:
+    prepare_head()
     if not workflow.touch:
         logger.addHandler(FAILURES)
 
 
 onsuccess:
+    ENDED.set()
     tell_doubts()
 
 
 onerror:
+    ENDED.set()
     print(FAILURES.describe(log))
     tell_doubts()

@@ -1,6 +1,7 @@
 """What ended a job, told from texts."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from react24.errors import InputErrors
 from react24.log import progress, start_logging
 start_logging(sys.argv[1])
 """
+MESSAGES = Path(__file__).parent / "slurm_messages"
 RESOURCES = {"mem_mb": 3000, "runtime": 60, "tmpdir": "/tmp"}
 LOG = "10:00:00 INFO react24.log: training vae: 500 steps\n"
 CLOSING = "For further error details see the cluster/cloud log and the log files of the rule(s)."
@@ -136,6 +138,32 @@ def test_failed_in_slurm_before_its_python_ran(seen, words):
     message = explained(**slurm("FAILED", "Detailed failure reason unavailable."), **seen)
     for word in (*words, "wrote no log"):
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("memory", ["Slurm: OUT_OF_MEMORY", "3000 MB", "the last it told: started memory"]),
+        ("memory_cgroup", ["Slurm: OUT_OF_MEMORY", "the last it told: started memory"]),
+        ("time", ["Slurm: TIMEOUT", "60 minutes", "the last it told: started time"]),
+        ("cancelled", ["Slurm: CANCELLED", "the last it told: started cancelled"]),
+        ("killed", ["SIGKILL", "the last it told: started killed"]),
+        ("failed", ["ValueError: row 3 of the sheet\nsecond line"]),
+        ("refused", ["Memory specification can not be satisfied", "wrote no log"]),
+    ],
+)
+def test_what_slurm_leaves_is_understood(case, expected):
+    """Texts of real runs (slurm_messages/README.md)."""
+    said = (MESSAGES / f"{case}.snakemake.txt").read_text()
+    left = {
+        name: path.read_text() if (path := MESSAGES / f"{case}.{what}.txt").exists() else None
+        for name, what in (("log", "react24"), ("cluster_log", "slurm"))
+    }
+    message = re.search(r"message: (.*?)\n    jobid:", said, re.DOTALL)[1]
+    sentence = explained(message=message, log=left["log"], cluster_log=left["cluster_log"] or "")
+    for words in expected:
+        assert words in sentence
+    assert "sbatch --parsable" not in sentence
 
 
 def test_the_state_of_a_group_is_asked_for():

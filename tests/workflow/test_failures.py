@@ -96,11 +96,11 @@ def test_every_failed_job_is_listed_once_with_what_ended_it(ended):
 
 def test_logs_of_both_attempts_are_kept_and_named(ended):
     folder, text = ended
-    assert "    log: logs/work/fails.log, logs/work/fails.attempt1.log" in text
-    for name in ("fails.log", "fails.attempt1.log", "once.attempt1.log"):
+    assert "    log: logs/work/fails.log, logs/work/fails.log.attempt1" in text
+    for name in ("fails.log", "fails.log.attempt1", "once.log.attempt1"):
         assert "second line" in (folder / "logs/work" / name).read_text()
     assert "The job is done." in (folder / "logs/work/once.log").read_text()
-    assert not (folder / "logs/work/early.attempt1.log").exists()
+    assert not (folder / "logs/work/early.log.attempt1").exists()
 
 
 def test_memory_and_time_grow_with_the_attempt_unless_a_user_says_otherwise(ended):

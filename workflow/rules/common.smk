@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -23,6 +24,10 @@ from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
 
 FAILURES = Failures()  # what the run's log says of its jobs
+ENDED = threading.Event()
+HEAD_JOB = os.environ.get(
+    "SLURM_JOB_ID"
+)  # Slurm's plugin takes it out of the environment
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
@@ -83,3 +88,29 @@ def tell_doubts():
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"
     print(describe_doubts(told, CLIPS, repeated, where=where))
+
+
+def prepare_head():
+    """Before jobs are submitted: what Slurm must be asked. Then progress of jobs elsewhere."""
+    # Only the main process comes here.
+    from react24.workflow.running import seconds_between, tell_regularly
+    from react24.workflow.slurm import LOGS, refuse_doubles, settle_status_command
+
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    try:
+        seconds = seconds_between(on_cluster=not workflow.local_exec)
+        if on_slurm or LOGS.exists():
+            tell_warning(
+                refuse_doubles(Path.cwd(), Path(workflow.workdir_init), HEAD_JOB)
+            )
+        if on_slurm:
+            tell_warning(settle_status_command(workflow.executor_settings))
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    tell_regularly(Path("logs"), seconds, logger.info, ENDED)
+
+
+def tell_warning(text):
+    """Show what is not empty."""
+    if text:
+        logger.warning(text)

@@ -122,7 +122,7 @@ def sample_reactions(
                 inputs=contract.digest_inputs(**inputs),
             )
         )
-        for rows in _batches(opened.rows, task.model):
+        for rows in _batches(opened.rows, f"{task.model} seed {task.seed}, {task.split}"):
             _sample_rows(rows, opened, trained.model, task, writer, target)
 
 

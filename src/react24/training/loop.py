@@ -82,6 +82,7 @@ def fit(
     code: str = "",
     lease: Lease | None = None,
     stop: StopSignals | None = None,
+    what: str = "",
 ) -> FitResult:
     """Train a task to the end, continuing an interrupted run of the same task where there is one.
 
@@ -109,6 +110,7 @@ def fit(
         code: Digest of the code that trains; a change of it starts anew.
         lease: Of ``checkpoint_dir``, confirmed before each checkpoint.
         stop: Asked after each step whether a signal wants the end.
+        what: What progress is told of; ``training`` and the stage where empty.
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
@@ -133,7 +135,7 @@ def fit(
     run.lease, run.stop = lease, stop
     resumed_at = run.resume()
     with run.board(output_dir / "tensorboard") as board:
-        run.to_the_end(board)
+        run.to_the_end(board, what or f"training {task.stage}")
     kept_step = run.keep()
     run.save_finished(kept_step)
     task.finish()
@@ -291,12 +293,11 @@ class _Run:
         except DiskFullError as error:  # the checkpoints before it do as well
             logger.warning("%s", error)
 
-    def to_the_end(self, board: Any) -> None:
+    def to_the_end(self, board: Any, what: str) -> None:
         """All steps that are left; a checkpoint after the last one."""
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
-        title = f"training {self.task.stage}"
-        with self._batches() as batches, StepProgress(title, self.total, self.step) as progress:
+        with self._batches() as batches, StepProgress(what, self.total, self.step) as progress:
             while not self.ended:
                 began = time.monotonic()
                 terms = self._train_step(batches)
@@ -309,7 +310,7 @@ class _Run:
                     self.save()
                     saved_at, saved_time = self.step, time.monotonic()
                 if stop:
-                    raise StopRequestedError(f"{title}: stopped after {self.step} steps")
+                    raise StopRequestedError(f"{what}: stopped after {self.step} steps")
 
     def keep(self) -> int:
         """Give the module the weights that are kept; returns the step they are of."""

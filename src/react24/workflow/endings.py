@@ -220,7 +220,7 @@ def _files(lines: list[str]) -> str:
 
 def _what_was_said(seen: Evidence) -> str:
     """The message of the executor or of Snakemake, else the last lines of the cluster's log."""
-    message = seen.message.partition(_CLOSING)[0].strip()
+    message = seen.message.partition(_CLOSING)[0].partition("\n    sbatch call:")[0].strip()
     if message and not _STATE.search(message):
         return message
     lines = [line for line in seen.snakemake.splitlines() if "Exception" not in line[:40]]

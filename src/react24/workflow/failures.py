@@ -7,7 +7,7 @@ Snakemake and by the scheduler (``endings.py``).
 
 A job's log is removed when the job is started or submitted, before anything else happens: what
 lies there afterwards is of this attempt. Where a job is tried again, the log of the attempt before
-is kept beside it (``seed0.attempt1.log``).
+is kept beside it (``seed0.log.attempt1``).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Failures(logging.Handler):
             log.replace(_of_attempt(log, job.attempts - 1))
             return
         if job.attempts == 1:
-            for old in log.parent.glob(f"{log.stem}.attempt*{log.suffix}"):
+            for old in log.parent.glob(f"{log.name}.attempt*"):
                 old.unlink(missing_ok=True)
         log.unlink(missing_ok=True)
 
@@ -237,7 +237,7 @@ def _describe(job: JobRecord) -> list[str]:
 
 def _of_attempt(log: Path, number: int) -> Path:
     """Where the log of an earlier attempt is kept."""
-    return log.with_name(f"{log.stem}.attempt{number}{log.suffix}")
+    return log.with_name(f"{log.name}.attempt{number}")
 
 
 def _read(path: Path, last_bytes: int | None = None) -> str | None:
