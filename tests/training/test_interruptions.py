@@ -90,6 +90,21 @@ def test_it_ends_by_the_signal_and_a_second_one_is_obeyed_at_once(tmp_path, who,
     assert log.read_text().endswith("The job was stopped by SIGTERM\n")
 
 
+def test_what_was_done_before_anybody_asked_ends_well():
+    sent = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: sent.append(number))
+    try:
+        with StopSignals() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked == signal.SIGTERM
+        with pytest.raises(DiskFullError), StopSignals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise DiskFullError("full")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert sent == []
+
+
 def fill(monkeypatch, is_full):
     """Let the disk be full whenever ``is_full(step)``."""
     save = CheckpointFolder.save

@@ -199,6 +199,17 @@ def test_a_full_disk_says_what_to_do_once():
     assert explained(log=failed + told) == told
 
 
+def test_no_room_for_a_log_is_no_death_before_python_ran():
+    said = "Command 'x' returned non-zero exit status 1."
+    assert "make room" in explained(snakemake=said, full=True)
+    assert "make room" in explained(snakemake=said, log=LOG, full=True)
+
+
+def test_what_ended_a_job_after_its_script_was_done():
+    done = LOG + "10:00:01 INFO react24.log: The job is done.\n"
+    assert "its script had ended well" in explained(**slurm("NODE_FAIL"), log=done)
+
+
 @pytest.mark.parametrize("where", ["snakemake", "cluster_log"])
 def test_outputs_that_are_missing_or_empty_are_named(where):
     done = LOG + "10:00:01 INFO react24.log: The job is done.\n"

@@ -45,8 +45,9 @@ job, output = snakemake.wildcards.job, Path(snakemake.output[0])
 if job == "early":
     os.kill(os.getpid(), 9)
 start_logging(snakemake.log[0])
-if job == "fails" or (job == "once" and not Path("tried").exists()):
-    Path("tried").touch()
+tried = Path(f"tried-{job}")
+if job == "fails" or (job == "once" and not tried.exists()):
+    tried.touch()
     raise ValueError("first line\\nsecond line")
 if job != "missing":
     output.write_text("" if job == "empty" else str(dict(snakemake.resources.items())))
@@ -223,6 +224,19 @@ def test_the_log_of_the_cluster_is_read_and_named(failures):
     assert "Slurm: TIMEOUT" in text
     assert f"    log of the cluster: {path}" in text
     assert "of the cluster: .snakemake/slurm_logs/" in text.splitlines()[-1]
+
+
+def test_a_full_disk_that_took_no_log_is_seen(small_disk, monkeypatch):
+    monkeypatch.chdir(small_disk)
+    failures = Failures(ask=lambda job: "")
+    start(failures, 1)
+    log = Path("logs/train_regnn/s1.log")
+    log.parent.mkdir(parents=True)
+    log.touch()
+    Path("ballast").write_bytes(bytes(2**20 - 4 * 4096))
+    fail(failures, 1)
+    assert "the disk (or your share of it) is full" in failures.describe()
+    assert list(log.parent.iterdir()) == [log]
 
 
 def test_jobs_that_were_stopped_with_the_run_are_listed_apart(failures):

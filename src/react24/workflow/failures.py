@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from react24.files.atomic import has_room
 from react24.workflow.endings import Evidence, explain, read_end
 
 SLURM_LOGS = Path(".snakemake/slurm_logs")
@@ -167,6 +168,9 @@ class Failures(logging.Handler):
         self._end(job, evidence)
 
     def _end(self, job: JobRecord, evidence: Evidence) -> None:
+        inconclusive = evidence.log is None or read_end(evidence.log).how == "cut"
+        if inconclusive and job.log is not None:  # perhaps there was no room for a log
+            evidence = replace(evidence, full=not has_room(job.log.parent))
         job.state, job.evidence = "failed", evidence
         job.messages.append(explain(evidence))
 
