@@ -64,6 +64,8 @@ rule all:
 onstart:
     prepare_head()
     PLANNED.tell()
+    if not workflow.touch:
+        logger.addHandler(FAILURES)
 
 
 onsuccess:
@@ -73,5 +75,5 @@ onsuccess:
 
 onerror:
     ENDED.set()
-    print(describe_failures(Path("logs"), since=STARTED))
+    print(FAILURES.describe(log))
     tell_doubts()

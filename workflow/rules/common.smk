@@ -5,7 +5,6 @@ import os
 import re
 import sys
 import threading
-import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -20,15 +19,17 @@ from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
 from react24.workflow.codedigest import code_digest, keep_sources
-from react24.workflow.failures import describe_failures
-from react24.workflow.jobs import Jobs
+from react24.workflow.failures import Failures
+from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
 from react24.workflow.planned import Planned
 from react24.workflow.recipes import Currency
 
-STARTED = time.time()
+FAILURES = Failures()  # what the run's log says of its jobs
 ENDED = threading.Event()
-HEAD_JOB = os.environ.get("SLURM_JOB_ID")  # Slurm's plugin takes it out of the environment
+HEAD_JOB = os.environ.get(
+    "SLURM_JOB_ID"
+)  # Slurm's plugin takes it out of the environment
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.

@@ -29,8 +29,8 @@ rule tabulate_metrics:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         where="results/tables/notices.md",
         code=JOBS.code("tabulate_metrics"),
@@ -62,8 +62,8 @@ rule list_notices:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         splits={session: about.split for session, about in SESSIONS.items()},
         code=JOBS.code("list_notices"),
@@ -96,8 +96,8 @@ rule plot_training:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
@@ -134,8 +134,8 @@ rule plot_variance:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=JOBS.code("plot_variance"),
     message:
@@ -164,8 +164,8 @@ rule plot_clip:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=JOBS.code("plot_clip"),
     message:
@@ -198,8 +198,8 @@ rule inspect_session:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(20),
     params:
         code=JOBS.code("inspect_session"),
     message:

@@ -50,6 +50,12 @@ class LoopSettings(SettingsModel):
     checkpoint_steps: PositiveInt | None = None
     """Steps between two checkpoints, on top of the seconds; null for none."""
 
+    keep_checkpoints: bool = False
+    """Keep the last two checkpoints of a stage that is done, with the state of its optimiser. They
+    only continue the same run: after a change of settings, more epochs too, a stage is trained
+    anew. Otherwise its weights and curves alone stay there, from which its files can be written
+    again."""
+
     max_memory_mb: NonNegativeFloat = 4096.0
     """Clips are loaded into memory once as far as they need less than this (MiB), the smallest
     streams first; others are read from the file batch by batch."""
