@@ -66,8 +66,9 @@ class Settings:
     def needed_splits(self) -> tuple[str, ...]:
         """Splits that this run cannot do without: those scored, and train where one learns."""
         needed = set(self.values["sampling"]["split"])
-        learning = (self.models.keys() - self.checkpoints.keys()) | set(self.fitted)
-        if learning or set(LEARNED_BASELINES) & set(self.values["baselines"]):
+        entries = self.values["models"].items()
+        learning = [name for name, entry in entries if not entry.get("checkpoint")]
+        if learning or self.fitted or set(LEARNED_BASELINES) & set(self.values["baselines"]):
             needed.add("train")
         return tuple(name for name in SPLITS if name in needed)
 
@@ -191,7 +192,7 @@ def _resolve_models(
         if model.settings is None:
             continue
         kind = registry.get(model.settings["type"], root)
-        models[name], reads[name] = model.settings, kind.streams(model.settings)
+        models[name], reads[name] = model.settings, model.reads
         if files:
             checkpoints[name] = files
             sampled = kind.stage_inputs(models[name], SAMPLING).streams

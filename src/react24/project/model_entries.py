@@ -33,11 +33,13 @@ class InspectedModel:
     Attributes:
         kind: Its type; None where that cannot be told.
         settings: Hyperparameters; None where what is wrong with them may decide what it reads.
+        reads: Streams that training or sampling reads.
         problems: What is wrong.
     """
 
     kind: ModelType | None = None
     settings: dict[str, Any] | None = None
+    reads: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -84,8 +86,20 @@ def inspect_model(
     settings, found, wrong = model.inspect_settings(merged, where)
     located = [_locate(problem, where, layers) for problem in found + _loop_problems(merged, where)]
     problems += [text for text in dict.fromkeys(located) if text not in problems]
-    decides = any("." not in key for key in wrong)  # such as `sound`: which streams are read
-    return InspectedModel(model, None if decides else settings, tuple(problems))
+    reads: tuple[str, ...] = ()
+    if any("." not in key for key in wrong):  # such as `sound`, which decides what is read
+        settings = None
+    elif settings is not None:
+        try:
+            reads = model.streams(settings)
+        except Exception as error:  # whatever the user's code may raise
+            problems.append(f"{where}: what its type {kind} reads: {_say(error)}")
+            settings = None
+    return InspectedModel(model, settings, reads, tuple(problems))
+
+
+def _say(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
 def _loop_problems(merged: Mapping[str, Any], where: str) -> list[str]:
