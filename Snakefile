@@ -61,6 +61,11 @@ rule all:
         ),
 
 
+# Jobs of a cluster are other processes with this Snakefile; only the first of them gets here.
+onstart:
+    fetch_weights()
+
+
 onsuccess:
     tell_doubts()
 

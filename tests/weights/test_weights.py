@@ -173,7 +173,7 @@ def test_resolve_random():
 
 def test_resolve_registry_name(site, register, tmp_path):
     register(f"{site[0]}/net.bin")
-    with pytest.raises(InputError, match="switched off"):
+    with pytest.raises(InputError, match="jobs fetch nothing themselves"):
         weights.resolve("net", tmp_path / "w", download=False)
     found = weights.resolve("net", tmp_path / "w")
     assert found.pretrained

@@ -75,6 +75,16 @@ def keep_or_temp(path):
     return path if SETTINGS["storage"]["keep_normalized"] else temp(path)
 
 
+def fetch_weights():
+    """Have what the jobs of this run need of published weights, before the first of them starts."""
+    from react24.project.weights_used import fetch_used
+
+    try:
+        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
     # Reads HDF5, which no start of a job needs.

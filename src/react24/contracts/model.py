@@ -93,9 +93,7 @@ class Conversion:
     check: str | None = None
     fitted_on: str | None = None
 
-    def find_problems(
-        self, given: Iterable[str], settings: Mapping[str, Any] | None
-    ) -> list[str]:
+    def find_problems(self, given: Iterable[str], settings: Mapping[str, Any] | None) -> list[str]:
         """What is wrong with the names of the files given, and with the settings, if known."""
         given, known = set(given), [*self.files, *self.optional]
         accepted = "; ".join(f"{name}: {what}" for name, what in self.files.items())

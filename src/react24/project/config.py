@@ -6,7 +6,6 @@ is done.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from react24.contracts.paths import expand, seek
 from react24.conventions import LEARNED_BASELINES, SPLITS
-from react24.errors import InputError, InputErrors
+from react24.errors import InputErrors
 
 if TYPE_CHECKING:
     from react24.contracts.rounds import Found
@@ -133,7 +132,7 @@ def _read_values(
     config: Mapping[str, Any], root: Path, start: Path | None
 ) -> tuple[dict[str, Any], list[str], set[str]]:
     """All keys with their values; what is wrong; the keys that are."""
-    from react24.contracts.rounds import Found, Kind, find_mistakes
+    from react24.contracts.rounds import Kind, find_mistakes
     from react24.project.settings import configuration_of
 
     def kind_of(left: dict[str, Any], found: Found) -> Kind:

@@ -128,6 +128,7 @@ def inspect_project(
     """
     from react24.contracts.rounds import touches
     from react24.project.sheet import InspectedSheet, inspect_sheet
+    from react24.project.weights_used import weak_points
 
     settings, problems, wrong = inspect_settings(config, root, start=start)
     problems = [f"{source}: {problem}" for problem in problems]
@@ -151,7 +152,7 @@ def inspect_project(
         for s in sessions
         if s.session in sheet.broken or s.session in noted
     ]
-    warnings = [*sheet.warnings]
+    warnings = [*sheet.warnings, *weak_points(settings)]
     if not settings["corpus"]["skip_broken"]:
         warnings += [_warn_again(b) for b in broken if b.session.session not in sheet.broken]
         return Project(settings, sessions, tuple(problems), tuple(warnings), (), tuple(broken))

@@ -110,9 +110,7 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
     return sheet
 
 
-def _sort_out(
-    sheet: InspectedSheet, found: Sequence[FileProblem], settings: Settings
-) -> list[str]:
+def _sort_out(sheet: InspectedSheet, found: Sequence[FileProblem], settings: Settings) -> list[str]:
     """Note the sessions whose recordings cannot be used; returns what keeps the run from starting.
 
     Those of a row with a bad cell are not left out: the row has to be corrected anyway.

@@ -168,4 +168,3 @@ def _numeric(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise InputError(f"{path}: {name} holds {array.dtype} and not numbers")
     return array
-

@@ -9,11 +9,9 @@ from pathlib import Path
 import yaml
 
 from react24.errors import InputError
+from react24.weights.variables import FOLDER_VARIABLE
 
 DEFAULT_FOLDER = Path("resources/weights")
-FOLDER_VARIABLE = "REACT24_WEIGHTS"
-"""Variable of the environment that names another folder, such as one that a group shares."""
-
 RANDOM = "random"
 """The setting that takes no file."""
 
