@@ -61,15 +61,20 @@ rule all:
         ),
 
 
-# Jobs of a cluster are other processes with this Snakefile; only the first of them gets here.
+# Only the process that plans the run gets here, not its jobs.
 onstart:
-    fetch_weights()
+    if not workflow.touch:
+        logger.addHandler(FAILURES)
+        fetch_weights()
 
 
 onsuccess:
+    tell_left_out()
     tell_doubts()
 
 
 onerror:
-    print(describe_failures(Path("logs"), since=STARTED))
+    print(FAILURES.describe(log))
+    note_broken()
+    tell_left_out()
     tell_doubts()

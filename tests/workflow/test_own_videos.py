@@ -50,7 +50,7 @@ def test_a_bad_session_does_not_cost_the_others_and_is_listed(project):
     assert [path.name for path in faces.iterdir()] == ["good.h5"]
     assert read_track(faces / "good.h5", "a").found.mean() > 0.95
     listed = text.rpartition("1 job(s) failed")[2]
-    assert "track_faces bad: NoFaceError: session bad, role b: no face" in listed
+    assert "track_faces session=bad: NoFaceError: session bad, role b: no face" in listed
     assert "b.mp4" in listed
 
 

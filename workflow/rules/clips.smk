@@ -11,8 +11,8 @@ rule zscore_stream:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(20),
     params:
         code=code_digest("react24.clips.normalize"),
     message:
@@ -47,8 +47,8 @@ rule window_clips:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         sessions=lambda wc: [s.session for s in JOBS.sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
@@ -74,8 +74,8 @@ rule appropriate_reactions:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],

@@ -4,10 +4,10 @@
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # The library of this checkout, here and in every job.
 SRC = str(Path(workflow.basedir) / "src")
@@ -18,11 +18,11 @@ from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
 from react24.workflow.codedigest import code_digest
-from react24.workflow.failures import describe_failures
-from react24.workflow.jobs import Jobs
+from react24.workflow.failures import Failures
+from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
 
-STARTED = time.time()
+FAILURES = Failures()  # what the run's log says of its jobs
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
@@ -83,6 +83,22 @@ def fetch_weights():
         fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
     except InputError as error:
         raise WorkflowError(str(error)) from None
+
+
+def note_broken():
+    """Keep which sessions failed because of their recordings, for the next run."""
+    from react24.workflow.broken import note_failures
+
+    if told := note_failures(PROJECT, FAILURES.failed()):
+        print(told)
+
+
+def tell_left_out():
+    """Print which sessions the run did without."""
+    from react24.workflow.broken import tell_left_out
+
+    if told := tell_left_out(PROJECT):
+        print(told)
 
 
 def tell_doubts():

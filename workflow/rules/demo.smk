@@ -11,8 +11,8 @@ rule make_demo_session:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(30),
     params:
         seed=SETTINGS["demo"]["seed"],
         code=code_digest("react24.corpora.demo.corpus"),

@@ -28,10 +28,11 @@ rule tabulate_metrics:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         where="results/tables/notices.md",
+        left_out=JOBS.left_out_of,
         code=code_digest("react24.report.tables", "react24.report.notices"),
     message:
         "Writing the table of metrics, {wildcards.split}"
@@ -60,10 +61,11 @@ rule list_notices:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
-        splits={session: about.split for session, about in SESSIONS.items()},
+        splits=PROJECT.splits,
+        left_out=PROJECT.why_left_out(),
         code=code_digest("react24.report.notices"),
     message:
         "Listing what is doubtful about the recordings"
@@ -93,8 +95,8 @@ rule plot_training:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
@@ -130,8 +132,8 @@ rule plot_variance:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_digest("react24.report.plots"),
     message:
@@ -159,8 +161,8 @@ rule plot_clip:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_digest("react24.report.plots"),
     message:
@@ -192,8 +194,8 @@ rule inspect_session:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(20),
     params:
         code=code_digest("react24.report.inspect", "react24.report.inspect_draw"),
     message:

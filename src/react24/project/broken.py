@@ -34,13 +34,16 @@ class LeftOut:
     session: Session
     why: tuple[str, ...]
 
-    def sentence(self) -> str:
-        """For people, the split included."""
+    @property
+    def reason(self) -> str:
+        """Why, as a clause."""
         why = "; ".join(" ".join(text.split()) for text in self.why)
-        return (
-            f"session {self.session.session} (row {self.session.row}, {self.session.split}) is "
-            f"left out, because its recordings cannot be used: {why}"
-        )
+        return f"left out (corpus.skip_broken), because its recordings cannot be used: {why}"
+
+    def sentence(self) -> str:
+        """Which and why, for people."""
+        name = f"session {self.session.session} (row {self.session.row}, {self.session.split})"
+        return f"{name} is {self.reason}"
 
 
 def names_recording(text: str, session: Session) -> bool:

@@ -49,9 +49,9 @@ class Project:
         return {session.session: session.split for session in everyone}
 
     def why_left_out(self, split: str = "") -> dict[str, str]:
-        """Session that is left out, of a split or of any -> why, for people."""
+        """Session that is left out, of a split or of any -> why, as a clause."""
         return {
-            left.session.session: left.sentence()
+            left.session.session: left.reason
             for left in self.left_out
             if split in ("", left.session.split)
         }
@@ -95,7 +95,7 @@ def load_project(
         title = f"configuration and sample sheet: {count(problems)}{advise_skipping(project)}"
         raise InputErrors(title, problems)
     if check:
-        for warning in (*project.warnings, *project.why_left_out().values()):
+        for warning in (*project.warnings, *(left.sentence() for left in project.left_out)):
             logger.warning("%s", warning)
         if kept:
             resolved.write(kept, config, project)

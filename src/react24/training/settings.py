@@ -9,7 +9,13 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from react24.contracts.settings import SettingsModel
 
-CHANGES_NOTHING = ("checkpoint_seconds", "checkpoint_steps", "max_memory_mb", "prefetch")
+CHANGES_NOTHING = (
+    "checkpoint_seconds",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "max_memory_mb",
+    "prefetch",
+)
 """Settings that change no number of the result; a run may be continued under other values."""
 
 
@@ -47,6 +53,12 @@ class LoopSettings(SettingsModel):
 
     checkpoint_steps: PositiveInt | None = None
     """Steps between two checkpoints, on top of the seconds; null for none."""
+
+    keep_checkpoints: bool = False
+    """Keep the last two checkpoints of a stage that is done, with the state of its optimiser. They
+    only continue the same run: after a change of settings, more epochs too, a stage is trained
+    anew. Otherwise its weights and curves alone stay there, from which its files can be written
+    again."""
 
     max_memory_mb: NonNegativeFloat = 4096.0
     """Clips are loaded into memory once as far as they need less than this (MiB), the smallest
