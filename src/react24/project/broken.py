@@ -35,10 +35,14 @@ class LeftOut:
     why: tuple[str, ...]
 
     @property
+    def told(self) -> str:
+        """What is wrong with its recordings, in a line."""
+        return "; ".join(" ".join(text.split()) for text in self.why)
+
+    @property
     def reason(self) -> str:
-        """Why, as a clause."""
-        why = "; ".join(" ".join(text.split()) for text in self.why)
-        return f"left out (corpus.skip_broken), because its recordings cannot be used: {why}"
+        """Why it is missing, as a clause."""
+        return f"left out (corpus.skip_broken), because its recordings cannot be used: {self.told}"
 
     def sentence(self) -> str:
         """Which and why, for people."""

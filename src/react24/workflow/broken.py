@@ -64,4 +64,7 @@ def tell_left_out(project: Project) -> str:
     if not project.left_out:
         return ""
     lines = [f"{len(project.left_out)} session(s) left out (corpus.skip_broken):"]
-    return "\n".join([*lines, *(f"  {left.sentence()}" for left in project.left_out)])
+    for left in project.left_out:
+        about = left.session
+        lines.append(f"  {about.session} (row {about.row}, {about.split}): {left.told}")
+    return "\n".join(lines)
