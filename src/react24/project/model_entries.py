@@ -13,11 +13,11 @@ from react24.contracts.entry_points import is_file, resolve
 from react24.contracts.model import ModelType
 from react24.contracts.model_settings import ModelSettings
 from react24.contracts.paths import seek
-from react24.contracts.rounds import touches
+from react24.contracts.rounds import find_mistakes, touches
 from react24.contracts.settings import show
 from react24.errors import InputError, InputErrors, nearest
 from react24.project.yaml_file import read_mapping
-from react24.training.settings import LoopSettings, read_loop_settings
+from react24.training.settings import LoopSettings
 from react24.weights.unfit import explain_unfit
 
 MODEL_FOLDER = "config/models"
@@ -69,7 +69,8 @@ def inspect_model(
         written = _read_model_file(where, path, root)
         kind, model = _find_type(where, path, written, root, start)
     except InputError as error:
-        return InspectedModel(problems=_told(error))
+        told = [text if text.startswith(where) else f"{where}: {text}" for text in _told(error)]
+        return InspectedModel(problems=tuple(told))
     problems: list[str] = []
     layers: list[tuple[str, Mapping]] = [(f"{where}: {path}", written)]
     if entry.get("preset") == QUICK:
@@ -104,11 +105,11 @@ def _say(error: Exception) -> str:
 
 def _loop_problems(merged: Mapping[str, Any], where: str) -> list[str]:
     """What is wrong with the settings of the training loop."""
-    try:
-        read_loop_settings(merged.get("training"), epochs=1, where=f"{where}.training")
-    except InputErrors as error:
-        return error.problems
-    return []
+    given = merged.get("training")
+    if given is not None and not isinstance(given, Mapping):
+        return []  # told of the model's own section
+    values = {**(given or {}), "epochs": 1}
+    return find_mistakes(values, lambda *_: LoopSettings, where=f"{where}.training").problems
 
 
 def _told(error: InputError) -> tuple[str, ...]:
@@ -189,7 +190,9 @@ def find_checkpoint(
             return {}, [told]
         try:
             files = model.kind.convert.name_files(given)
-            found = model.kind.convert.find_problems(files, model.settings)
+            # Without its variant, what official weights ask of the settings is not known.
+            settings = None if touches(wrong, f"models.{name}.variant") else model.settings
+            found = model.kind.convert.find_problems(files, settings)
             problems += [f"{where}: {text}" for text in found]
         except InputError as error:
             problems.append(f"{where}: {error}")

@@ -111,7 +111,10 @@ def fetch_used(
         except InputError as error:
             rest = gone[number:]
             problems.append(f"{use.where}: {error}")
-            problems.append(f"not there: {command(rest)} fetches all that is not, into {folder}")
+            problems.append(
+                f"{command(rest)} fetches all that is missing; run it where there is a connection, "
+                f"put the files into {folder}, and start again"
+            )
             break  # without a connection the others would wait for nothing
     if problems:
         raise InputErrors("weights that this run needs", problems)
