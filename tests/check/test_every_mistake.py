@@ -1,4 +1,4 @@
-"""Mistakes of every kind planted at once: each is told, in one run, and nothing that is no mistake."""
+"""Mistakes of every kind planted at once: each is told, in one run, and nothing else."""
 
 import json
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from helpers.media_factory import cut_file, noisy, tone, write_media
 
-from react24.cli.main import main
 from react24.project.load import inspect_project
 
 HEADER = "session\tsplit\tvideo_a\tvideo_b\tsubject_a\tsubject_b\toffset_a\n"

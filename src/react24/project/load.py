@@ -158,7 +158,7 @@ def inspect_project(
         return Project(settings, sessions, tuple(problems), tuple(warnings), (), tuple(broken))
     left = {b.session.session for b in broken}
     kept = tuple(s for s in sessions if s.session not in left)
-    problems += _emptied(sessions, kept)
+    problems += emptied_splits(sessions, kept)
     return Project(settings, kept, tuple(problems), tuple(warnings), tuple(broken), tuple(broken))
 
 
@@ -198,7 +198,7 @@ def _warn_again(broken: LeftOut) -> str:
     )
 
 
-def _emptied(sessions: Sequence[Session], kept: Sequence[Session]) -> list[str]:
+def emptied_splits(sessions: Sequence[Session], kept: Sequence[Session]) -> list[str]:
     """Splits that lose all their sessions."""
     left = {session.split for session in kept}
     problems = []
