@@ -13,15 +13,14 @@ from pathlib import Path
 
 from react24.check.looks import SessionLook, Task, look_at_session
 from react24.check.weights import fetch_face_model, look_at_weights
-from react24.conventions import CLIP_FRAMES, FPS, SPLITS
+from react24.conventions import SPLITS
 from react24.log import progress
 from react24.media.repeated import Recording, Repeat, find_repeated
 from react24.project.broken import BROKEN, LeftOut, names_recording, note_broken
+from react24.project.lengths import CLIP_SECONDS, no_clip
 from react24.project.load import Project, emptied_splits
 from react24.project.session import Session
 from react24.project.sheet_files import explain_wrong_root, list_uses
-
-CLIP_SECONDS = CLIP_FRAMES / FPS
 
 
 @dataclass(frozen=True)
@@ -234,8 +233,5 @@ def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> li
             continue
         if not any(look.clips for look in known):
             longest = max(look.seconds or 0 for look in known)
-            problems.append(
-                f"split {split}: none of its {len(sessions)} session(s) is long enough for a clip "
-                f"of {CLIP_SECONDS:g} s, the longest has {longest:.2f} s; add longer ones"
-            )
+            problems.append(no_clip(split, len(sessions), longest))
     return problems

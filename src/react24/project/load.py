@@ -127,6 +127,7 @@ def inspect_project(
     With ``check_files`` it looks at the headers of all recordings.
     """
     from react24.contracts.rounds import touches
+    from react24.project.lengths import short_splits
     from react24.project.sheet import InspectedSheet, inspect_sheet
     from react24.project.weights_used import weak_points
 
@@ -153,11 +154,13 @@ def inspect_project(
         if s.session in sheet.broken or s.session in noted
     ]
     warnings = [*sheet.warnings, *weak_points(settings)]
+    left = {b.session.session for b in broken}
+    kept = tuple(s for s in sessions if s.session not in left)
+    if check_files and not touches(wrong, "corpus.root"):
+        warnings += short_splits(kept, settings)
     if not settings["corpus"]["skip_broken"]:
         warnings += [_warn_again(b) for b in broken if b.session.session not in sheet.broken]
         return Project(settings, sessions, tuple(problems), tuple(warnings), (), tuple(broken))
-    left = {b.session.session for b in broken}
-    kept = tuple(s for s in sessions if s.session not in left)
     problems += emptied_splits(sessions, kept)
     return Project(settings, kept, tuple(problems), tuple(warnings), tuple(broken), tuple(broken))
 

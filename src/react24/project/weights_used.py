@@ -100,7 +100,9 @@ def fetch_used(
     used = [u for u in list_used(settings) if rules is None or set(u.rules) & set(rules)]
     gone, folder = missing(used, settings), weights_folder(settings.root)
     problems = []
-    for use in {use.entry.name: use for use in used if use not in gone}.values():
+    absent = {use.entry.name for use in gone}
+    there = {use.entry.name: use for use in used if use.entry.name not in absent}
+    for use in there.values():
         try:
             verify(use.entry.name, folder / use.entry.file)
         except InputError as error:
