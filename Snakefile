@@ -61,19 +61,24 @@ rule all:
         ),
 
 
+# Only the process that plans the run gets here, not its jobs.
 onstart:
     prepare_head()
     PLANNED.tell()
     if not workflow.touch:
         logger.addHandler(FAILURES)
+        fetch_weights()
 
 
 onsuccess:
     ENDED.set()
+    tell_left_out()
     tell_doubts()
 
 
 onerror:
     ENDED.set()
     print(FAILURES.describe(log))
+    note_broken()
+    tell_left_out()
     tell_doubts()

@@ -82,6 +82,32 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+def fetch_weights():
+    """Have what the jobs of this run need of published weights, before the first of them starts."""
+    from react24.project.weights_used import fetch_used
+
+    try:
+        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def note_broken():
+    """Keep which sessions failed because of their recordings, for the next run."""
+    from react24.workflow.broken import note_failures
+
+    if told := note_failures(PROJECT, FAILURES.failed()):
+        print(told)
+
+
+def tell_left_out():
+    """Print which sessions the run did without."""
+    from react24.workflow.broken import tell_left_out
+
+    if told := tell_left_out(PROJECT):
+        print(told)
+
+
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
     # Reads HDF5, which no start of a job needs.

@@ -33,6 +33,7 @@ rule tabulate_metrics:
         runtime=per_attempt(10),
     params:
         where="results/tables/notices.md",
+        left_out=JOBS.left_out_of,
         code=JOBS.code("tabulate_metrics"),
     message:
         "Writing the table of metrics, {wildcards.split}"
@@ -65,7 +66,8 @@ rule list_notices:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        splits={session: about.split for session, about in SESSIONS.items()},
+        splits=PROJECT.splits,
+        left_out=PROJECT.why_left_out(),
         code=JOBS.code("list_notices"),
     message:
         "Listing what is doubtful about the recordings"

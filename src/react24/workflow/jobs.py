@@ -327,8 +327,17 @@ class Jobs:
 
     def learned_sessions(self, split: str) -> list[Session]:
         """Sessions of train, for a table of another split that is made with them."""
-        needed = split != "train" and "train" in self.settings.needed_splits
-        return self.sessions_of("train") if needed else []
+        return self.sessions_of("train") if self._learns(split) else []
+
+    def left_out_of(self, wildcards: Any) -> dict[str, dict[str, str]]:
+        """Sessions that a table's split, and training, do without -> why."""
+        split = wildcards.split
+        train = self.project.why_left_out("train") if self._learns(split) else {}
+        return {"here": self.project.why_left_out(split), "train": train}
+
+    def _learns(self, split: str) -> bool:
+        """Whether a table of this split is made with what was learned from train."""
+        return split != "train" and "train" in self.settings.needed_splits
 
 
 def per_attempt(first: int) -> Callable[..., int]:
