@@ -68,6 +68,7 @@ rule all:
 
 
 onstart:
+    PLANNED.tell()
     if not (
         workflow.output_settings.verbose or workflow.output_settings.printshellcmds
     ):

@@ -1,6 +1,7 @@
 rule zscore_stream:
     input:
         features="results/features/{stream}/{session}.h5",
+        current=CURRENT(),
     output:
         normalized=keep_or_temp("results/normalized/{stream}/{session}.h5"),
     log:
@@ -31,12 +32,11 @@ rule window_clips:
             f"results/normalized/{wc.stream}/{s.session}.h5"
             for s in JOBS.sessions_of(wc.split)
         ],
-        # Refuses recordings in two splits; what it says does not change the clips.
-        repeated=ancient("results/repeated.json"),
         # Which clips are left out, the same for all streams.
         faces=lambda wc: [
             f"results/faces/{s.session}.h5" for s in JOBS.sessions_of(wc.split)
         ],
+        current=CURRENT(COMPARED),
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
     log:
@@ -64,6 +64,7 @@ rule appropriate_reactions:
     input:
         unpack(JOBS.official_files),
         clips="results/clips/graphau/{split}.h5",
+        current=CURRENT(COMPARED),
     output:
         appropriate=ensure("results/appropriate/{split}.h5", non_empty=True),
     log:

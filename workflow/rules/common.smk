@@ -31,6 +31,8 @@ from react24.workflow.container import find_image
 from react24.workflow.failures import describe_failures
 from react24.workflow.jobs import Jobs
 from react24.workflow.paths import share_with_jobs
+from react24.workflow.planned import Planned
+from react24.workflow.recipes import Currency
 
 STARTED = time.time()
 if os.path.isdir(SRC):
@@ -64,11 +66,15 @@ if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
 
 
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
+PLANNED = Planned(CURRENT, workflow)
 SETTINGS = PROJECT.settings
 SESSIONS = JOBS.sessions
 STREAMS = list(SETTINGS.streams)
 SPLITS = JOBS.splits
 CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
+# Refuses recordings in two splits or under two names; what it says changes no clip.
+COMPARED = "results/repeated.json"
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)

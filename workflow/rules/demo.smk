@@ -1,4 +1,6 @@
 rule make_demo_session:
+    input:
+        current=CURRENT(),
     output:
         video_a="resources/demo/{session}/a.mp4",
         video_b="resources/demo/{session}/b.mp4",

@@ -2,6 +2,7 @@ rule track_faces:
     input:
         unpack(JOBS.track_files),
         media="results/media/{session}.h5",
+        current=CURRENT(),
     output:
         faces=ensure("results/faces/{session}.h5", non_empty=True),
     log:
@@ -28,6 +29,7 @@ rule track_faces:
 rule find_neutral:
     input:
         unpack(JOBS.tracks_of_subject),
+        current=CURRENT(),
     output:
         neutral=ensure("results/neutral/{stream}/{subject}.h5", non_empty=True),
     log:

@@ -1,6 +1,7 @@
 rule probe_session:
     input:
         unpack(JOBS.session_media),
+        current=CURRENT(),
     output:
         media=ensure("results/media/{session}.h5", non_empty=True),
     log:
@@ -27,6 +28,7 @@ rule probe_session:
 rule compare_recordings:
     input:
         media=[f"results/media/{session}.h5" for session in SESSIONS],
+        current=CURRENT(),
     output:
         repeated=ensure("results/repeated.json", non_empty=True),
     log:

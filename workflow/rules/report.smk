@@ -11,6 +11,7 @@ rule tabulate_metrics:
         told_train=lambda wc: JOBS.told_files(
             JOBS.learned_sessions(wc.split), ["graphau"]
         ),
+        current=CURRENT(),
     output:
         tsv=report(
             "results/tables/metrics_{split}.tsv",
@@ -44,6 +45,7 @@ rule list_notices:
         told=JOBS.told_files(SESSIONS.values(), STREAMS),
         clips=CLIPS,
         repeated="results/repeated.json",
+        current=CURRENT(),
     output:
         tsv=report(
             "results/tables/notices.tsv",
@@ -78,6 +80,7 @@ rule plot_training:
             for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/training_{model}.png",
@@ -115,6 +118,7 @@ rule plot_variance:
             f"results/samples/{model}/seed{SEEDS[0]}/{wc.split}.h5"
             for model in MODELS + BASELINES
         ],
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/variance_{split}.png",
@@ -144,6 +148,7 @@ rule plot_clip:
     input:
         clips="results/clips/graphau/{split}.h5",
         samples=f"results/samples/{{model}}/seed{SEEDS[0]}/{{split}}.h5",
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/clip_{model}_{split}.png",
@@ -177,6 +182,7 @@ rule inspect_session:
         faces="results/faces/{session}.h5",
         graphau="results/features/graphau/{session}.h5",
         faceverse="results/features/faceverse/{session}.h5",
+        current=CURRENT(),
     output:
         sheet=report(
             "results/inspect/{session}.png",

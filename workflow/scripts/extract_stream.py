@@ -1,10 +1,10 @@
 from pathlib import Path
 
 from react24 import streams
-from react24.log import start_logging
 from react24.streams.extract import extract_session
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 settings = snakemake.params.settings
 names = ("media", "faces", "neutral_a", "neutral_b")
 extract_session(

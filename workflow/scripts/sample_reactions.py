@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.sampling.sample import Sampling, sample_reactions
 from react24.training.dataset import session_files
+from react24.workflow.job import start_job
 from react24.workflow.paths import pick
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 files, params = list(snakemake.input.items()), snakemake.params
 sample_reactions(
     Sampling(

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.report.notices import count_doubts, gather_doubts, table_notes
 from react24.report.tables import tabulate_metrics
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 doubts = gather_doubts(snakemake.input.told, [snakemake.input.clips], snakemake.input.repeated)
 train = gather_doubts(snakemake.input.told_train)
 tabulate_metrics(

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from react24.clips.windows import StreamFiles, window_clips
-from react24.log import start_logging
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 sessions = [
     StreamFiles(session, *map(Path, files))
     for session, *files in zip(
