@@ -43,7 +43,7 @@ def tables_of_figures(page):
     for number, block in enumerate(blocks):
         rows = block.splitlines()[2:]
         if block.startswith("|") and any(re.search(r"\| *\**\d", row) for row in rows):
-            yield block.splitlines()[0], blocks[number - 1] + blocks[number + 1]
+            yield block.splitlines()[0], "\n".join(blocks[max(0, number - 1) : number + 2])
 
 
 def test_every_table_of_benchmarks_names_the_commit_it_was_measured_at():
