@@ -25,7 +25,7 @@ elif not os.path.isdir(SRC) and find_spec("react24") is None:
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
-from react24.workflow.codedigest import code_digest
+from react24.workflow.codedigest import code_digest, keep_sources
 from react24.workflow.console import show_one_line_per_job
 from react24.workflow.container import find_image
 from react24.workflow.failures import describe_failures
@@ -65,6 +65,7 @@ if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
     container: IMAGE
 
 
+keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
 CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
 PLANNED = Planned(CURRENT, workflow)
@@ -94,11 +95,6 @@ wildcard_constraints:
     split=any_of(SPLITS),
     model=any_of(MODELS + BASELINES),
     seed=r"\d+",
-
-
-def keep_or_temp(path):
-    """Normalised features are kept, or deleted once the clips are cut."""
-    return path if SETTINGS["storage"]["keep_normalized"] else temp(path)
 
 
 def tell_doubts():

@@ -17,7 +17,7 @@ rule make_demo_session:
         runtime=30,
     params:
         seed=SETTINGS["demo"]["seed"],
-        code=code_digest("react24.corpora.demo.corpus"),
+        code=JOBS.code("make_demo_session"),
     message:
         "Making demo session {wildcards.session}"
     script:

@@ -19,7 +19,7 @@ rule track_faces:
         max_gap=SETTINGS["faces"]["max_gap"],
         max_missing=SETTINGS["faces"]["max_missing"],
         model=SETTINGS["faces"]["model"],
-        code=code_digest("react24.faces.track"),
+        code=JOBS.code("track_faces"),
     message:
         "Tracking the faces of session {wildcards.session}"
     script:
@@ -46,7 +46,7 @@ rule find_neutral:
         runtime=60,
     params:
         settings=lambda wc: JOBS.section(wc.stream),
-        code=code_digest("react24.streams.neutral"),
+        code=JOBS.code("find_neutral"),
     message:
         "Finding the face of {wildcards.subject} at rest"
     script:

@@ -18,7 +18,7 @@ rule probe_session:
         people=JOBS.session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
         need_sound=SETTINGS.hears,
-        code=code_digest("react24.media.probe"),
+        code=JOBS.code("probe_session"),
     message:
         "Reading the clock of session {wildcards.session}"
     script:
@@ -43,7 +43,8 @@ rule compare_recordings:
         runtime=60,
     params:
         splits={session.session: session.split for session in SESSIONS.values()},
-        code=code_digest("react24.media.repeated"),
+        where={session: about.files for session, about in SESSIONS.items()},
+        code=JOBS.code("compare_recordings"),
     message:
         "Looking for recordings that are used twice"
     script:

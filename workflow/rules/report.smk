@@ -33,7 +33,7 @@ rule tabulate_metrics:
         runtime=10,
     params:
         where="results/tables/notices.md",
-        code=code_digest("react24.report.tables", "react24.report.notices"),
+        code=JOBS.code("tabulate_metrics"),
     message:
         "Writing the table of metrics, {wildcards.split}"
     script:
@@ -66,7 +66,7 @@ rule list_notices:
         runtime=10,
     params:
         splits={session: about.split for session, about in SESSIONS.items()},
-        code=code_digest("react24.report.notices"),
+        code=JOBS.code("list_notices"),
     message:
         "Listing what is doubtful about the recordings"
     script:
@@ -104,7 +104,7 @@ rule plot_training:
             for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_training"),
     message:
         "Plotting the training curves of {wildcards.model}"
     script:
@@ -137,7 +137,7 @@ rule plot_variance:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_variance"),
     message:
         "Plotting the variance of truth and reactions, {wildcards.split}"
     script:
@@ -167,7 +167,7 @@ rule plot_clip:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_clip"),
     message:
         "Plotting one clip of {wildcards.model}, {wildcards.split}"
     script:
@@ -201,7 +201,7 @@ rule inspect_session:
         mem_mb=1500,
         runtime=20,
     params:
-        code=code_digest("react24.report.inspect", "react24.report.inspect_draw"),
+        code=JOBS.code("inspect_session"),
     message:
         "Drawing the contact sheet of session {wildcards.session}"
     script:

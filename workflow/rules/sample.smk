@@ -48,7 +48,7 @@ rule sample_baseline:
         runtime=60,
     params:
         samples=SETTINGS["sampling"]["samples"],
-        code=code_digest("react24.sampling.baselines"),
+        code=JOBS.code("sample_baseline"),
     message:
         "Baseline {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

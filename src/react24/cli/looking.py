@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from react24.cli.options import say
+from react24.cli.options import add_config, declare_recordings, say
 
 INSPECT = "Draw a sheet that shows whether features are right."
 SHOW = (
@@ -20,6 +20,7 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     add("session", help="its name, such as demo01")
     add("--results", type=Path, default=Path("results"), help="folder of results (results)")
     add("--output", "-o", type=Path, help="PNG (inspect/SESSION.png in the folder of results)")
+    add_config(parser)
 
 
 def run_inspect(options: argparse.Namespace) -> None:
@@ -27,6 +28,7 @@ def run_inspect(options: argparse.Namespace) -> None:
     from react24.report.inspect import gather_sheet
     from react24.report.inspect_draw import draw_sheet
 
+    declare_recordings(options, options.results / "media" / f"{options.session}.h5")
     output = options.output or options.results / "inspect" / f"{options.session}.png"
     draw_sheet(gather_sheet(options.session, options.results), output)
     say(str(output))

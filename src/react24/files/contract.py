@@ -29,7 +29,7 @@ SCHEMAS: dict[str, tuple[int, str]] = {
     "faces": (1, "track_faces"),
     "neutral": (1, "find_neutral"),
     "features": (1, "extract_<stream>"),
-    "normalized": (1, "zscore_stream"),
+    "normalized": (1, "window_clips"),
     "clips": (1, "window_clips"),
     "appropriate": (1, "appropriate_reactions"),
     "history": (1, "train_<model>"),

@@ -19,8 +19,8 @@ CURRENT = "current"
 CODE = "code"
 """Name of the parameter that holds the digest of the code."""
 
-UNCOUNTED = frozenset({"checkpoints", "where"})
-"""Parameters that only say where something lies."""
+UNCOUNTED = frozenset({"checkpoints", "keep_normalized", "normalized", "where"})
+"""Parameters that only say where something lies and whether it is kept."""
 
 RESULTS = "results"
 
