@@ -5,20 +5,29 @@ import os
 import re
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# The library of this checkout, here and in every job.
-SRC = str(Path(workflow.basedir) / "src")
-if SRC not in sys.path:
+# The library of this checkout, here and in every job. Where the rules were fetched without it (a
+# module by github(...), Kubernetes), react24 has to be installed.
+SRC = os.path.join(CHECKOUT, "src")
+if os.path.isdir(SRC) and SRC not in sys.path:
     sys.path.insert(0, SRC)
+elif not os.path.isdir(SRC) and find_spec("react24") is None:
+    raise WorkflowError(
+        f"{CHECKOUT}: there is no folder src beside the Snakefile, and react24 is not installed "
+        "where snakemake is; install the same version there (docs/use_as_a_module.md)"
+    )
 
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
 from react24.workflow.codedigest import code_digest, keep_sources
+from react24.workflow.console import show_one_line_per_job
+from react24.workflow.container import find_image
 from react24.workflow.failures import Failures
 from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
@@ -30,11 +39,10 @@ ENDED = threading.Event()
 HEAD_JOB = os.environ.get(
     "SLURM_JOB_ID"
 )  # Slurm's plugin takes it out of the environment
-share_with_jobs(SRC)
+if os.path.isdir(SRC):
+    share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
-CONFIG_FILES = workflow.config_settings.configfiles or [CONFIG_FILE]
-CHECKOUT = Path(workflow.basedir)
 try:
     # Snakemake's own reader lets through what ours refuses.
     if workflow.is_main_process:
@@ -43,12 +51,23 @@ try:
     PROJECT = load_project(
         config,
         check=workflow.is_main_process,
-        source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
-        start=None if CHECKOUT == Path.cwd() else CHECKOUT,
+        source=", ".join(map(os.path.relpath, CONFIG_FILES))
+        or f"config of module {__name__}",
+        start=None if CHECKOUT == os.getcwd() else Path(CHECKOUT),
         kept=Path(".snakemake/react24/project.json"),
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+# With --sdm apptainer all rules run in one image (docs/container.md); without it none is sought.
+if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
+    try:
+        IMAGE = find_image(os.environ, [os.getcwd(), CHECKOUT])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+    container: IMAGE
+
 
 keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
