@@ -25,7 +25,7 @@ from react24.contracts.task import Batch, Losses, StageTask
 from react24.seeding import generator, stream_seed
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.engine import open_engine, prepare_processor
+from react24.training.engine import compile_loss, open_engine, prepare_processor
 from react24.training.keep import EMA, BestWeights
 from react24.training.record import EpochMeans, History, StepProgress
 from react24.training.settings import LoopSettings
@@ -111,7 +111,7 @@ def fit(
         "devices": devices,
     }
     folder = CheckpointFolder(checkpoint_dir, identity)
-    engine = open_engine(device, precision=settings.precision, devices=devices)
+    engine = open_engine(device, precision=settings.precision, devices=devices, tf32=settings.tf32)
     run = _Run(task, settings, folder, seed, engine)
     resumed_at = run.resume()
     with run.board(output_dir / "tensorboard") as board:
@@ -136,10 +136,10 @@ def fit(
 class _LossModule(nn.Module):
     """The task's loss as a module's forward, which is where Fabric puts precision and DDP."""
 
-    def __init__(self, task: StageTask):
+    def __init__(self, task: StageTask, *, compiled: bool, device: torch.device):
         super().__init__()
         self.module = task.module
-        self._loss = task.loss
+        self._loss = compile_loss(task.loss, device) if compiled else task.loss
 
     def forward(self, batch: Batch, noise: torch.Generator) -> Losses:
         """The loss terms of a batch."""
@@ -161,7 +161,8 @@ class _Run:
         self.engine, self.processes = engine, Processes(engine)
         task.module = self.processes.synchronise_norms(task.module)
         self.raw_optimizer = task.configure_optimizer()
-        self.model, self.optimizer = engine.setup(_LossModule(task), self.raw_optimizer)
+        loss = _LossModule(task, compiled=settings.compile, device=engine.device)
+        self.model, self.optimizer = engine.setup(loss, self.raw_optimizer)
         task.to(engine.device)
         self.ema = EMA(task.module, settings.ema) if settings.ema else None
         self.best = BestWeights(settings.keep_best) if self._keeps_best() else None
