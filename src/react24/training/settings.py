@@ -27,6 +27,13 @@ class LoopSettings(SettingsModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true"
     """Of numbers in training: float32, or mixed with or wholly in 16 bits."""
 
+    tf32: bool = False
+    """Let a GPU round the factors of float32 products to 10 bits, which is faster; a processor
+    never does."""
+
+    compile: bool = False
+    """Compile the loss with `torch.compile`: slow to start, quicker afterwards on a GPU."""
+
     gradient_clip: PositiveFloat | None = None
     """Largest joint norm of the gradients; null for no limit."""
 
