@@ -70,7 +70,8 @@ if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
 
 
 keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
-JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+# What each rule reads, and the code behind it.
+JOBS = Jobs(PROJECT, scripts=Path(CHECKOUT) / "workflow/scripts")
 CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
 PLANNED = Planned(CURRENT, workflow)
 SETTINGS = PROJECT.settings
