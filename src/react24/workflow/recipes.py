@@ -212,7 +212,8 @@ def times(paths: Iterable[str]) -> dict[str, int]:
 def _function(item: Any) -> Callable | None:
     """The function of an input that is one, with or without a flag."""
     if isinstance(item, str):
-        return getattr(item, "callable", None)
+        # What has a flag is kept as a file of Snakemake's, which holds the function.
+        return getattr(getattr(item, "_file", item), "callable", None)
     return item if callable(item) else None
 
 
