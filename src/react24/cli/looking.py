@@ -8,7 +8,10 @@ from pathlib import Path
 from react24.cli.options import add_config, declare_recordings, say
 
 INSPECT = "Draw a sheet that shows whether features are right."
-SHOW = "Print what an HDF5 file of the pipeline holds."
+SHOW = (
+    "Print what a file of the pipeline holds: ranges over the valid frames, how many those are, "
+    "and the recipe it was made by."
+)
 
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +36,13 @@ def run_inspect(options: argparse.Namespace) -> None:
 
 def add_show(parser: argparse.ArgumentParser) -> None:
     """Options of ``react24 show``."""
-    parser.add_argument("file", type=Path)
+    add = parser.add_argument
+    add("file", type=Path, help="HDF5 file, folder of a trained stage, table or plot")
+    add("--columns", action="store_true", help="the range of every column, too")
 
 
 def run_show(options: argparse.Namespace) -> None:
     """``react24 show``."""
-    from react24.files.describe import describe_file
+    from react24.files.describe import describe
 
-    say(describe_file(options.file))
+    say(describe(options.file, columns=options.columns))
