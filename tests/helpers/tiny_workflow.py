@@ -29,8 +29,8 @@ rule all:
 
 rule read:
     input:
+        unpack(lambda wc: {"raw": f"{config['folder']}/{wc.name}.bin"}),
         current=CURRENT(),
-        raw=lambda wc: f"{config['folder']}/{wc.name}.bin",
     output:
         out="results/read/{name}.h5",
     log:
