@@ -15,6 +15,7 @@ from snakemake.io import apply_wildcards
 
 from react24.files.atomic import atomic_path
 from react24.files.carriers import carriers, replace_recipe
+from react24.files.provenance import MADE_FROM_ANOTHER, OTHER_INPUTS
 from react24.workflow.recipes import STALE, Currency, Verdict, times
 
 PLAN = "REACT24_PLAN"
@@ -79,17 +80,16 @@ def describe_stale(verdicts: Iterable[Verdict]) -> str:
 
 def kind_of(reason: str) -> str:
     """A reason without the files it names, so that equal ones can be counted."""
-    for start in ("made from another", "other inputs"):
-        if reason.startswith(start):
-            return {"made from another": "made from another input"}.get(start, start)
-    return reason
+    if reason.startswith(MADE_FROM_ANOTHER):
+        return f"{MADE_FROM_ANOTHER} version of an input"
+    return OTHER_INPUTS if reason.startswith(OTHER_INPUTS) else reason
 
 
 def write_plan(currency: Currency, place: Path) -> None:
     """Leave the verdicts as JSON, a dict each, for ``react24 status``."""
     plan = []
     for verdict in currency.verdicts:
-        reads = currency.reads(verdict)
+        reads = [] if verdict.failed else currency.reads(verdict)
         oldest = min(verdict.times.values(), default=None)
         newer = [p for p, t in times(reads).items() if oldest is not None and t > oldest]
         parts = {"outputs": verdict.outputs, "inputs": reads, "newer": newer}
@@ -108,7 +108,7 @@ def accept_touched(currency: Currency) -> list[str]:
         The files that carry another recipe now.
     """
     accepted = []
-    judged = currency.verdicts
+    judged = [verdict for verdict in currency.verdicts if not verdict.failed]
     currency.forget()
     for verdict in upstream_first(currency, judged):
         recipe = currency.recipe(verdict.rule, verdict.wildcards)

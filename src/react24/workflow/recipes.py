@@ -42,6 +42,7 @@ class Verdict:
         state: ``current``, ``stale`` or ``missing`` (none of them is there).
         times: Output that is there -> when it was changed, ns.
         reasons: Why they are stale, one phrase each.
+        failed: They count as stale because their recipe could not be found out.
     """
 
     rule: Any
@@ -50,6 +51,7 @@ class Verdict:
     state: str
     times: Mapping[str, int]
     reasons: tuple[str, ...] = ()
+    failed: bool = False
 
 
 class Currency:
@@ -143,7 +145,7 @@ class Currency:
             now = self.recipe(rule, wildcards)
         except Exception as error:  # Snakemake would take the output as given, and say nothing
             told = (f"it cannot be told whether it is current: {error}",)
-            return Verdict(rule, wildcards, outputs, STALE, there, told)
+            return Verdict(rule, wildcards, outputs, STALE, there, told, failed=True)
         made = {path: self.stamps.stamp(path) for path in carriers(outputs) if path in there}
         reasons = []
         for path in [path for path, stamp in made.items() if stamp != now.stamp]:
