@@ -26,7 +26,8 @@ from react24.workflow.paths import share_with_jobs
 
 STARTED = time.time()
 ENDED = threading.Event()
-HEAD_JOB = os.environ.get("SLURM_JOB_ID")  # Slurm's plugin takes it out of the environment
+# Slurm's plugin takes it out of the environment.
+HEAD_JOB = os.environ.get("SLURM_JOB_ID")
 share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
