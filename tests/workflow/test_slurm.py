@@ -88,7 +88,8 @@ class Cluster:
 def keep_little(config):
     """One model of two stages and another that never ends, one baseline, one seed."""
     first = config["models"]["belfusion"]
-    endless = {**first, "overrides": {**first["overrides"], "vae": {"epochs": 100_000_000}}}
+    overrides = {**first["overrides"], "vae": {"epochs": 100_000_000}}
+    endless = {**first, "settings": "config/models/belfusion.yaml", "overrides": overrides}
     config["models"] = {"belfusion": first, "endless": endless}
     config["streams"]["wav2vec2"]["enabled"] = False
     config["sampling"]["seeds"] = [0]
@@ -120,6 +121,7 @@ def killed(cluster):
     """The head was killed while two jobs ran; returns what the next head told, and the jobs."""
     head = cluster.start("first.txt", TABLE)
     cluster.wait_until(lambda: len(cluster.jobs("RUNNING")) == 2 or head.poll() is not None)
+    assert head.poll() is None, (cluster.project.folder / "first.txt").read_text()
     head.send_signal(signal.SIGKILL)
     head.wait()
     cluster.run("unlock.txt", "--unlock")

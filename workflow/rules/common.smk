@@ -149,7 +149,7 @@ def prepare_head():
     on_slurm = workflow.executor_plugin.name == "slurm"
     try:
         seconds = seconds_between(on_cluster=not workflow.local_exec)
-        if on_slurm or slurm.LOGS.exists():
+        if on_slurm or slurm.has_been_used():
             tell_warning(slurm.refuse_doubles(find_jobs))
         if on_slurm:
             tell_warning(slurm.settle_status_command(workflow.executor_settings))
