@@ -1,3 +1,6 @@
+# Tables and plots take seconds: on a cluster they are made where snakemake runs.
+
+
 rule tabulate_metrics:
     input:
         metrics=lambda wc: [
@@ -24,6 +27,7 @@ rule tabulate_metrics:
         "logs/tabulate_metrics/{split}.log",
     benchmark:
         "benchmarks_out/tabulate_metrics/{split}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -56,6 +60,7 @@ rule list_notices:
         "logs/list_notices.log",
     benchmark:
         "benchmarks_out/list_notices.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -89,6 +94,7 @@ rule plot_training:
         "logs/plot_training/{model}.log",
     benchmark:
         "benchmarks_out/plot_training/{model}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -126,6 +132,7 @@ rule plot_variance:
         "logs/plot_variance/{split}.log",
     benchmark:
         "benchmarks_out/plot_variance/{split}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -155,6 +162,7 @@ rule plot_clip:
         "logs/plot_clip/{model}_{split}.log",
     benchmark:
         "benchmarks_out/plot_clip/{model}_{split}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
