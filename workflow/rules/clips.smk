@@ -7,12 +7,11 @@ rule window_clips:
             f"results/features/{wc.stream}/{s.session}.h5"
             for s in JOBS.sessions_of(wc.split)
         ],
-        # Refuses recordings in two splits; what it says does not change the clips.
-        repeated=ancient("results/repeated.json"),
         # Which clips are left out, the same for all streams.
         faces=lambda wc: [
             f"results/faces/{s.session}.h5" for s in JOBS.sessions_of(wc.split)
         ],
+        current=CURRENT(COMPARED),
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
     log:
@@ -23,8 +22,8 @@ rule window_clips:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         sessions=lambda wc: [s.session for s in JOBS.sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
@@ -32,7 +31,7 @@ rule window_clips:
         normalized="results/normalized/{stream}",
         keep_normalized=SETTINGS["storage"]["keep_normalized"],
         normalizing=code_digest("react24.clips.normalize"),
-        code=code_digest("react24.clips.windows"),
+        code=JOBS.code("window_clips"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
     script:
@@ -43,6 +42,7 @@ rule appropriate_reactions:
     input:
         unpack(JOBS.official_files),
         clips="results/clips/graphau/{split}.h5",
+        current=CURRENT(COMPARED),
     output:
         appropriate=ensure("results/appropriate/{split}.h5", non_empty=True),
     log:
@@ -53,13 +53,13 @@ rule appropriate_reactions:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],
         sites=lambda wc: {s.session: s.site for s in JOBS.sessions_of(wc.split)},
-        code=code_digest("react24.clips.appropriate"),
+        code=JOBS.code("appropriate_reactions"),
     message:
         "Finding the appropriate reactions of {wildcards.split}"
     script:

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from react24.clips.windows import StreamFiles, window_clips
-from react24.log import start_logging
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 kept = Path(snakemake.params.normalized)
 sessions = [
     StreamFiles(session, Path(features), kept / f"{session}.h5", Path(faces))

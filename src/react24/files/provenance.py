@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -162,12 +162,13 @@ def _sources(made: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     found = []
     if added or gone:
         parts = [("with", added), ("without", gone)]
-        told = " and ".join(f"{word} {_listed(names)}" for word, names in parts if names)
+        told = " and ".join(f"{word} {listed(names)}" for word, names in parts if names)
         found.append(f"other inputs: now {told}")
     changed = [name for name in sorted(made.keys() & now.keys()) if made[name] != now[name]]
     return found + [f"made from another {name}" for name in changed]
 
 
-def _listed(names: list[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
