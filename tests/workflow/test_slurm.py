@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import yaml
@@ -32,22 +32,26 @@ class Cluster:
 
     Attributes:
         environment: Of commands, with this Slurm's first on ``PATH``.
+        heads: All that were started.
     """
 
     project: Project
     environment: dict[str, str]
+    heads: list[subprocess.Popen] = field(default_factory=list)
 
     def start(self, name, *arguments):
         """Start a head; what it prints goes to a file of that name."""
         command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
         with (self.project.folder / name).open("w") as out:
-            return subprocess.Popen(
+            head = subprocess.Popen(
                 [*command, *OPTIONS, *arguments],
                 cwd=self.project.folder,
                 env=self.environment,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+        self.heads.append(head)
+        return head
 
     def run(self, name, *arguments):
         """Run a head to its end; returns its exit status and what it told."""
@@ -112,6 +116,8 @@ def cluster(tmp_path_factory):
             cluster = Cluster(project, told)
             cluster.change("config/config.yaml", keep_little)
             yield cluster
+            for head in cluster.heads:
+                head.kill()
     except CannotStartError as error:
         pytest.skip(f"no Slurm can be started here: {error}")
 
