@@ -53,6 +53,16 @@ def test_table_is_made_from_the_videos(finished):
     assert by_model["belfusion"]["seeds"] == "0,1"
 
 
+def test_progress_names_model_seed_and_stage(finished):
+    logs = finished.folder / "logs"
+    told = (logs / "train_stage/tranvae/codebook/seed1.log").read_text()
+    assert re.search(r": training tranvae seed 1, codebook: \d+ steps", told)
+    told = (logs / "sample_reactions/tranvae/seed1/test.log").read_text()
+    assert re.search(r": sampling tranvae seed 1, test: \d+ clips", told)
+    told = (logs / "score_reactions/tranvae/seed1/test.log").read_text()
+    assert re.search(r": scoring results/samples/tranvae/seed1/test.h5, .*: \d+ clips", told)
+
+
 def test_a_contact_sheet_is_made_where_asked_for(finished):
     media = sorted((finished.folder / "results/media").glob("*.h5"))[0]
     sheet = finished.folder / f"results/inspect/{media.stem}.png"

@@ -36,9 +36,8 @@ from react24.workflow.recipes import Currency
 
 FAILURES = Failures()  # what the run's log says of its jobs
 ENDED = threading.Event()
-HEAD_JOB = os.environ.get(
-    "SLURM_JOB_ID"
-)  # Slurm's plugin takes it out of the environment
+# Slurm's plugin takes it out of the environment.
+HEAD_JOB = os.environ.get("SLURM_JOB_ID")
 if os.path.isdir(SRC):
     share_with_jobs(SRC)
 
@@ -151,7 +150,7 @@ def prepare_head():
     on_slurm = workflow.executor_plugin.name == "slurm"
     try:
         seconds = seconds_between(on_cluster=not workflow.local_exec)
-        if on_slurm or slurm.LOGS.exists():
+        if on_slurm or slurm.has_been_used():
             tell_warning(slurm.refuse_doubles(find_jobs))
         if on_slurm:
             tell_warning(slurm.settle_status_command(workflow.executor_settings))
