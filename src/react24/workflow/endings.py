@@ -136,7 +136,8 @@ def explain(seen: Evidence) -> str:
     if end is not None and end.how == "crashed":
         return f"crashed ({end.text}) in compiled code; {told}"
     if end is not None and end.how == "stopped":
-        return f"stopped by {end.text} (a scheduler at its limit, or a person); {told}"
+        who = "Ctrl-C" if end.text == "SIGINT" else "a scheduler at its limit, or a person"
+        return f"stopped by {end.text} ({who}); {told}"
     if end is None or end.how == "cut":
         unsaid = _unsaid(state, end, seen)
         return f"{unsaid}\n{told}" if "\n" in unsaid else f"{unsaid}; {told}"
