@@ -8,6 +8,8 @@ ON_THE_FINISHED_PROJECT = (
     "workflow/test_dag.py",
     "::test_it_gets_a_row_in_the_table",
     "::test_the_workflow_makes_its_clips",
+    "workflow/test_console.py",
+    "workflow/test_module.py",
 )
 
 

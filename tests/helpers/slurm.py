@@ -99,8 +99,10 @@ def one_node_slurm(folder: Path, cpus: int = 4, memory: int = 16000):
         ):
             started.append(_start(command, folder, environment))
             _wait_for(ready, started[-1], folder / f"{command[0]}.log", environment)
-        yield environment
-        subprocess.run(["scancel", "--me"], env=environment, timeout=10, check=False)
+        try:
+            yield environment
+        finally:
+            _cancel_all(environment)
     finally:
         for process in reversed(started):
             _end(process)
@@ -113,14 +115,8 @@ def _write_files(folder, cpus, memory):
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     (folder / "plugstack.conf").touch()
-    gpus = [folder / f"gpu{number}" for number in range(2)]
-    try:
-        for gpu in gpus:  # a device like /dev/null; slurmd wants one for each GPU
-            os.mknod(gpu, 0o666 | 0o020000, Path("/dev/null").stat().st_rdev)
-    except OSError as error:
-        raise CannotStartError(f"no device can be made for a fake GPU: {error}") from error
-    lines = "".join(f"Name=gpu File={gpu}\n" for gpu in gpus)
-    (folder / "gres.conf").write_text(lines)
+    # slurmd wants a device for each GPU, and looks no further.
+    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
     with socket.socket() as one, socket.socket() as two:
         one.bind(("127.0.0.1", 0))
         two.bind(("127.0.0.1", 0))
@@ -167,6 +163,20 @@ def _wait_for(ready, process, log, environment):
         path.read_text(errors="replace") for path in (log, log.with_suffix(".out")) if path.exists()
     ]
     raise CannotStartError(f"{process.args[0]} does not start:\n{''.join(texts)[-1500:]}")
+
+
+def _cancel_all(environment):
+    """End what is queued or running; it would outlive the daemons."""
+    command = ["scancel", f"--user={os.getuid()}"]
+    subprocess.run(command, env=environment, timeout=30, check=True)
+    end = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < end:
+        left = subprocess.run(
+            ["squeue", "--noheader"], env=environment, timeout=30, check=True, capture_output=True
+        )
+        if not left.stdout.strip():
+            return
+        time.sleep(0.2)
 
 
 def _end(process):

@@ -72,12 +72,12 @@ def test_the_given_configuration_replaces_the_default_one(project):
 
 def test_weights_files_of_ones_own_are_inputs(project):
     weights = project.folder / "mine.pth"
-    weights.write_bytes(b"changed later")
+    weights.write_bytes(b"\x80 changed later")
     bundle = project.folder / "mine.task"
-    bundle.write_bytes(b"changed later")
+    bundle.write_bytes(b"\0\0\0\0TFL3 changed later")
     folder = project.folder / "wav2vec2"
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"changed later")
+    (folder / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
     path = project.folder / "config/mine.yaml"
     config = yaml.safe_load(path.read_text())
     config["streams"] = {"vggish": {"weights": "mine.pth"}, "wav2vec2": {"weights": "wav2vec2"}}

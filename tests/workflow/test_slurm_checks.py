@@ -1,6 +1,7 @@
 """What the head of a run asks Slurm, with stand-ins for Slurm's commands."""
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +51,16 @@ def output_in(folder):
     return f"JobId=5 JobName=x\n   StdErr={folder}/5.log\n   StdOut={folder}/5.log\n   Power=\n"
 
 
+def find_in(folder):
+    return lambda: slurm.find_live_jobs(folder, folder, None)
+
+
 def test_live_jobs_of_this_folder_stop_the_run(command, tmp_path):
     rows = row(5, comment="rule_track_faces_wildcards_s 1") + row(6, "PENDING") + row(7) + row(8)
     calls = command("squeue", rows)
     command("scontrol", output_in(tmp_path / ".snakemake/slurm_logs/rule_track_faces"))
     with pytest.raises(InputError) as stopped:
-        slurm.refuse_doubles(tmp_path, tmp_path, None)
+        slurm.refuse_doubles(find_in(tmp_path))
     told = str(stopped.value)
     assert told.count("\n") == 0
     assert "4 job(s)" in told
@@ -69,7 +74,7 @@ def test_each_run_is_ended_by_its_name(command, tmp_path):
     command("squeue", row(5) + row(6, name=OTHER))
     command("scontrol", output_in(tmp_path / ".snakemake/slurm_logs/x"))
     with pytest.raises(InputError) as stopped:
-        slurm.refuse_doubles(tmp_path, tmp_path, None)
+        slurm.refuse_doubles(find_in(tmp_path))
     assert f"`squeue --name={RUN},{OTHER}`" in str(stopped.value)
     assert f"`scancel --name={RUN} && scancel --name={OTHER}`" in str(stopped.value)
 
@@ -109,28 +114,26 @@ def test_the_folder_decides_where_the_output_lies_elsewhere(
 def test_jobs_that_are_just_ending_are_waited_for(command, tmp_path, monkeypatch):
     ending = slurm.LiveJob("5", "COMPLETING", RUN, "track_faces", tmp_path)
     found = iter([[ending], [ending], []])
-    with monkeypatch.context() as patch:
-        patch.setattr(slurm, "PAUSE", 0)
-        patch.setattr(slurm, "find_live_jobs", lambda *_: next(found))
-        assert slurm.refuse_doubles(tmp_path, tmp_path, None) == ""
+    monkeypatch.setattr(slurm, "PAUSE", 0)
+    assert slurm.refuse_doubles(lambda: next(found)) == ""
     assert list(found) == []
     command("squeue", row(state="COMPLETING", folder=tmp_path))
     command("scontrol")
     monkeypatch.setattr(slurm, "SECONDS_TO_END", 0)
     with pytest.raises(InputError, match="1 completing"):
-        slurm.refuse_doubles(tmp_path, tmp_path, None)
+        slurm.refuse_doubles(find_in(tmp_path))
 
 
 def test_a_queue_that_does_not_answer_is_a_warning(command, tmp_path):
     command("squeue", err="slurm_load_jobs error: Unable to contact slurm controller\n", status=1)
-    told = slurm.refuse_doubles(tmp_path, tmp_path, None)
+    told = slurm.refuse_doubles(find_in(tmp_path))
     assert "squeue: slurm_load_jobs error: Unable to contact slurm controller" in told
     assert "twice" in told
 
 
 def test_no_slurm_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "squeue: not found" in slurm.refuse_doubles(tmp_path, tmp_path, None)
+    assert "squeue: not found" in slurm.refuse_doubles(find_in(tmp_path))
 
 
 CONFIG = "Configuration data\nMinJobAge               = {} sec\nMpiDefault              = none\n"
@@ -173,6 +176,29 @@ def test_a_chosen_queue_must_remember_long_enough(command, age, command_after):
     told = slurm.settle_status_command(settings)
     assert settings.status_command == command_after
     assert bool(told) == (command_after == "sacct")
+
+
+def test_a_run_without_jobs_says_so(monkeypatch, tmp_path):
+    job = slurm.LiveJob("5", "RUNNING", RUN, "track_faces", tmp_path)
+    answers = [[job], OSError("away"), [], [], [], [job]]
+    ended, texts, now = threading.Event(), [], iter(range(0, 1000, 10))
+    monkeypatch.setattr(slurm, "SECONDS_BETWEEN_LOOKS", 0)
+    monkeypatch.setattr(slurm, "SECONDS_WITHOUT_JOBS", 20)
+    monkeypatch.setattr(slurm.time, "monotonic", lambda: next(now))
+
+    def find():
+        answer = answers.pop(0)
+        if not answers:
+            ended.set()
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    slurm.tell_when_lost(find, texts.append, ended)
+    assert ended.wait(10)
+    assert len(texts) == 1
+    assert "no job of this run" in texts[0]
+    assert "Ctrl-C" in texts[0]
 
 
 def test_the_plugin_has_these_settings():

@@ -26,7 +26,7 @@ from react24.files.atomic import DiskFullError
 from react24.seeding import generator, stream_seed
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.engine import open_engine, prepare_processor
+from react24.training.engine import compile_loss, open_engine, prepare_processor
 from react24.training.keep import EMA, BestWeights
 from react24.training.lease import Lease
 from react24.training.record import Board, EpochMeans, History, StepProgress
@@ -130,7 +130,7 @@ def fit(
         "devices": devices,
     }
     folder = CheckpointFolder(checkpoint_dir, identity)
-    engine = open_engine(device, precision=settings.precision, devices=devices)
+    engine = open_engine(device, precision=settings.precision, devices=devices, tf32=settings.tf32)
     run = _Run(task, settings, folder, seed, engine)
     run.lease, run.stop = lease, stop
     resumed_at = run.resume()
@@ -157,10 +157,10 @@ def fit(
 class _LossModule(nn.Module):
     """The task's loss as a module's forward, which is where Fabric puts precision and DDP."""
 
-    def __init__(self, task: StageTask):
+    def __init__(self, task: StageTask, *, compiled: bool, device: torch.device):
         super().__init__()
         self.module = task.module
-        self._loss = task.loss
+        self._loss = compile_loss(task.loss, device) if compiled else task.loss
 
     def forward(self, batch: Batch, noise: torch.Generator) -> Losses:
         """The loss terms of a batch."""
@@ -182,7 +182,8 @@ class _Run:
         self.engine, self.processes = engine, Processes(engine)
         task.module = self.processes.synchronise_norms(task.module)
         self.raw_optimizer = task.configure_optimizer()
-        self.model, self.optimizer = engine.setup(_LossModule(task), self.raw_optimizer)
+        loss = _LossModule(task, compiled=settings.compile, device=engine.device)
+        self.model, self.optimizer = engine.setup(loss, self.raw_optimizer)
         task.to(engine.device)
         self.ema = EMA(task.module, settings.ema) if settings.ema else None
         self.best = BestWeights(settings.keep_best) if self._keeps_best() else None

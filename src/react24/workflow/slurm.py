@@ -12,9 +12,10 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Protocol
 
 from react24.errors import InputError
@@ -31,6 +32,10 @@ SECONDS_TO_END = 60
 
 PAUSE = 2.0
 """Seconds between two looks at them."""
+
+SECONDS_BETWEEN_LOOKS = 120.0
+SECONDS_WITHOUT_JOBS = 900.0
+"""Jobs that have ended are noticed within 180 s, their files within the latency-wait."""
 
 _RUN_ID = re.compile(r"^(?:[\w-]+_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """The plugin's name for all jobs of a run: a UUID, after a prefix where one is set."""
@@ -62,15 +67,13 @@ class LiveJob:
     folder: Path
 
 
-def refuse_doubles(folder: Path, started_from: Path, own_job: str | None) -> str:
+def refuse_doubles(find: Callable[[], Sequence[LiveJob]]) -> str:
     """Stop where jobs of an earlier run of a working folder are still queued or running.
 
     Jobs that are just ending are waited for, up to a minute.
 
     Args:
-        folder: The working folder.
-        started_from: The folder that Snakemake was started from; another one with ``--directory``.
-        own_job: Number of the Slurm job that the asking process runs in, if it does.
+        find: Looks for them, such as ``find_live_jobs``.
 
     Returns:
         A warning where Slurm could not be asked, else nothing.
@@ -81,7 +84,7 @@ def refuse_doubles(folder: Path, started_from: Path, own_job: str | None) -> str
     end = time.monotonic() + SECONDS_TO_END
     while True:
         try:
-            jobs = find_live_jobs(folder, started_from, own_job)
+            jobs = find()
         except OSError as error:
             return (
                 f"Slurm could not be asked for jobs of an earlier run of this folder ({error}). "
@@ -99,8 +102,8 @@ def find_live_jobs(folder: Path, started_from: Path, own_job: str | None) -> lis
 
     Args:
         folder: The working folder.
-        started_from: The folder that Snakemake was started from.
-        own_job: Number of a job to leave out.
+        started_from: The folder that Snakemake was started from; another one with ``--directory``.
+        own_job: Number of the Slurm job that the asking process runs in, if it does.
 
     Raises:
         OSError: ``squeue`` is not there or failed.
@@ -151,6 +154,42 @@ def describe_doubles(jobs: Sequence[LiveJob], shown: int = 3) -> str:
         "starting now would do their work twice. Wait until none is left in "
         f"`squeue --name={','.join(runs)}`, or end them with `{end}`; then start again."
     )
+
+
+def tell_when_lost(
+    find: Callable[[], Sequence[LiveJob]], tell: Callable[[str], None], ended: Event
+) -> None:
+    """Start watching that a run that goes on has jobs; tell where Slurm has had none for long.
+
+    The plugin drops all jobs where no question for their states is answered, and then waits for
+    ever. The thread that watches ends with the process at the latest.
+
+    Args:
+        find: Looks for the jobs of the run, such as ``find_live_jobs``.
+        tell: Takes a text.
+        ended: Set when the run has ended.
+    """
+
+    def watch() -> None:
+        seen = time.monotonic()
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            try:
+                alive = bool(find())
+            except OSError:  # Slurm itself is away, which says nothing of the jobs
+                alive = True
+            now = time.monotonic()
+            if alive:
+                seen = now
+            elif now - seen >= SECONDS_WITHOUT_JOBS:
+                seen = now
+                tell(
+                    f"Slurm has had no job of this run for {SECONDS_WITHOUT_JOBS / 60:.0f} min. "
+                    "Unless a rule runs on this machine, Snakemake has lost sight of its jobs "
+                    "while Slurm did not answer, and waits for ever: stop it with Ctrl-C and start "
+                    "it again; what has been made stays made."
+                )
+
+    Thread(target=watch, name="jobs", daemon=True).start()
 
 
 def settle_status_command(settings: StatusSettings) -> str:
