@@ -35,6 +35,7 @@ def project(tmp_path_factory):
     path.write_text(yaml.safe_dump(config))
     for split in ("train", "val"):
         clips_factory.write_streams(project.folder / "results/clips", 1, split=split)
+    (project.folder / "results/repeated.json").write_text("[]\n")
     return project
 
 
