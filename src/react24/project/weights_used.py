@@ -50,7 +50,10 @@ def list_used(settings: Settings) -> list[UsedWeights]:
 def missing(used: Sequence[UsedWeights], settings: Settings) -> list[UsedWeights]:
     """Those that are not in the folder of weights, each once."""
     folder = weights_folder(settings.root)
-    gone = {use.entry.name: use for use in used if not (folder / use.entry.file).exists()}
+    gone: dict[str, UsedWeights] = {}
+    for use in used:
+        if not (folder / use.entry.file).exists():
+            gone.setdefault(use.entry.name, use)
     return list(gone.values())
 
 
