@@ -12,6 +12,7 @@ from react24 import streams
 from react24.cli.main import COMMANDS, main
 from react24.errors import InputError
 from react24.files import contract
+from react24.media import whereabouts
 from react24.project.config import load_settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,6 +90,18 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
     assert places == (Path("m.h5"), Path("f.h5"))
     assert (options["max_gap"], options["max_missing"]) == (7, 0.2)
     assert options["model"] == "mediapipe"
+
+
+def test_recordings_of_the_sheet_are_opened_where_it_says(project, called, monkeypatch):
+    monkeypatch.setattr(whereabouts, "_now", {})
+    calls = called("react24.streams.extract.extract_session")
+    for media in ("s1.h5", "elsewhere/results/media/s1.h5"):
+        assert main(["extract", "logmel", media, "-o", "o.h5", "--config", "mine.yaml"]) == 0
+    assert whereabouts._now == {}
+    media = "results/media/s1.h5"
+    assert main(["extract", "logmel", media, "-o", "o.h5", "--config", "mine.yaml"]) == 0
+    assert len(calls) == 3
+    assert whereabouts._now["s1"]["video_b"] == Path("videos/1b.mp4")
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_the_workflow_makes_its_clips(finished, tmp_path):
     config["streams"]["pitch"] = SECTION
     path.write_text(yaml.safe_dump(config))
     plan = project.plan()
-    assert plan["extract_pitch"] == plan["zscore_stream"] == 3
+    assert plan["extract_pitch"] == plan["window_clips"] == 3
     assert not {"extract_graphau", "track_faces", "train_belfusion_vae"} & set(plan)
     project.snakemake("results/clips/pitch/test.h5")
     with contract.h5py.File(project.folder / "results/clips/pitch/test.h5") as clips:

@@ -1,6 +1,7 @@
 """What ended a job, told from texts."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from react24.errors import InputErrors
 from react24.log import progress, start_logging
 start_logging(sys.argv[1])
 """
+MESSAGES = Path(__file__).parent / "slurm_messages"
 RESOURCES = {"mem_mb": 3000, "runtime": 60, "tmpdir": "/tmp"}
 LOG = "10:00:00 INFO react24.log: training vae: 500 steps\n"
 CLOSING = "For further error details see the cluster/cloud log and the log files of the rule(s)."
@@ -138,6 +140,32 @@ def test_failed_in_slurm_before_its_python_ran(seen, words):
         assert word in message
 
 
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("memory", ["Slurm: OUT_OF_MEMORY", "3000 MB", "the last it told: started memory"]),
+        ("memory_cgroup", ["Slurm: OUT_OF_MEMORY", "the last it told: started memory"]),
+        ("time", ["Slurm: TIMEOUT", "60 minutes", "the last it told: started time"]),
+        ("cancelled", ["Slurm: CANCELLED", "the last it told: started cancelled"]),
+        ("killed", ["SIGKILL", "the last it told: started killed"]),
+        ("failed", ["ValueError: row 3 of the sheet\nsecond line"]),
+        ("refused", ["Memory specification can not be satisfied", "wrote no log"]),
+    ],
+)
+def test_what_slurm_leaves_is_understood(case, expected):
+    """Texts of real runs (slurm_messages/README.md)."""
+    said = (MESSAGES / f"{case}.snakemake.txt").read_text()
+    left = {
+        name: path.read_text() if (path := MESSAGES / f"{case}.{what}.txt").exists() else None
+        for name, what in (("log", "react24"), ("cluster_log", "slurm"))
+    }
+    message = re.search(r"message: (.*?)\n    jobid:", said, re.DOTALL)[1]
+    sentence = explained(message=message, log=left["log"], cluster_log=left["cluster_log"] or "")
+    for words in expected:
+        assert words in sentence
+    assert "sbatch --parsable" not in sentence
+
+
 def test_the_state_of_a_group_is_asked_for():
     """Snakemake does not pass on what an executor says of a group."""
     asked = "JobId=12 JobState=CANCELLED Reason=None ExitCode=0:0"
@@ -169,6 +197,17 @@ def test_a_full_disk_says_what_to_do_once():
     assert message.count("make room") == 1
     told = "StoreError: x: cannot be written, the disk is full; make room there"
     assert explained(log=failed + told) == told
+
+
+def test_no_room_for_a_log_is_no_death_before_python_ran():
+    said = "Command 'x' returned non-zero exit status 1."
+    assert "make room" in explained(snakemake=said, full=True)
+    assert "make room" in explained(snakemake=said, log=LOG, full=True)
+
+
+def test_what_ended_a_job_after_its_script_was_done():
+    done = LOG + "10:00:01 INFO react24.log: The job is done.\n"
+    assert "its script had ended well" in explained(**slurm("NODE_FAIL"), log=done)
 
 
 @pytest.mark.parametrize("where", ["snakemake", "cluster_log"])

@@ -20,7 +20,9 @@ from react24.workflow.failures import Failures
 from react24.workflow.jobs import per_attempt
 FAILURES = Failures()
 rule all:
-    input: expand("out/{{job}}.txt", job=["fails", "early", "missing", "empty", "once", "good"]), "other/good.txt"
+    input:
+        expand("out/{{job}}.txt", job=["fails", "early", "missing", "empty", "once", "good"]),
+        "other/good.txt",
 rule work:
     output: ensure("out/{{job}}.txt", non_empty=True)
     log: "logs/work/{{job}}.log"
@@ -43,8 +45,9 @@ job, output = snakemake.wildcards.job, Path(snakemake.output[0])
 if job == "early":
     os.kill(os.getpid(), 9)
 start_logging(snakemake.log[0])
-if job == "fails" or (job == "once" and not Path("tried").exists()):
-    Path("tried").touch()
+tried = Path(f"tried-{job}")
+if job == "fails" or (job == "once" and not tried.exists()):
+    tried.touch()
     raise ValueError("first line\\nsecond line")
 if job != "missing":
     output.write_text("" if job == "empty" else str(dict(snakemake.resources.items())))
@@ -94,11 +97,11 @@ def test_every_failed_job_is_listed_once_with_what_ended_it(ended):
 
 def test_logs_of_both_attempts_are_kept_and_named(ended):
     folder, text = ended
-    assert "    log: logs/work/fails.log, logs/work/fails.attempt1.log" in text
-    for name in ("fails.log", "fails.attempt1.log", "once.attempt1.log"):
+    assert "    log: logs/work/fails.log, logs/work/fails.log.attempt1" in text
+    for name in ("fails.log", "fails.log.attempt1", "once.log.attempt1"):
         assert "second line" in (folder / "logs/work" / name).read_text()
     assert "The job is done." in (folder / "logs/work/once.log").read_text()
-    assert not (folder / "logs/work/early.attempt1.log").exists()
+    assert not (folder / "logs/work/early.log.attempt1").exists()
 
 
 def test_memory_and_time_grow_with_the_attempt_unless_a_user_says_otherwise(ended):
@@ -221,6 +224,19 @@ def test_the_log_of_the_cluster_is_read_and_named(failures):
     assert "Slurm: TIMEOUT" in text
     assert f"    log of the cluster: {path}" in text
     assert "of the cluster: .snakemake/slurm_logs/" in text.splitlines()[-1]
+
+
+def test_a_full_disk_that_took_no_log_is_seen(small_disk, monkeypatch):
+    monkeypatch.chdir(small_disk)
+    failures = Failures(ask=lambda job: "")
+    start(failures, 1)
+    log = Path("logs/train_regnn/s1.log")
+    log.parent.mkdir(parents=True)
+    log.touch()
+    Path("ballast").write_bytes(bytes(2**20 - 4 * 4096))
+    fail(failures, 1)
+    assert "the disk (or your share of it) is full" in failures.describe()
+    assert list(log.parent.iterdir()) == [log]
 
 
 def test_jobs_that_were_stopped_with_the_run_are_listed_apart(failures):

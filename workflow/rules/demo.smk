@@ -1,4 +1,6 @@
 rule make_demo_session:
+    input:
+        current=CURRENT(),
     output:
         video_a="resources/demo/{session}/a.mp4",
         video_b="resources/demo/{session}/b.mp4",
@@ -15,7 +17,7 @@ rule make_demo_session:
         runtime=per_attempt(30),
     params:
         seed=SETTINGS["demo"]["seed"],
-        code=code_digest("react24.corpora.demo.corpus"),
+        code=JOBS.code("make_demo_session"),
     message:
         "Making demo session {wildcards.session}"
     script:

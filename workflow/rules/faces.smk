@@ -2,6 +2,7 @@ rule track_faces:
     input:
         unpack(JOBS.track_files),
         media="results/media/{session}.h5",
+        current=CURRENT(),
     output:
         faces=ensure("results/faces/{session}.h5", non_empty=True),
     log:
@@ -18,7 +19,7 @@ rule track_faces:
         max_gap=SETTINGS["faces"]["max_gap"],
         max_missing=SETTINGS["faces"]["max_missing"],
         model=SETTINGS["faces"]["model"],
-        code=code_digest("react24.faces.track"),
+        code=JOBS.code("track_faces"),
     message:
         "Tracking the faces of session {wildcards.session}"
     script:
@@ -28,6 +29,7 @@ rule track_faces:
 rule find_neutral:
     input:
         unpack(JOBS.tracks_of_subject),
+        current=CURRENT(),
     output:
         neutral=ensure("results/neutral/{stream}/{subject}.h5", non_empty=True),
     log:
@@ -44,7 +46,7 @@ rule find_neutral:
         runtime=per_attempt(60),
     params:
         settings=lambda wc: JOBS.section(wc.stream),
-        code=code_digest("react24.streams.neutral"),
+        code=JOBS.code("find_neutral"),
     message:
         "Finding the face of {wildcards.subject} at rest"
     script:

@@ -1,6 +1,7 @@
 rule probe_session:
     input:
         unpack(JOBS.session_media),
+        current=CURRENT(),
     output:
         media=ensure("results/media/{session}.h5", non_empty=True),
     log:
@@ -17,7 +18,7 @@ rule probe_session:
         people=JOBS.session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
         need_sound=SETTINGS.hears,
-        code=code_digest("react24.media.probe"),
+        code=JOBS.code("probe_session"),
     message:
         "Reading the clock of session {wildcards.session}"
     script:
@@ -27,6 +28,7 @@ rule probe_session:
 rule compare_recordings:
     input:
         media=[f"results/media/{session}.h5" for session in SESSIONS],
+        current=CURRENT(),
     output:
         repeated=ensure("results/repeated.json", non_empty=True),
     log:
@@ -41,7 +43,8 @@ rule compare_recordings:
         runtime=per_attempt(60),
     params:
         splits={session.session: session.split for session in SESSIONS.values()},
-        code=code_digest("react24.media.repeated"),
+        where={session: about.files for session, about in SESSIONS.items()},
+        code=JOBS.code("compare_recordings"),
     message:
         "Looking for recordings that are used twice"
     script:

@@ -11,6 +11,7 @@ rule tabulate_metrics:
         told_train=lambda wc: JOBS.told_files(
             JOBS.learned_sessions(wc.split), ["graphau"]
         ),
+        current=CURRENT(),
     output:
         tsv=report(
             "results/tables/metrics_{split}.tsv",
@@ -33,7 +34,7 @@ rule tabulate_metrics:
     params:
         where="results/tables/notices.md",
         left_out=JOBS.left_out_of,
-        code=code_digest("react24.report.tables", "react24.report.notices"),
+        code=JOBS.code("tabulate_metrics"),
     message:
         "Writing the table of metrics, {wildcards.split}"
     script:
@@ -45,6 +46,7 @@ rule list_notices:
         told=JOBS.told_files(SESSIONS.values(), STREAMS),
         clips=CLIPS,
         repeated="results/repeated.json",
+        current=CURRENT(),
     output:
         tsv=report(
             "results/tables/notices.tsv",
@@ -66,7 +68,7 @@ rule list_notices:
     params:
         splits=PROJECT.splits,
         left_out=PROJECT.why_left_out(),
-        code=code_digest("react24.report.notices"),
+        code=JOBS.code("list_notices"),
     message:
         "Listing what is doubtful about the recordings"
     script:
@@ -80,6 +82,7 @@ rule plot_training:
             for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/training_{model}.png",
@@ -103,7 +106,7 @@ rule plot_training:
             for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_training"),
     message:
         "Plotting the training curves of {wildcards.model}"
     script:
@@ -117,6 +120,7 @@ rule plot_variance:
             f"results/samples/{model}/seed{SEEDS[0]}/{wc.split}.h5"
             for model in MODELS + BASELINES
         ],
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/variance_{split}.png",
@@ -135,7 +139,7 @@ rule plot_variance:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_variance"),
     message:
         "Plotting the variance of truth and reactions, {wildcards.split}"
     script:
@@ -146,6 +150,7 @@ rule plot_clip:
     input:
         clips="results/clips/graphau/{split}.h5",
         samples=f"results/samples/{{model}}/seed{SEEDS[0]}/{{split}}.h5",
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/clip_{model}_{split}.png",
@@ -164,7 +169,7 @@ rule plot_clip:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_clip"),
     message:
         "Plotting one clip of {wildcards.model}, {wildcards.split}"
     script:
@@ -179,6 +184,7 @@ rule inspect_session:
         faces="results/faces/{session}.h5",
         graphau="results/features/graphau/{session}.h5",
         faceverse="results/features/faceverse/{session}.h5",
+        current=CURRENT(),
     output:
         sheet=report(
             "results/inspect/{session}.png",
@@ -197,7 +203,7 @@ rule inspect_session:
         mem_mb=per_attempt(1500),
         runtime=per_attempt(20),
     params:
-        code=code_digest("react24.report.inspect", "react24.report.inspect_draw"),
+        code=JOBS.code("inspect_session"),
     message:
         "Drawing the contact sheet of session {wildcards.session}"
     script:

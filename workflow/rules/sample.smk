@@ -1,6 +1,7 @@
 rule sample_reactions:
     input:
         unpack(JOBS.sampling_files),
+        current=CURRENT(COMPARED),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -30,6 +31,7 @@ rule sample_reactions:
 rule sample_baseline:
     input:
         unpack(JOBS.baseline_files),
+        current=CURRENT(COMPARED),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -46,7 +48,7 @@ rule sample_baseline:
         runtime=per_attempt(60),
     params:
         samples=SETTINGS["sampling"]["samples"],
-        code=code_digest("react24.sampling.baselines"),
+        code=JOBS.code("sample_baseline"),
     message:
         "Baseline {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

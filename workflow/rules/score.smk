@@ -3,6 +3,7 @@ rule score_reactions:
         samples="results/samples/{model}/seed{seed}/{split}.h5",
         clips="results/clips/graphau/{split}.h5",
         appropriate="results/appropriate/{split}.h5",
+        current=CURRENT(COMPARED),
     output:
         metrics=ensure("results/metrics/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:

@@ -10,6 +10,7 @@
 rule train_stage:
     input:
         unpack(JOBS.stage_files),
+        current=CURRENT(COMPARED),
     output:
         weights=ensure(
             "results/models/{model}/seed{seed}/{stage}/model.safetensors",
@@ -90,6 +91,7 @@ use rule train_stage as train_transvae with:
 rule convert_checkpoint:
     input:
         unpack(JOBS.checkpoint_files),
+        current=CURRENT(COMPARED),
     output:
         weights=ensure(
             "results/models/{model}/seed{seed}/{stage}/model.safetensors",

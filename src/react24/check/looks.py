@@ -19,6 +19,7 @@ from react24.errors import InputError, InputErrors
 from react24.faces.track import NoFaceError, track_session
 from react24.files import contract
 from react24.files.notices import Notice, read_notices
+from react24.media import whereabouts
 from react24.media.probe import RoleMedia, check_readable, probe_session
 from react24.media.repeated import Recording, read_recordings
 from react24.media.sync import A_TICK, estimate_offset
@@ -160,6 +161,8 @@ def _scan(task: Task, role: str) -> list[str]:
 
 def _look(task: Task, folder: Path) -> SessionLook:
     session = task.session
+    root = task.settings.root
+    whereabouts.declare(session.session, {n: root / path for n, path in session.files.items()})
     media = _media_of_run(task)
     if media is None:
         media = folder / "media.h5"
@@ -173,7 +176,7 @@ def _look(task: Task, folder: Path) -> SessionLook:
     notices = read_notices(media)
     with contract.open_file(media, "media") as file:
         seconds = int(file.attrs["frames"]) / FPS
-        roles = {role: _describe(file[role], role) for role in ROLES}
+        roles = {role: _describe(file, role) for role in ROLES}
     faces, errors = _faces_of_run(task, media), []
     if faces is not None:
         notices += read_notices(faces)
@@ -242,17 +245,27 @@ def _media_of_run(task: Task) -> Path | None:
     try:
         with contract.open_file(path, "media") as file:
             same = contract.read_json(file, "config") == _media_config(task.settings) and all(
-                _is_of(file[person.role], person) for person in task.session.people
+                _is_of(file, person, task.settings.root) for person in task.session.people
             )
     except contract.StoreError:  # of another version, say: the run makes it anew
         return None
     return path if same else None
 
 
-def _is_of(group: h5py.Group, person: Person) -> bool:
-    """Whether a role of a media file is what the sheet says now."""
-    stored = (group.attrs["video"], group.attrs["audio"], group.attrs["choices"])
-    return stored == (str(person.video), str(person.audio), person.choices.to_json())
+def _is_of(file: h5py.File, person: Person, root: Path) -> bool:
+    """Whether a role of a media file is what the sheet says now, in whichever folder it lies."""
+    about, digests = file[person.role].attrs, contract.read_json(file, "inputs")
+    if about["choices"] != person.choices.to_json():
+        return False
+    apart = person.audio != person.video
+    if apart != (about["audio"] != about["video"]):
+        return False
+    files = {"video": person.video} | ({"audio": person.audio} if apart else {})
+    return all(
+        about[kind] == str(path)
+        or digests[f"{person.role}_{kind}"] == contract.sha256_file(root / path)
+        for kind, path in files.items()
+    )
 
 
 def _faces_of_run(task: Task, media: Path) -> Path | None:
@@ -274,15 +287,15 @@ def _is_newer(path: Path, sources: list[Path], root: Path) -> bool:
     return all((root / source).stat().st_mtime <= made for source in sources)
 
 
-def _describe(group: h5py.Group, role: str) -> RoleLook:
+def _describe(file: h5py.File, role: str) -> RoleLook:
     """What a role of a media file says."""
-    about = group.attrs
+    about = file[role].attrs
     rate, channels = int(about.get("sound_rate", 0)), int(about.get("sound_channels", 0))
     return RoleLook(
         role=role,
         subject=str(about["subject"]),
-        video=str(about["video"]),
-        audio=str(about["audio"]),
+        video=str(whereabouts.name(file, role, "video")),
+        audio=str(whereabouts.name(file, role, "audio")),
         seconds=float(about["duration"]),
         picture=(int(about["width"]), int(about["height"])),
         fps=float(about["source_fps"]),

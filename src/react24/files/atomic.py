@@ -103,14 +103,30 @@ def _is_full(error: Exception, temporary: Path) -> bool:
         isinstance(error, ValueError) or not temporary.exists()
     ):  # it is about what was to be written
         return False
+    return not _can_grow(temporary)
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a file can be written into a folder, as far as room is concerned."""
+    if not folder.is_dir():
+        return True
+    probe = folder / f".room-{platform.node()}-{os.getpid()}"
     try:
-        with temporary.open("ab") as file:
+        return _can_grow(probe)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _can_grow(path: Path) -> bool:
+    """Whether there is room for a little more in a file."""
+    try:
+        with path.open("ab") as file:
             file.write(bytes(PROBE_BYTES))
             file.flush()
             os.fsync(file.fileno())
-    except OSError as full:
-        return full.errno in FULL
-    return False
+    except OSError as error:
+        return error.errno not in FULL
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -134,8 +134,9 @@ class Storage(SettingsModel):
     """What stays on disk."""
 
     keep_normalized: bool = Field(default=True, examples=[False])
-    """`false` deletes the normalised features of a session once the clips are cut from them (15
-    GB a copy for wav2vec2 on the full corpus)."""
+    """Keep the normalised features of a session beside the clips cut from them (15 GB for wav2vec2
+    on the full corpus), so that one session more is one to normalise. `false` writes none, and
+    deletes those of a split when its clips are cut the next time; the clips are the same."""
 
 
 class ClipSettings(SettingsModel):

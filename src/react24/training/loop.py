@@ -26,7 +26,7 @@ from react24.files.atomic import DiskFullError
 from react24.seeding import generator, stream_seed
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.engine import open_engine, prepare_processor
+from react24.training.engine import compile_loss, open_engine, prepare_processor
 from react24.training.keep import EMA, BestWeights
 from react24.training.lease import Lease
 from react24.training.record import Board, EpochMeans, History, StepProgress
@@ -82,6 +82,7 @@ def fit(
     code: str = "",
     lease: Lease | None = None,
     stop: StopSignals | None = None,
+    what: str = "",
 ) -> FitResult:
     """Train a task to the end, continuing an interrupted run of the same task where there is one.
 
@@ -109,6 +110,7 @@ def fit(
         code: Digest of the code that trains; a change of it starts anew.
         lease: Of ``checkpoint_dir``, confirmed before each checkpoint.
         stop: Asked after each step whether a signal wants the end.
+        what: What progress is told of; ``training`` and the stage where empty.
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
@@ -128,12 +130,12 @@ def fit(
         "devices": devices,
     }
     folder = CheckpointFolder(checkpoint_dir, identity)
-    engine = open_engine(device, precision=settings.precision, devices=devices)
+    engine = open_engine(device, precision=settings.precision, devices=devices, tf32=settings.tf32)
     run = _Run(task, settings, folder, seed, engine)
     run.lease, run.stop = lease, stop
     resumed_at = run.resume()
     with run.board(output_dir / "tensorboard") as board:
-        run.to_the_end(board)
+        run.to_the_end(board, what or f"training {task.stage}")
     kept_step = run.keep()
     run.save_finished(kept_step)
     task.finish()
@@ -155,10 +157,10 @@ def fit(
 class _LossModule(nn.Module):
     """The task's loss as a module's forward, which is where Fabric puts precision and DDP."""
 
-    def __init__(self, task: StageTask):
+    def __init__(self, task: StageTask, *, compiled: bool, device: torch.device):
         super().__init__()
         self.module = task.module
-        self._loss = task.loss
+        self._loss = compile_loss(task.loss, device) if compiled else task.loss
 
     def forward(self, batch: Batch, noise: torch.Generator) -> Losses:
         """The loss terms of a batch."""
@@ -180,7 +182,8 @@ class _Run:
         self.engine, self.processes = engine, Processes(engine)
         task.module = self.processes.synchronise_norms(task.module)
         self.raw_optimizer = task.configure_optimizer()
-        self.model, self.optimizer = engine.setup(_LossModule(task), self.raw_optimizer)
+        loss = _LossModule(task, compiled=settings.compile, device=engine.device)
+        self.model, self.optimizer = engine.setup(loss, self.raw_optimizer)
         task.to(engine.device)
         self.ema = EMA(task.module, settings.ema) if settings.ema else None
         self.best = BestWeights(settings.keep_best) if self._keeps_best() else None
@@ -291,12 +294,11 @@ class _Run:
         except DiskFullError as error:  # the checkpoints before it do as well
             logger.warning("%s", error)
 
-    def to_the_end(self, board: Any) -> None:
+    def to_the_end(self, board: Any, what: str) -> None:
         """All steps that are left; a checkpoint after the last one."""
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
-        title = f"training {self.task.stage}"
-        with self._batches() as batches, StepProgress(title, self.total, self.step) as progress:
+        with self._batches() as batches, StepProgress(what, self.total, self.step) as progress:
             while not self.ended:
                 began = time.monotonic()
                 terms = self._train_step(batches)
@@ -309,7 +311,7 @@ class _Run:
                     self.save()
                     saved_at, saved_time = self.step, time.monotonic()
                 if stop:
-                    raise StopRequestedError(f"{title}: stopped after {self.step} steps")
+                    raise StopRequestedError(f"{what}: stopped after {self.step} steps")
 
     def keep(self) -> int:
         """Give the module the weights that are kept; returns the step they are of."""

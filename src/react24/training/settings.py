@@ -8,19 +8,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from react24.contracts.settings import SettingsModel
-
-CHANGES_NOTHING = (
-    "checkpoint_seconds",
-    "checkpoint_steps",
-    "keep_checkpoints",
-    "max_memory_mb",
-    "prefetch",
-)
-"""Settings that change no number of the result; a run may be continued under other values."""
+from react24.project.shaping import shaping
 
 
 class LoopSettings(SettingsModel):
-    """How a stage is run through the loop."""
+    """How a stage is run through the loop.
+
+    A new setting that changes no number is named in ``react24.project.shaping`` as well: a run may
+    be continued under another value of it.
+    """
 
     epochs: PositiveInt = 1
     """Passes over the training clips; a setting of the stage, not of the section."""
@@ -30,6 +26,13 @@ class LoopSettings(SettingsModel):
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true"
     """Of numbers in training: float32, or mixed with or wholly in 16 bits."""
+
+    tf32: bool = False
+    """Let a GPU round the factors of float32 products to 10 bits, which is faster; a processor
+    never does."""
+
+    compile: bool = False
+    """Compile the loss with `torch.compile`: slow to start, quicker afterwards on a GPU."""
 
     gradient_clip: PositiveFloat | None = None
     """Largest joint norm of the gradients; null for no limit."""
@@ -78,7 +81,7 @@ class LoopSettings(SettingsModel):
 
     def shaping(self) -> dict[str, Any]:
         """The settings that the result depends on."""
-        return self.model_dump(exclude=set(CHANGES_NOTHING))
+        return shaping({"training": self.model_dump()})["training"]
 
 
 def read_loop_settings(

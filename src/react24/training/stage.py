@@ -58,11 +58,13 @@ class StageOutput:
         folder: Of ``model.safetensors``, ``model.json``, ``history.h5``, ``training.json``.
         checkpoints: Folder of this stage's and seed's checkpoints alone.
         created_by: Rule or command.
+        model: Name of the model in the configuration, for progress; its type where empty.
     """
 
     folder: Path
     checkpoints: Path
     created_by: str = "train_stage"
+    model: str = ""
 
 
 def train_stage(
@@ -144,6 +146,7 @@ def train_stage(
             code=code,
             lease=lease,
             stop=stop,
+            what=f"training {output.model or kind.name} seed {seed}, {stage}",
         )
         if not result.is_first:
             return

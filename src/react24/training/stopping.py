@@ -25,8 +25,9 @@ class StopRequestedError(BaseException):
 class StopSignals:
     """While this is open, the first signal is noted, not obeyed; a second one ends the process.
 
-    The code at work asks ``asked`` where it can stop and raises `StopRequestedError`. On leaving,
-    the process ends by the signal as it would have, so that its log says so.
+    The code at work asks ``asked`` where it can stop and raises `StopRequestedError`. Then the
+    process ends by the signal as it would have, so that its log says so. What was done before
+    anybody asked, or failed, ends as it does without a signal.
     """
 
     def __init__(self) -> None:
@@ -53,5 +54,5 @@ class StopSignals:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         self._put_back()
-        if self.asked is not None:
+        if self.asked is not None and kind is StopRequestedError:
             os.kill(os.getpid(), self.asked)

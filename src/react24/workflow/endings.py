@@ -27,6 +27,9 @@ _OUT_OF_MEMORY = re.compile(
 )
 _TIME_LIMIT = re.compile(r"DUE TO TIME LIMIT")
 _CANCELLED = re.compile(r"(?:JOB|STEP) \S+ ON \S+ CANCELLED AT")
+_NO_ROOM_SENTENCE = (
+    "the disk (or your share of it) is full: make room and start again, nothing else is lost"
+)
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 
 MEMORY = "--set-resources {rule}:mem_mb=..."
@@ -107,6 +110,7 @@ class Evidence:
         message: What the executor said of it.
         cluster_log: Text of its log of the cluster.
         asked: What the scheduler answered when asked for the job.
+        full: Whether the disk of the logs had no room left.
     """
 
     rule: str
@@ -116,6 +120,7 @@ class Evidence:
     message: str = ""
     cluster_log: str = ""
     asked: str = ""
+    full: bool = False
 
 
 def explain(seen: Evidence) -> str:
@@ -160,8 +165,8 @@ def _state(seen: Evidence) -> str:
 def _unsaid(state: str, end: LogEnd | None, seen: Evidence) -> str:
     """What ended a job whose own log does not say it."""
     texts = "\n".join((seen.snakemake, seen.cluster_log))
-    if _NO_ROOM.search(texts):
-        return _no_room(seen)
+    if seen.full or _NO_ROOM.search(texts):
+        return _NO_ROOM_SENTENCE
     name = _signal(texts) or _signal(seen.asked)
     if name == signal.SIGKILL.name:
         return KILLED
@@ -199,7 +204,7 @@ def _after_the_end(seen: Evidence) -> str:
             "to show it, raise --latency-wait"
         )
     if _NO_ROOM.search(seen.snakemake + seen.cluster_log):
-        return _no_room(seen)
+        return _NO_ROOM_SENTENCE
     said = _what_was_said(seen)
     return f"the script ended well, what Snakemake does after it did not: {said or 'unknown'}"
 
@@ -220,7 +225,7 @@ def _files(lines: list[str]) -> str:
 
 def _what_was_said(seen: Evidence) -> str:
     """The message of the executor or of Snakemake, else the last lines of the cluster's log."""
-    message = seen.message.partition(_CLOSING)[0].strip()
+    message = seen.message.partition(_CLOSING)[0].partition("\n    sbatch call:")[0].strip()
     if message and not _STATE.search(message):
         return message
     lines = [line for line in seen.snakemake.splitlines() if "Exception" not in line[:40]]
@@ -241,14 +246,10 @@ def _what_was_said(seen: Evidence) -> str:
 def _with_hint(text: str, seen: Evidence) -> str:
     """The text of an exception, and what to do where it does not say so itself."""
     if _NO_ROOM.search(text) and "make room" not in text:
-        return f"{text}\n{_no_room(seen)}"
+        return f"{text}\n{_NO_ROOM_SENTENCE}"
     if text.startswith("MemoryError") or "can't allocate memory" in text:
         return f"{text}\nits memory ran out: give it more with {_fill('{memory}', seen)}"
     return text
-
-
-def _no_room(seen: Evidence) -> str:
-    return "the disk (or your share of it) is full: make room and start again, nothing else is lost"
 
 
 def _fill(sentence: str, seen: Evidence) -> str:
@@ -266,4 +267,6 @@ def _last_words(end: LogEnd | None) -> str:
     """The last thing a job told before it was ended."""
     if end is None:
         return "it wrote no log"
+    if end.how == "done":
+        return "its script had ended well"
     return f"the last it told: {end.last}" if end.last else "it had told nothing yet"

@@ -7,7 +7,7 @@ Snakemake and by the scheduler (``endings.py``).
 
 A job's log is removed when the job is started or submitted, before anything else happens: what
 lies there afterwards is of this attempt. Where a job is tried again, the log of the attempt before
-is kept beside it (``seed0.attempt1.log``).
+is kept beside it (``seed0.log.attempt1``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from react24.files.atomic import has_room
 from react24.workflow.endings import Evidence, explain, read_end
 
 SLURM_LOGS = Path(".snakemake/slurm_logs")
@@ -129,7 +130,7 @@ class Failures(logging.Handler):
             log.replace(_of_attempt(log, job.attempts - 1))
             return
         if job.attempts == 1:
-            for old in log.parent.glob(f"{log.stem}.attempt*{log.suffix}"):
+            for old in log.parent.glob(f"{log.name}.attempt*"):
                 old.unlink(missing_ok=True)
         log.unlink(missing_ok=True)
 
@@ -167,6 +168,9 @@ class Failures(logging.Handler):
         self._end(job, evidence)
 
     def _end(self, job: JobRecord, evidence: Evidence) -> None:
+        inconclusive = evidence.log is None or read_end(evidence.log).how == "cut"
+        if inconclusive and job.log is not None:  # perhaps there was no room for a log
+            evidence = replace(evidence, full=not has_room(job.log.parent))
         job.state, job.evidence = "failed", evidence
         job.messages.append(explain(evidence))
 
@@ -237,7 +241,7 @@ def _describe(job: JobRecord) -> list[str]:
 
 def _of_attempt(log: Path, number: int) -> Path:
     """Where the log of an earlier attempt is kept."""
-    return log.with_name(f"{log.stem}.attempt{number}{log.suffix}")
+    return log.with_name(f"{log.name}.attempt{number}")
 
 
 def _read(path: Path, last_bytes: int | None = None) -> str | None:

@@ -6,6 +6,7 @@ wildcards of the job as attributes, and return file names as they stand in the r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,13 @@ class Jobs:
         """Of the run."""
         return self.project.settings
 
+    def code(self, rule: str) -> Callable[[Any], str]:
+        """Function of wildcards: digest of the script of a rule and of all that it imports.
+
+        A function, so that a job computes that of its own rule alone.
+        """
+        return lambda wildcards: code_digest(f"{rule}.py")
+
     # Sessions and people
 
     @cached_property
@@ -83,12 +91,7 @@ class Jobs:
 
     def session_media(self, wildcards: Any) -> dict[str, str]:
         """The videos of a session, and sound files where they lie apart."""
-        files = {}
-        for person in self.sessions[wildcards.session].people:
-            files[f"video_{person.role}"] = str(person.video)
-            if person.audio != person.video:
-                files[f"audio_{person.role}"] = str(person.audio)
-        return files
+        return self.sessions[wildcards.session].files
 
     def track_files(self, wildcards: Any) -> dict[str, str]:
         """Videos and sound of a session, and the face networks where they are the user's own."""
@@ -143,9 +146,12 @@ class Jobs:
         }
 
     def stream_code(self, stream: str) -> str:
-        """Digest of the code that makes a stream."""
-        modules = ("react24.streams.extract", *self.backend(stream).modules)
-        return code_digest(*modules, beside=self.stream_folder(stream))
+        """Digest of the code that makes a stream, and of what its row of the table says of it."""
+        about, backend = self.all_streams[stream], self.backend(stream)
+        row = (about.columns, about.rows, backend.reads, backend.extractors, backend.settings)
+        modules = ("extract_stream.py", *backend.modules)
+        code = code_digest(*modules, beside=self.stream_folder(stream))
+        return hashlib.sha256(f"{code} {row!r}".encode()).hexdigest()
 
     def stream_files(self, stream: str) -> Callable[[Any], dict[str, Any]]:
         """Input function: what a stream is made from, and weights files of the user's own."""
@@ -241,7 +247,7 @@ class Jobs:
     def stage_code(self, wildcards: Any) -> str:
         """Digest of the code that trains a stage."""
         modules = self.model_type(wildcards.model).modules(wildcards.stage)
-        return self.model_code(wildcards.model, "react24.training.stage", *modules)
+        return self.model_code(wildcards.model, "train_stage.py", *modules)
 
     def checkpoint_files(self, wildcards: Any) -> dict[str, str]:
         """Input function: published files of a model, earlier stages, clips that are fitted to."""
@@ -257,7 +263,7 @@ class Jobs:
     def conversion_code(self, wildcards: Any) -> str:
         """Digest of the code that converts the published files of a model."""
         kind = self.model_type(wildcards.model)
-        modules = ["react24.models.convert", *kind.modules()]
+        modules = ["convert_checkpoint.py", *kind.modules()]
         if kind.convert is not None:
             modules.append(kind.convert.function.partition(":")[0])
         return self.model_code(wildcards.model, *modules)
@@ -284,7 +290,7 @@ class Jobs:
     def sampling_code(self, wildcards: Any) -> str:
         """Digest of the code that samples a model."""
         modules = self.model_type(wildcards.model).modules()
-        return self.model_code(wildcards.model, "react24.sampling.sample", *modules)
+        return self.model_code(wildcards.model, "sample_reactions.py", *modules)
 
     def picture_files(self, splits: Iterable[str]) -> dict[str, list[str]]:
         """Media files and face tracks of all sessions of some splits, and the videos."""
@@ -308,7 +314,7 @@ class Jobs:
     @cached_property
     def scoring_code(self) -> list[str]:
         """Digests of the code that scores, and of each metric of the user's own."""
-        digests, root = [code_digest("react24.metrics.score_samples")], self.settings.root
+        digests, root = [code_digest("score_reactions.py")], self.settings.root
         for path in self.settings["metrics"]["own"]:
             modules = (Path(path).stem, *open_metric(path, root).modules)
             digests.append(code_digest(*modules, beside=folder_of(path, root)))
