@@ -30,7 +30,7 @@ from react24.workflow.console import show_one_line_per_job
 from react24.workflow.container import find_image
 from react24.workflow.failures import Failures
 from react24.workflow.jobs import Jobs, per_attempt
-from react24.workflow.paths import share_with_jobs
+from react24.workflow.paths import keep_jobs_from_fetching, share_with_jobs
 from react24.workflow.planned import Planned
 from react24.workflow.recipes import Currency
 
@@ -40,6 +40,7 @@ ENDED = threading.Event()
 HEAD_JOB = os.environ.get("SLURM_JOB_ID")
 if os.path.isdir(SRC):
     share_with_jobs(SRC)
+keep_jobs_from_fetching()
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
 try:
