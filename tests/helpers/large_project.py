@@ -44,17 +44,17 @@ def make_large_project(folder: Path, sessions: int, seeds: int = 3) -> Project:
 
 
 def write_video(path: Path) -> None:
-    """A second of black picture and silence."""
+    """Half a minute of black picture and silence: one clip."""
     import av
     import numpy as np
 
     with av.open(str(path), "w") as container:
         pictures = container.add_stream("libx264", rate=25, width=64, height=64, pix_fmt="yuv420p")
         sound = container.add_stream("aac", rate=16000, layout="mono")
-        for _ in range(25):
+        for _ in range(31 * 25):
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
             container.mux(pictures.encode(frame))
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 31 * 16000), np.float32), "fltp", "mono")
         silence.sample_rate = 16000
         container.mux(sound.encode(silence))
         container.mux(pictures.encode())

@@ -78,7 +78,15 @@ class Jobs:
 
     def sessions_with(self, subject: str) -> list[str]:
         """Names of the sessions that a person is in, in the order of the sample sheet."""
-        return [name for name, session in self.sessions.items() if subject in session.subjects]
+        return self._sessions_with.get(subject, [])
+
+    @cached_property
+    def _sessions_with(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, session in self.sessions.items():
+            for subject in dict.fromkeys(session.subjects):
+                found.setdefault(subject, []).append(name)
+        return found
 
     def session_people(self, wildcards: Any) -> dict[str, dict[str, Any]]:
         """What the sample sheet says of a session beside its files."""
