@@ -67,8 +67,13 @@ rule all:
         ),
 
 
+# Only the process that plans the run gets here, not its jobs.
 onstart:
+    prepare_head()
     PLANNED.tell()
+    if not workflow.touch:
+        logger.addHandler(FAILURES)
+        fetch_weights()
     if not (
         workflow.output_settings.verbose or workflow.output_settings.printshellcmds
     ):
@@ -76,9 +81,14 @@ onstart:
 
 
 onsuccess:
+    ENDED.set()
+    tell_left_out()
     tell_doubts()
 
 
 onerror:
-    print(describe_failures(Path("logs"), since=STARTED))
+    ENDED.set()
+    print(FAILURES.describe(log))
+    note_broken()
+    tell_left_out()
     tell_doubts()

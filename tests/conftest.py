@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import pytest
 from helpers.small_project import CONSOLE, copy_project, shrink
 
@@ -17,6 +20,16 @@ def finished(tmp_path_factory):
     shrink(project)
     (project.folder / CONSOLE).write_text(project.snakemake())
     return project
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk with room for a megabyte."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -154,7 +154,7 @@ def test_one_bad_session_does_not_stop_the_others(project):
     assert list(report.looks) == ["bad", "good"]
     assert report.looks["good"].seconds > 1.9
     text = format_report(report)
-    assert "session bad (row 2): " in text
+    assert "session bad (row 2), column video_a: " in text
     assert "1 session(s) are shorter than a clip, 30 s, and give none: good (2.00 s)" in text
     assert "2 session(s): train 0, val 0, test 2. 1 problem found, " in text
     values = json.loads(format_json(report))

@@ -136,7 +136,7 @@ def test_an_unknown_stream_is_refused_with_the_nearest(project, capsys):
 def test_fetch_weights(project, called, capsys):
     calls = called("react24.weights.fetch.fetch")
     assert main(["fetch-weights", "vggish", "--folder", "w"]) == 0
-    assert calls == [(("vggish", Path("w")), {})]
+    assert calls == [((name, Path("w")), {}) for name in ("vggish", "vggish_pca")]
     assert main(["fetch-weights"]) == 0
     assert "wav2vec2-base" in capsys.readouterr().out
 
@@ -166,7 +166,7 @@ def test_convert_checkpoint_takes_files_by_name(project, called):
 def test_convert_checkpoint_takes_the_files_of_the_configuration(project, called):
     calls = called("react24.models.convert.convert_checkpoint")
     for name in "12":
-        (project / name).touch()
+        (project / name).write_bytes(b"\x80\x02")
     assert main(with_model(project, ", checkpoint: {vae: '1', ldm: '2'}")) == 0
     assert calls[0][0][1] == {"vae": Path("1"), "ldm": Path("2")}
 

@@ -72,6 +72,9 @@ def copy_project(folder):
     return Project(folder)
 
 
-def shrink(project):
-    """Put the tiny configuration of ``.test`` in place of the demo's: sheet and settings."""
+def shrink(project, splits=("train", "val", "test")):
+    """Put the tiny configuration of ``.test`` in place of the demo's, with some of its splits."""
     shutil.copytree(ROOT / ".test/config", project.folder / "config", dirs_exist_ok=True)
+    sheet = project.folder / "config/sessions.tsv"
+    title, *rows = sheet.read_text().splitlines(keepends=True)
+    sheet.write_text("".join([title, *(row for row in rows if row.split("\t")[1] in splits)]))

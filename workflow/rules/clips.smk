@@ -22,8 +22,8 @@ rule window_clips:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         sessions=lambda wc: [s.session for s in JOBS.sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
@@ -53,8 +53,8 @@ rule appropriate_reactions:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],

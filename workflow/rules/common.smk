@@ -4,7 +4,7 @@
 import os
 import re
 import sys
-import time
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,13 +28,17 @@ from react24.project.load import load_project
 from react24.workflow.codedigest import code_digest, keep_sources
 from react24.workflow.console import show_one_line_per_job
 from react24.workflow.container import find_image
-from react24.workflow.failures import describe_failures
-from react24.workflow.jobs import Jobs
+from react24.workflow.failures import Failures
+from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
 from react24.workflow.planned import Planned
 from react24.workflow.recipes import Currency
 
-STARTED = time.time()
+FAILURES = Failures()  # what the run's log says of its jobs
+ENDED = threading.Event()
+HEAD_JOB = os.environ.get(
+    "SLURM_JOB_ID"
+)  # Slurm's plugin takes it out of the environment
 if os.path.isdir(SRC):
     share_with_jobs(SRC)
 
@@ -103,6 +107,32 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+def fetch_weights():
+    """Have what the jobs of this run need of published weights, before the first of them starts."""
+    from react24.project.weights_used import fetch_used
+
+    try:
+        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def note_broken():
+    """Keep which sessions failed because of their recordings, for the next run."""
+    from react24.workflow.broken import note_failures
+
+    if told := note_failures(PROJECT, FAILURES.failed()):
+        print(told)
+
+
+def tell_left_out():
+    """Print which sessions the run did without."""
+    from react24.workflow.broken import tell_left_out
+
+    if told := tell_left_out(PROJECT):
+        print(told)
+
+
 def tell_doubts():
     """Print what a user should know of his recordings, now that the run has ended."""
     # Reads HDF5, which no start of a job needs.
@@ -111,3 +141,32 @@ def tell_doubts():
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"
     print(describe_doubts(told, CLIPS, repeated, where=where))
+
+
+def prepare_head():
+    """Before jobs are submitted: what Slurm must be asked. Then tell of jobs elsewhere."""
+    # Only the main process comes here.
+    from react24.workflow.running import seconds_between, tell_regularly
+    from react24.workflow import slurm
+
+    def find_jobs():
+        started_from = Path(workflow.workdir_init)
+        return slurm.find_live_jobs(Path.cwd(), started_from, own_job=HEAD_JOB)
+
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    try:
+        seconds = seconds_between(on_cluster=not workflow.local_exec)
+        if on_slurm or slurm.LOGS.exists():
+            tell_warning(slurm.refuse_doubles(find_jobs))
+        if on_slurm:
+            tell_warning(slurm.settle_status_command(workflow.executor_settings))
+            slurm.tell_when_lost(find_jobs, logger.warning, ENDED)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    tell_regularly(Path("logs"), seconds, logger.info, ENDED)
+
+
+def tell_warning(text):
+    """Show what is not empty."""
+    if text:
+        logger.warning(text)

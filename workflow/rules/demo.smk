@@ -13,8 +13,8 @@ rule make_demo_session:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(30),
     params:
         seed=SETTINGS["demo"]["seed"],
         code=JOBS.code("make_demo_session"),

@@ -13,8 +13,8 @@ rule track_faces:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=240,
+        mem_mb=per_attempt(2500),
+        runtime=per_attempt(240),
     params:
         max_gap=SETTINGS["faces"]["max_gap"],
         max_missing=SETTINGS["faces"]["max_missing"],
@@ -42,8 +42,8 @@ rule find_neutral:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(60),
     params:
         settings=lambda wc: JOBS.section(wc.stream),
         code=JOBS.code("find_neutral"),

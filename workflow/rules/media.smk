@@ -12,8 +12,8 @@ rule probe_session:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(60),
     params:
         people=JOBS.session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
@@ -39,8 +39,8 @@ rule compare_recordings:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         splits={session.session: session.split for session in SESSIONS.values()},
         where={session: about.files for session, about in SESSIONS.items()},

@@ -29,10 +29,11 @@ rule tabulate_metrics:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         where="results/tables/notices.md",
+        left_out=JOBS.left_out_of,
         code=JOBS.code("tabulate_metrics"),
     message:
         "Writing the table of metrics, {wildcards.split}"
@@ -62,10 +63,11 @@ rule list_notices:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
-        splits={session: about.split for session, about in SESSIONS.items()},
+        splits=PROJECT.splits,
+        left_out=PROJECT.why_left_out(),
         code=JOBS.code("list_notices"),
     message:
         "Listing what is doubtful about the recordings"
@@ -96,8 +98,8 @@ rule plot_training:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
@@ -134,8 +136,8 @@ rule plot_variance:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=JOBS.code("plot_variance"),
     message:
@@ -164,8 +166,8 @@ rule plot_clip:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=JOBS.code("plot_clip"),
     message:
@@ -198,8 +200,8 @@ rule inspect_session:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(20),
     params:
         code=JOBS.code("inspect_session"),
     message:

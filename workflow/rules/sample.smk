@@ -14,8 +14,8 @@ rule sample_reactions:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wc: 6000 if JOBS.sampling_inputs(wc).frames else 3000,
-        runtime=240,
+        mem_mb=JOBS.sampling_memory,
+        runtime=per_attempt(240),
         gpu=1,
     params:
         settings=lambda wc: SETTINGS.models[wc.model],
@@ -44,8 +44,8 @@ rule sample_baseline:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(60),
     params:
         samples=SETTINGS["sampling"]["samples"],
         code=JOBS.code("sample_baseline"),

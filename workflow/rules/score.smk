@@ -14,8 +14,8 @@ rule score_reactions:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(240),
     params:
         space=SETTINGS["metrics"]["space"],
         own=SETTINGS["metrics"]["own"],

@@ -5,8 +5,9 @@ from react24.report.tables import tabulate_metrics
 from react24.workflow.job import start_job
 
 start_job(snakemake)
-doubts = gather_doubts(snakemake.input.told, [snakemake.input.clips], snakemake.input.repeated)
-train = gather_doubts(snakemake.input.told_train)
+given, left_out = snakemake.input, snakemake.params.left_out
+doubts = gather_doubts(given.told, [given.clips], given.repeated, left_out["here"])
+train = gather_doubts(given.told_train, left_out=left_out["train"])
 tabulate_metrics(
     [Path(path) for path in snakemake.input.metrics],
     tsv=Path(snakemake.output.tsv),

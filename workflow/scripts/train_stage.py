@@ -26,6 +26,7 @@ train_stage(
         folder=Path(snakemake.output.weights).parent,
         checkpoints=Path(params.checkpoints),
         created_by=snakemake.rule,
+        model=snakemake.wildcards.model,
     ),
     seed=int(snakemake.wildcards.seed),
     needed={stage: path.parent for stage, path in pick(files, "weights_").items()},

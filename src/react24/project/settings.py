@@ -70,6 +70,12 @@ class Corpus(SettingsModel):
     name: str = Field(default="demo", pattern=f"^{NAME}$", examples=["noxi"])
     """Name of the corpus, used in titles of tables and plots."""
 
+    skip_broken: bool = Field(default=False, examples=[True])
+    """What to do with sessions whose recordings cannot be used (missing, cut off, unreadable, or
+    refused by a job of an earlier run). `false` stops the run before it starts; `true` leaves
+    these sessions out and lists them in the log, below the tables and in the report. Splits are
+    decided as if they were there, so that leaving one out moves no other."""
+
 
 class Demo(SettingsModel):
     """The demo corpus, synthetic faces and speech with known truth."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +24,7 @@ from react24.contracts import entry_points
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.reactions import ReactionModel, Reactions
 from react24.conventions import CLIP_FRAMES
-from react24.devices import choose_device
+from react24.devices import FittingBatches, choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
@@ -37,7 +38,13 @@ from react24.training.stage import differences, read_stage
 logger = logging.getLogger(__name__)
 
 CLIPS_AT_ONCE = 8
-"""Directions that a model is given together."""
+"""Directions that a model is given together, as far as a GPU's memory holds so many."""
+
+NO_ROOM = (
+    "let fewer jobs share this GPU (`gpu` under `resources` in profiles/default/config.yaml), ask "
+    "for fewer samples, or set the environment variable CUDA_VISIBLE_DEVICES to nothing to sample "
+    "on the processor"
+)
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,17 @@ def sample_reactions(
                 inputs=contract.digest_inputs(**inputs),
             )
         )
-        for rows in _batches(opened.rows, task.model):
-            _sample_rows(rows, opened, trained.model, task, writer, target)
+        fitting = FittingBatches(
+            CLIPS_AT_ONCE,
+            what=f"sampling {task.model} seed {task.seed}",
+            unit=f"clips of {task.samples} reactions",
+            advice=NO_ROOM,
+        )
+        for rows in _batches(opened.rows, f"{task.model} seed {task.seed}, {task.split}"):
+            drawn = fitting.run(
+                lambda part: draw_reactions(part, opened, trained.model, task, target), rows
+            )
+            _write(rows, drawn, writer)
 
 
 def _batches(rows: int, model: str) -> Iterator[Tensor]:
@@ -137,15 +153,28 @@ def _batches(rows: int, model: str) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _sample_rows(
+def draw_reactions(
     rows: Tensor,
     clips: ClipDataset,
     model: ReactionModel,
     task: Sampling,
-    writer: SamplesWriter,
     device: torch.device,
-) -> None:
-    """Draw and write the reactions to some speakers."""
+) -> dict[str, np.ndarray]:
+    """Reactions to some speakers, drawn together.
+
+    Args:
+        rows: int64 (n,), rows of the clips.
+        clips: What the model reads of the speakers.
+        model: On ``device``.
+        task: What is drawn.
+        device: Of the model.
+
+    Returns:
+        Name of an output -> float32 (n, S, 750, D).
+
+    Raises:
+        InputError: The model returns something else than reactions.
+    """
     speaker = {name: clips.take(name, rows) for name in clips.sources}
     if clips.frames is not None:
         starts = torch.zeros_like(rows)
@@ -160,9 +189,16 @@ def _sample_rows(
             "react24.contracts.reactions.Reactions"
         )
     made = {"emotion": reactions.emotion, "coefficients": reactions.coefficients}
-    arrays = {n: part.float().cpu().numpy() for n, part in made.items() if part is not None}
-    for number, row in enumerate(rows.tolist()):
-        writer.write(row, **{name: array[number] for name, array in arrays.items()})
+    return {n: part.float().cpu().numpy() for n, part in made.items() if part is not None}
+
+
+def _write(rows: Tensor, drawn: list[dict[str, np.ndarray]], writer: SamplesWriter) -> None:
+    """Write the reactions to some speakers, in as many parts as they were drawn in."""
+    parts = (
+        {n: a[i] for n, a in part.items()} for part in drawn for i in range(len(part["emotion"]))
+    )
+    for row, reactions in zip(rows.tolist(), parts, strict=True):
+        writer.write(row, **reactions)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from react24.devices import choose_device
+from react24.devices import choose_device, set_tf32
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ class PlainEngine:
 
 
 def open_engine(
-    device: str, *, precision: str = "32-true", devices: int = 1
+    device: str, *, precision: str = "32-true", devices: int = 1, tf32: bool = False
 ) -> PlainEngine | Fabric:
     """The engine for a device.
 
@@ -65,6 +68,7 @@ def open_engine(
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: One of ``PRECISIONS``.
         devices: Processes that share the work, one per GPU (or, for tests, on the CPU).
+        tf32: See ``react24.devices.set_tf32``; changes nothing on a CPU.
 
     Raises:
         InputError: Unknown device or precision, or CUDA asked for where there is none.
@@ -73,10 +77,10 @@ def open_engine(
         raise InputError(f"training.precision: {precision!r}; accepted: {', '.join(PRECISIONS)}")
     if choose_device(device).type == "cpu" and precision == "32-true" and devices == 1:
         return PlainEngine()
-    return open_fabric(device, precision=precision, devices=devices)
+    return open_fabric(device, precision=precision, devices=devices, tf32=tf32)
 
 
-def open_fabric(device: str, *, precision: str, devices: int) -> Fabric:
+def open_fabric(device: str, *, precision: str, devices: int, tf32: bool = False) -> Fabric:
     """A launched Fabric; see ``open_engine``."""
     from lightning.fabric import Fabric
 
@@ -86,11 +90,34 @@ def open_fabric(device: str, *, precision: str, devices: int) -> Fabric:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
+        set_tf32(tf32)
     strategy = "ddp" if devices > 1 else "auto"
     which = devices if chosen.index is None or devices > 1 else [chosen.index]
     fabric = Fabric(accelerator=chosen.type, devices=which, precision=precision, strategy=strategy)
     fabric.launch()
     return fabric
+
+
+def compile_loss(loss: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """A loss as ``torch.compile`` makes it: other roundings and draws of dropout, same mathematics.
+
+    Compiled once for every shape, so that a step computes the same however many came before it.
+
+    Raises:
+        InputError: What compiles it is not installed.
+    """
+    if device.type == "cuda":
+        missing = None if find_spec("triton") else "the package triton"
+    else:
+        named = os.environ.get("CXX")
+        names = [named] if named else ["g++", "clang++"]
+        missing = None if any(map(shutil.which, names)) else f"a C++ compiler ({', '.join(names)})"
+    if missing:
+        raise InputError(
+            f"training.compile: {missing} is needed to compile for {device.type} and was not "
+            "found; install it, or set training.compile: false"
+        )
+    return torch.compile(loss, dynamic=False)
 
 
 def usable_devices(device: str, asked: int) -> int:

@@ -27,6 +27,13 @@ class LoopSettings(SettingsModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true"
     """Of numbers in training: float32, or mixed with or wholly in 16 bits."""
 
+    tf32: bool = False
+    """Let a GPU round the factors of float32 products to 10 bits, which is faster; a processor
+    never does."""
+
+    compile: bool = False
+    """Compile the loss with `torch.compile`: slow to start, quicker afterwards on a GPU."""
+
     gradient_clip: PositiveFloat | None = None
     """Largest joint norm of the gradients; null for no limit."""
 
@@ -49,6 +56,12 @@ class LoopSettings(SettingsModel):
 
     checkpoint_steps: PositiveInt | None = None
     """Steps between two checkpoints, on top of the seconds; null for none."""
+
+    keep_checkpoints: bool = False
+    """Keep the last two checkpoints of a stage that is done, with the state of its optimiser. They
+    only continue the same run: after a change of settings, more epochs too, a stage is trained
+    anew. Otherwise its weights and curves alone stay there, from which its files can be written
+    again."""
 
     max_memory_mb: NonNegativeFloat = 4096.0
     """Clips are loaded into memory once as far as they need less than this (MiB), the smallest

@@ -135,11 +135,15 @@ class Jobs:
             return str(folder / environment)
         return f"{ENVIRONMENTS}/{environment}.yaml"
 
-    def stream_resources(self, stream: str) -> dict[str, int]:
+    def stream_resources(self, stream: str) -> dict[str, Any]:
         """What the job of a stream takes: ``mem_mb``, ``runtime``, and ``gpu`` for a network."""
         backend = self.backend(stream)
         gpu = {"gpu": 1} if backend.gpu else {}
-        return {"mem_mb": backend.mem_mb, "runtime": backend.runtime, **gpu}
+        return {
+            "mem_mb": per_attempt(backend.mem_mb),
+            "runtime": per_attempt(backend.runtime),
+            **gpu,
+        }
 
     def stream_code(self, stream: str) -> str:
         """Digest of the code that makes a stream, and of what its row of the table says of it."""
@@ -279,6 +283,10 @@ class Jobs:
             files |= self.picture_files([split])
         return files | weight_files(wildcards, self.model_type(wildcards.model).stage_names)
 
+    def sampling_memory(self, wildcards: Any, attempt: int) -> int:
+        """Memory of sampling, MB: pictures need more."""
+        return (6000 if self.sampling_inputs(wildcards).frames else 3000) * attempt
+
     def sampling_code(self, wildcards: Any) -> str:
         """Digest of the code that samples a model."""
         modules = self.model_type(wildcards.model).modules()
@@ -319,8 +327,33 @@ class Jobs:
 
     def learned_sessions(self, split: str) -> list[Session]:
         """Sessions of train, for a table of another split that is made with them."""
-        needed = split != "train" and "train" in self.settings.needed_splits
-        return self.sessions_of("train") if needed else []
+        return self.sessions_of("train") if self._learns(split) else []
+
+    def left_out_of(self, wildcards: Any) -> dict[str, dict[str, str]]:
+        """Sessions that a table's split, and training, do without -> why."""
+        split = wildcards.split
+        train = self.project.why_left_out("train") if self._learns(split) else {}
+        return {"here": self.project.why_left_out(split), "train": train}
+
+    def _learns(self, split: str) -> bool:
+        """Whether a table of this split is made with what was learned from train."""
+        return split != "train" and "train" in self.settings.needed_splits
+
+
+def per_attempt(first: int) -> Callable[..., int]:
+    """Memory (MB) or time (minutes) of a rule: twice as much in the second attempt, and so on.
+
+    Args:
+        first: Of the first attempt.
+
+    Returns:
+        What Snakemake asks for the resources of a job. ``--set-resources`` takes its place.
+    """
+
+    def resource(wildcards: Any, attempt: int) -> int:
+        return first * attempt
+
+    return resource
 
 
 def weight_files(wildcards: Any, stages: Iterable[str]) -> dict[str, str]:
