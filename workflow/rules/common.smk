@@ -111,8 +111,9 @@ def fetch_weights():
     """Have what the jobs of this run need of published weights, before the first of them starts."""
     from react24.project.weights_used import fetch_used
 
+    rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+        fetch_used(SETTINGS, None if AS_MODULE else rules)  # a module's have other names
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
