@@ -34,6 +34,19 @@ class Planned:
         self._is_told = False
         if workflow.is_main_process:
             atexit.register(self._end)
+            currency.when_asked = self._begin
+
+    def _begin(self) -> None:
+        """Planning begins, and it is known whether this is ``--touch``."""
+        if self._workflow.touch:
+            # What is registered last ends first, and HDF5 has to be there still.
+            from react24.files import contract as contract
+
+            atexit.register(self._accept)
+
+    def _accept(self) -> None:
+        self.tell()
+        accept_touched(self._currency)
 
     def tell(self) -> None:
         """Say how many outputs are stale and why, once."""
@@ -43,8 +56,6 @@ class Planned:
 
     def _end(self) -> None:
         self.tell()
-        if self._workflow.touch:
-            accept_touched(self._currency)
         if place := os.environ.get(PLAN):
             write_plan(self._currency, Path(place))
         self._currency.stamps.save()

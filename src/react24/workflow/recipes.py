@@ -66,6 +66,8 @@ class Currency:
         self._asking: set[Callable] = set()
         self._found: dict[tuple, Verdict] = {}
         self._to_be: dict[tuple, str] = {}
+        self.when_asked: Callable[[], None] | None = None
+        """Called once, when planning begins."""
         self.stamps = StampCache(folder / "stamps.json")
         self.marker = folder / "marker"
         place_marker(self.marker, renew=workflow.is_main_process)
@@ -111,6 +113,9 @@ class Currency:
         return found
 
     def _asked(self, function: Callable, wildcards: Any) -> Verdict:
+        if self.when_asked is not None:
+            self.when_asked()
+            self.when_asked = None
         values = dict(wildcards.items())
         rules = self._rules[function]
         makers = [rule for rule in rules if len(rules) == 1 or _makes(rule, values)]
@@ -134,7 +139,11 @@ class Currency:
         there = times(outputs)
         if not there:
             return Verdict(rule, wildcards, outputs, MISSING, there)
-        now = self.recipe(rule, wildcards)
+        try:
+            now = self.recipe(rule, wildcards)
+        except Exception as error:  # Snakemake would take the output as given, and say nothing
+            told = (f"it cannot be told whether it is current: {error}",)
+            return Verdict(rule, wildcards, outputs, STALE, there, told)
         made = {path: self.stamps.stamp(path) for path in carriers(outputs) if path in there}
         reasons = []
         for path in [path for path, stamp in made.items() if stamp != now.stamp]:
