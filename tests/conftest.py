@@ -6,6 +6,7 @@ from helpers.small_project import CONSOLE, copy_project, shrink
 
 ON_THE_FINISHED_PROJECT = (
     "workflow/test_dag.py",
+    "workflow/test_reruns.py",
     "::test_it_gets_a_row_in_the_table",
     "::test_the_workflow_makes_its_clips",
     "workflow/test_console.py",

@@ -52,13 +52,17 @@ def test_afterwards_nothing_is_to_be_done(tiny):
         ),
     ],
 )
-@pytest.mark.parametrize("records", ["with its records", "without .snakemake"])
-def test_what_is_edited_is_rerun(tiny, changed, planned, records):
-    if records == "without .snakemake":
-        shutil.rmtree(tiny.folder / ".snakemake")
-        assert tiny.plan() == {}
+def test_what_is_edited_is_rerun(tiny, changed, planned):
     tiny.configure(**changed)
     assert tiny.plan() == planned
+    shutil.rmtree(tiny.folder / ".snakemake")
+    assert tiny.plan() == planned
+
+
+def test_recordings_that_moved_rerun_nothing(tiny):
+    (tiny.folder / "raw").rename(tiny.folder / "elsewhere")
+    tiny.configure(folder="elsewhere")
+    assert tiny.plan() == {}
 
 
 def test_the_reason_is_told(tiny):
@@ -108,7 +112,7 @@ def test_missing_intermediate_files_hide_no_edit(tiny):
 
 
 def test_files_from_outside_count_by_name_and_size(tiny):
-    raw = tiny.folder / "a.bin"
+    raw = tiny.folder / "raw/a.bin"
     shutil.rmtree(tiny.folder / ".snakemake")
     times = raw.stat()
     raw.write_bytes(b"raw, but longer")
@@ -221,9 +225,7 @@ def test_as_a_module_with_a_prefix(tiny):
         "use rule * from inner as inner_*\n\n"
         "rule target:\n    default_target: True\n    input: rules.inner_all.input\n"
     )
-    (tiny.folder / "sub").mkdir()
-    for name in "abc":
-        shutil.copy2(tiny.folder / f"{name}.bin", tiny.folder / "sub")
+    shutil.copytree(tiny.folder / "raw", tiny.folder / "sub/raw")
     run = ("--snakefile", "outer.smk")
     tiny.snakemake(*run)
     assert tiny.plan(*run) == {}

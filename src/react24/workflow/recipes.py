@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient, apply_wildcards, is_flagged, local
+from snakemake.io import ancient, apply_wildcards, is_callable, is_flagged, local
 from snakemake.iocontainers import Wildcards
 
 from react24.files.carriers import carriers, read_recipe
@@ -220,9 +220,10 @@ def times(paths: Iterable[str]) -> dict[str, int]:
 
 def _function(item: Any) -> Callable | None:
     """The function of an input that is one, with or without a flag."""
-    if isinstance(item, str):
-        return getattr(item, "callable", None)
-    return item if callable(item) else None
+    if not is_callable(item):
+        return None
+    flagged = getattr(item, "_file", item)  # Snakemake keeps it there
+    return getattr(flagged, "callable", None) or flagged
 
 
 def _makes(rule: Any, wildcards: Mapping[str, str]) -> bool:
