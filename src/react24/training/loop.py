@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from react24.contracts.task import Batch, Losses, StageTask
+from react24.devices import ROOM_TO_MAKE, GPUMemoryError, is_out_of_memory
 from react24.seeding import generator, stream_seed
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
@@ -98,7 +99,8 @@ def fit(
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
-        InputError: The device or precision is not to be had, or ``keep_best`` names no loss term.
+        InputError: The device or precision is not to be had, ``keep_best`` names no loss term, or
+            the memory of the GPU does not hold a step.
     """
     prepare_processor(threads)
     identity = {
@@ -166,7 +168,7 @@ class _Run:
         task.to(engine.device)
         self.ema = EMA(task.module, settings.ema) if settings.ema else None
         self.best = BestWeights(settings.keep_best) if self._keeps_best() else None
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.items = 0, 0.0, 0
         self.history, self.epoch = History(), EpochMeans()
         self.total = settings.epochs * task.steps_per_epoch
         if settings.max_steps is not None:
@@ -231,7 +233,19 @@ class _Run:
         self.checkpoints.save(self.step, state)
 
     def to_the_end(self, board: Any) -> None:
-        """All steps that are left; a checkpoint after the last one."""
+        """All steps that are left; a checkpoint after the last one.
+
+        Raises:
+            GPUMemoryError: The memory of the GPU does not hold a step.
+        """
+        try:
+            self._make_steps(board)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise GPUMemoryError(self._tell_memory(error)) from error
+            raise
+
+    def _make_steps(self, board: Any) -> None:
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
         title = f"training {self.task.stage}"
@@ -247,6 +261,18 @@ class _Run:
                 if self.ended or due:
                     self.save()
                     saved_at, saved_time = self.step, time.monotonic()
+
+    def _tell_memory(self, error: Exception) -> str:
+        """What to do where a GPU's memory does not hold a step; no batch is ever left out."""
+        stage, problem = self.task.stage, str(error).partition("\n")[0]
+        model = self.checkpoints.identity.get("config", {}).get("type", "the model")
+        return (
+            f"training stage {stage} of {model}: the memory of the GPU does not hold a step of "
+            f"{self.items} items ({problem}). {self.step} steps are done; what the last checkpoint "
+            f"holds is not lost. Set {stage}.batch_size lower (another training) or "
+            "training.precision to bf16-mixed (less memory, other roundings), give its rule "
+            f"GPUs that share each batch (--set-resources RULE:gpu=2), or {ROOM_TO_MAKE}"
+        )
 
     def keep(self) -> int:
         """Give the module the weights that are kept; returns the step they are of."""
@@ -282,6 +308,7 @@ class _Run:
     def _train_step(self, batches: BatchLoader) -> Losses:
         epoch, step = divmod(self.step, self.task.steps_per_epoch)
         shard = batches.take(self.step)
+        self.items = len(next(iter(shard.batch.values())))
         batch = self.engine.to_device(shard.batch)
         key = (epoch, step, *self.processes.key)
         # Dropout has no generator of its own; it must not depend on the steps before either.
