@@ -13,14 +13,20 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# A configuration given with --configfile replaces the default one, it is not laid over it. With
-# --directory, results lie elsewhere; what is not there is sought beside this file.
-CONFIG_FILE = "config/config.yaml"
-if not os.path.exists(CONFIG_FILE):
-    CONFIG_FILE = os.path.join(workflow.basedir, CONFIG_FILE)
-if not workflow.config_settings.configfiles:
+# The folder of this file. Used as a module, workflow.basedir is that of the other workflow.
+CHECKOUT = str(workflow.current_basedir)
+AS_MODULE = CHECKOUT != os.path.abspath(workflow.basedir)
 
-    configfile: CONFIG_FILE
+# A configuration that is given (--configfile; of a module its `config:`) replaces the default one, it
+# is not laid over it. With --directory, results lie elsewhere; what is not there is sought beside
+# this file.
+CONFIG_FILES = [] if AS_MODULE else list(workflow.config_settings.configfiles)
+if not (config if AS_MODULE else CONFIG_FILES):
+    CONFIG_FILES = ["config/config.yaml"]
+    if not os.path.exists(CONFIG_FILES[0]):
+        CONFIG_FILES = [os.path.join(CHECKOUT, CONFIG_FILES[0])]
+
+    configfile: CONFIG_FILES[0]
 
 
 report: "workflow/report/workflow.rst"
@@ -61,10 +67,28 @@ rule all:
         ),
 
 
+# Only the process that plans the run gets here, not its jobs.
+onstart:
+    prepare_head()
+    PLANNED.tell()
+    if not workflow.touch:
+        logger.addHandler(FAILURES)
+        fetch_weights()
+    if not (
+        workflow.output_settings.verbose or workflow.output_settings.printshellcmds
+    ):
+        show_one_line_per_job(logger)
+
+
 onsuccess:
+    ENDED.set()
+    tell_left_out()
     tell_doubts()
 
 
 onerror:
-    print(describe_failures(Path("logs"), since=STARTED))
+    ENDED.set()
+    print(FAILURES.describe(log))
+    note_broken()
+    tell_left_out()
     tell_doubts()

@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import pytest
 from helpers.small_project import copy_project, shrink
 
@@ -5,6 +8,8 @@ ON_THE_FINISHED_PROJECT = (
     "workflow/test_dag.py",
     "::test_it_gets_a_row_in_the_table",
     "::test_the_workflow_makes_its_clips",
+    "workflow/test_console.py",
+    "workflow/test_module.py",
 )
 
 
@@ -15,6 +20,16 @@ def finished(tmp_path_factory):
     shrink(project)
     project.snakemake()
     return project
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk with room for a megabyte."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_ON_CONSOLE = 60.0
+"""How often a job tells on the console how far it is."""
 
 DONE = "The job is done."
 FAILED = "The job failed: "
@@ -41,13 +43,17 @@ STOPPING_SIGNALS = tuple(
 def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> None:
     """Send log records to stderr and, where given, to a file that also says how the job ended.
 
-    Where several processes work on one job (several GPUs), only the first writes the file.
+    With a file, which has everything, the console that the jobs of a run share gets warnings,
+    errors, and once a minute how far the job is. Where several processes work on one job (several
+    GPUs), only the first writes the file.
 
     Args:
         path: Log file of the job, overwritten; None for the console only.
         level: Lowest level that is shown.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path:
+        handlers[0].addFilter(_Seldom())
     if path and os.environ.get("LOCAL_RANK", "0") == "0":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
@@ -58,6 +64,23 @@ def start_logging(path: str | Path | None = None, level: int = logging.INFO) -> 
     sys.excepthook = _log_uncaught
     if path:
         _log_end(handlers[-1])
+
+
+class _Seldom(logging.Filter):
+    """Lets warnings and errors through, and at times a line of progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown = time.monotonic()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            return True
+        now = time.monotonic()
+        if not getattr(record, "is_progress", False) or now - self._shown < SECONDS_ON_CONSOLE:
+            return False
+        self._shown = now
+        return True
 
 
 def _log_uncaught(kind, value, traceback) -> None:
@@ -100,8 +123,8 @@ def progress(
     """Yield the items and tell how far we are.
 
     A log line at the start, which names the stage should the process be killed. Then a bar when
-    stderr is a terminal, otherwise a log line at most every ten seconds and one at the end if it
-    took longer than that.
+    stderr is a terminal that no other job shares, otherwise a log line at most every ten seconds
+    and one at the end if it took longer than that.
 
     Args:
         items: What to iterate over.
@@ -113,7 +136,7 @@ def progress(
     if total is None and hasattr(items, "__len__"):
         total = start + len(items)  # type: ignore[arg-type]
     logger.info("%s%s", what, f": {total - start} {unit}s" if total else "")
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _has_file():
         from tqdm import tqdm  # a twentieth of a second, which most jobs need not wait for
 
         yield from tqdm(items, desc=what, unit=unit, total=total, initial=start, leave=False)
@@ -126,10 +149,16 @@ def progress(
         now = time.monotonic()
         if now - shown >= SECONDS_BETWEEN_LINES:
             shown = now
-            logger.info("%s: %s", what, _status(done, done - start, total, unit, now - began))
+            status = _status(done, done - start, total, unit, now - began)
+            logger.info("%s: %s", what, status, extra={"is_progress": True})
     elapsed = time.monotonic() - began
     if elapsed >= SECONDS_BETWEEN_LINES:
         logger.info("%s: done, %s", what, _status(done, done - start, total, unit, elapsed))
+
+
+def _has_file() -> bool:
+    """Whether this is a job of a run, with a log file of its own."""
+    return any(isinstance(handler, logging.FileHandler) for handler in logging.root.handlers)
 
 
 def _status(done: int, done_now: int, total: int | None, unit: str, elapsed: float) -> str:

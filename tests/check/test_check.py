@@ -126,13 +126,35 @@ def test_files_of_a_run_are_read_while_they_are_newer(project, tmp_path):
     assert look_at(sheet).roles["a"].subject == "good_a"
 
 
+def test_files_of_a_run_are_read_after_the_corpus_has_moved(project, tmp_path):
+    sheet = project(GOOD)
+    media = tmp_path / "results/media/good.h5"
+    roles = {
+        person.role: RoleMedia(person.video, None, person.subject, person.role)
+        for person in sheet.sessions[0].people
+    }
+    probe_session(media, session="good", roles=roles, tolerate_damage=False, need_sound=False)
+    with contract.open_hdf5(media, "r+") as file:
+        file["a"].attrs["subject"] = "of the run"
+    (tmp_path / "videos").rename(tmp_path / "moved")
+    sheet = project(GOOD, corpus={"root": "moved"})
+    look = look_at(sheet)
+    assert look.roles["a"].subject == "of the run"
+    assert look.roles["a"].video == "moved/good/a.mp4"
+    assert [str(r.video) for r in look.recordings] == ["moved/good/a.mp4", "moved/good/b.mp4"]
+    # another recording of that name is not the one that was read
+    swapped = tmp_path / "moved/good/a.mp4"
+    shutil.copy2(tmp_path / "moved/good/b.mp4", swapped)
+    assert look_at(sheet).roles["a"].subject == "good_a"
+
+
 def test_one_bad_session_does_not_stop_the_others(project):
     sheet = project("bad text.mp4 noise.mp4", GOOD)
     report = check_project(sheet, cores=1)
     assert list(report.looks) == ["bad", "good"]
     assert report.looks["good"].seconds > 1.9
     text = format_report(report)
-    assert "session bad (row 2): " in text
+    assert "session bad (row 2), column video_a: " in text
     assert "1 session(s) are shorter than a clip, 30 s, and give none: good (2.00 s)" in text
     assert "2 session(s): train 0, val 0, test 2. 1 problem found, " in text
     values = json.loads(format_json(report))

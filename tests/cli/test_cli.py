@@ -12,6 +12,7 @@ from react24 import streams
 from react24.cli.main import COMMANDS, main
 from react24.errors import InputError
 from react24.files import contract
+from react24.media import whereabouts
 from react24.project.config import load_settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -91,6 +92,18 @@ def test_track_takes_its_limits_from_the_configuration(project, called):
     assert options["model"] == "mediapipe"
 
 
+def test_recordings_of_the_sheet_are_opened_where_it_says(project, called, monkeypatch):
+    monkeypatch.setattr(whereabouts, "_now", {})
+    calls = called("react24.streams.extract.extract_session")
+    for media in ("s1.h5", "elsewhere/results/media/s1.h5"):
+        assert main(["extract", "logmel", media, "-o", "o.h5", "--config", "mine.yaml"]) == 0
+    assert whereabouts._now == {}
+    media = "results/media/s1.h5"
+    assert main(["extract", "logmel", media, "-o", "o.h5", "--config", "mine.yaml"]) == 0
+    assert len(calls) == 3
+    assert whereabouts._now["s1"]["video_b"] == Path("videos/1b.mp4")
+
+
 @pytest.mark.parametrize(
     ("stream", "kind"), [("graphau", "faces"), ("wav2vec2", "media"), ("mfcc", "media")]
 )
@@ -123,7 +136,7 @@ def test_an_unknown_stream_is_refused_with_the_nearest(project, capsys):
 def test_fetch_weights(project, called, capsys):
     calls = called("react24.weights.fetch.fetch")
     assert main(["fetch-weights", "vggish", "--folder", "w"]) == 0
-    assert calls == [(("vggish", Path("w")), {})]
+    assert calls == [((name, Path("w")), {}) for name in ("vggish", "vggish_pca")]
     assert main(["fetch-weights"]) == 0
     assert "wav2vec2-base" in capsys.readouterr().out
 
@@ -153,7 +166,7 @@ def test_convert_checkpoint_takes_files_by_name(project, called):
 def test_convert_checkpoint_takes_the_files_of_the_configuration(project, called):
     calls = called("react24.models.convert.convert_checkpoint")
     for name in "12":
-        (project / name).touch()
+        (project / name).write_bytes(b"\x80\x02")
     assert main(with_model(project, ", checkpoint: {vae: '1', ldm: '2'}")) == 0
     assert calls[0][0][1] == {"vae": Path("1"), "ldm": Path("2")}
 

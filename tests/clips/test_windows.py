@@ -1,11 +1,12 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 from helpers.session_factory import window_sessions, write_known, write_session
 
 from react24.clips import plan, windows
-from react24.errors import InputError
+from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.files.contract import StoreError
 
@@ -89,6 +90,51 @@ def test_different_index_is_found(tmp_path):
         windows.check_same_index(first.index, first.index, ("x", "y"))
         with pytest.raises(StoreError, match="from row 1 on"):
             windows.check_same_index(first.index, second.index, ("x", "y"))
+
+
+def normalized_files(folder):
+    """Name -> time of change of the normalized files of a stream."""
+    return {path.stem: path.stat().st_mtime for path in folder.glob("normalized/graphau/*.h5")}
+
+
+def test_another_session_normalizes_itself_alone(tmp_path):
+    first = [write_session(tmp_path, name, 750, seed=n) for n, name in enumerate(("one", "two"))]
+    path = tmp_path / "c.h5"
+    windows.window_clips(first, path, stream="graphau", split="test")
+    for name in normalized_files(tmp_path):
+        os.utime(tmp_path / f"normalized/graphau/{name}.h5", (1, 1))
+    more = [*first, write_session(tmp_path, "three", 750, seed=3)]
+    windows.window_clips(more, path, stream="graphau", split="test")
+    times = normalized_files(tmp_path)
+    assert times.pop("three") > 1
+    assert times == {"one": 1, "two": 1}
+
+
+def test_clips_are_the_same_whether_z_scores_are_kept_read_or_left_out(tmp_path):
+    sessions = [write_session(tmp_path, name, 800, seed=n) for n, name in enumerate("ab")]
+    read = []
+    for keep in (True, True, False):
+        path = tmp_path / "c.h5"
+        windows.window_clips(
+            sessions, path, stream="graphau", split="test", keep_normalized=keep, normalizing="1"
+        )
+        read.append(path.read_bytes())
+        assert sorted(normalized_files(tmp_path)) == (["a", "b"] if keep else [])
+    assert read[0] == read[1] == read[2]
+
+
+def test_sessions_without_a_valid_frame_are_told_together_and_cost_no_other(tmp_path):
+    nowhere = np.zeros(750, bool)
+    sessions = [
+        write_session(tmp_path, "bad", 750, valid=nowhere),
+        write_session(tmp_path, "good", 750),
+        write_session(tmp_path, "worse", 750, valid=nowhere),
+    ]
+    with pytest.raises(InputErrors, match="2 of 3 sessions") as caught:
+        windows.window_clips(sessions, tmp_path / "c.h5", stream="graphau", split="test")
+    assert ["bad" in caught.value.problems[0], "worse" in caught.value.problems[1]] == [True] * 2
+    assert list(normalized_files(tmp_path)) == ["good"]
+    assert not (tmp_path / "c.h5").exists()
 
 
 def known_until(frames, length):

@@ -1,4 +1,5 @@
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,36 @@ def test_every_benchmark_is_explained():
     text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     missing = [path.name for path in ROOT.glob("benchmarks/*.py") if path.name not in text]
     assert not missing
+
+
+COMMIT = re.compile(r"`([0-9a-f]{7})`")
+
+
+def tables_of_figures(page):
+    """(first line, paragraphs before and after) of each table that has a number in its rows."""
+    blocks = re.split(r"\n\s*\n", page.read_text(encoding="utf-8"))
+    for number, block in enumerate(blocks):
+        rows = block.splitlines()[2:]
+        if block.startswith("|") and any(re.search(r"\| *\**\d", row) for row in rows):
+            yield block.splitlines()[0], "\n".join(blocks[max(0, number - 1) : number + 2])
+
+
+def test_every_table_of_benchmarks_names_the_commit_it_was_measured_at():
+    tables = list(tables_of_figures(ROOT / "benchmarks/README.md"))
+    assert len(tables) >= 7
+    assert [head for head, around in tables if not COMMIT.search(around)] == []
+
+
+def test_commits_that_are_named_exist():
+    pages = [ROOT / "benchmarks/README.md", ROOT / "docs/metrics.md"]
+    named = sorted({c for page in pages for c in COMMIT.findall(page.read_text("utf-8"))})
+    assert len(named) > 10
+    git = ["git", "-C", str(ROOT)]
+    shallow = subprocess.run([*git, "rev-parse", "--is-shallow-repository"], capture_output=True)
+    if shallow.stdout.strip() != b"false":
+        return  # no repository, or one without its history: nothing to look them up in
+    checks = [subprocess.run([*git, "cat-file", "-e", f"{c}^{{commit}}"]) for c in named]
+    assert [c for c, done in zip(named, checks, strict=True) if done.returncode] == []
 
 
 def test_every_published_file_that_a_model_takes_is_listed():

@@ -97,7 +97,9 @@ def test_one_row_adds_a_stream(monkeypatch):
     assert made.streams == ("graphau", "faceverse", "hum")
     assert made.hears
     jobs = Jobs(Plan(made, ()))
-    assert jobs.stream_resources("hum") == {"mem_mb": 1500, "runtime": 60, "gpu": 1}
+    asked = jobs.stream_resources("hum")
+    assert asked.pop("gpu") == 1
+    assert {k: ask(None, attempt=2) for k, ask in asked.items()} == {"mem_mb": 3000, "runtime": 120}
     with pytest.raises(InputErrors, match=r"streams\.hum\.enabld: .*did you mean"):
         load_settings({"streams": {"hum": {"enabld": True}}, "models": {}}, ROOT)
 
@@ -131,7 +133,7 @@ def test_the_workflow_makes_its_clips(finished, tmp_path):
     config["streams"]["pitch"] = SECTION
     path.write_text(yaml.safe_dump(config))
     plan = project.plan()
-    assert plan["extract_pitch"] == plan["zscore_stream"] == 3
+    assert plan["extract_pitch"] == plan["window_clips"] == 3
     assert not {"extract_graphau", "track_faces", "train_belfusion_vae"} & set(plan)
     project.snakemake("results/clips/pitch/test.h5")
     with contract.h5py.File(project.folder / "results/clips/pitch/test.h5") as clips:

@@ -75,7 +75,7 @@ def train(task, settings, kept, gpu, **options):
     assert engine.device.type == "cuda"
     run = Watched(task, loop, kept, 0, engine, gpu=gpu)
     began = run.resume()
-    run.to_the_end(None)
+    run.to_the_end(None, "training")
     run.keep()
     task.finish()
     assert on_the_gpu(list(task.module.state_dict().values()))

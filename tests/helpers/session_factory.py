@@ -1,14 +1,14 @@
-"""Small feature, normalized and clips files for tests."""
+"""Small feature and clips files for tests."""
 
 import numpy as np
 
-from react24.clips import normalize, plan, windows
+from react24.clips import plan, windows
 from react24.conventions import ROLES
 from react24.files import contract
 
 
 def write_session(folder, session, frames, *, stream="graphau", channels=25, seed=0, **changes):
-    """Write the feature and normalized file of one session; returns its StreamFiles."""
+    """Write the feature file of one session; returns its StreamFiles."""
     parts = {}
     for number, role in enumerate(ROLES):
         rng = np.random.default_rng([seed, number])
@@ -25,7 +25,6 @@ def write_session(folder, session, frames, *, stream="graphau", channels=25, see
     normalized = folder / "normalized" / stream / f"{session}.h5"
     subjects = {role: f"{session}-{role}" for role in ROLES}
     contract.write_features(features, parts, subjects=subjects, created_by=f"extract_{stream}")
-    normalize.zscore_session(features, normalized)
     return plan.StreamFiles(session, features, normalized)
 
 

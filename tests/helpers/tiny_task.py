@@ -70,7 +70,7 @@ def run(
 ) -> tuple[TinyTask, FitResult]:
     """Train in ``folder/checkpoints`` and ``folder/out``."""
     task = task or TinyTask()
-    devices = settings.pop("devices", 1)
+    devices, stop = settings.pop("devices", 1), settings.pop("stop", None)
     values = {"epochs": EPOCHS, "validate_every": 4, "checkpoint_steps": 4, **settings}
     result = fit(
         task,
@@ -83,6 +83,7 @@ def run(
         created_by="test",
         inputs={"data": "0" * 64},
         code=code,
+        stop=stop,
     )
     return task, result
 

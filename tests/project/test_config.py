@@ -199,14 +199,14 @@ def test_official_appropriateness_needs_both_files(project):
 
 
 def test_weights_may_be_a_file_or_a_published_name(project):
-    (project / "mine.pt").touch()
+    (project / "mine.pt").write_bytes(b"\x80\x02")
     streams = {"vggish": {"weights": "mine.pt"}, "wav2vec2": {"weights": "wav2vec2-base"}}
     config = {"streams": streams, "corpus": {"root": "resources/demo"}}
     assert load_settings(config, project)["streams"]["vggish"]["weights"] == "mine.pt"
 
 
 def test_the_face_networks_may_be_a_file_or_a_published_name(project):
-    (project / "mine.task").touch()
+    (project / "mine.task").write_bytes(b"\0\0\0\0TFL3")
     for model in ("mine.task", "face-landmarker"):
         config = {"faces": {"model": model}, "corpus": {"root": "resources/demo"}}
         assert load_settings(config, project)["faces"]["model"] == model
@@ -232,7 +232,8 @@ def test_what_is_right_is_read_and_checked_beside_what_is_wrong():
     settings, problems, wrong = inspect_settings(config | {"faces": {"max_gap": 3, "x": 1}})
     assert settings["sampling"] == {"samples": 7, "seeds": [0, 1, 2], "split": ["test"]}
     assert settings["faces"]["max_gap"] == 3
-    assert wrong == {"models", "sampling"}
+    model = "models.belfusion"
+    assert wrong == {f"{model}.variant", f"{model}.checkpoint", "sampling.seeds", model}
     paths = ("variant: found", "checkpoint: found 3", "overrides.vae.epoch: unknown")
     paths = (*(f"models.belfusion.{path}" for path in paths), "faces.x: unknown")
     for path in (*paths, "sampling.seeds[0]: found 'a'", "sampling.seeds[1]: found 'b'"):
@@ -434,7 +435,7 @@ def with_checkpoint(checkpoint, **entry):
 @pytest.fixture
 def published(project):
     for name in ("1.pth", "2.pth"):
-        (project / name).touch()
+        (project / name).write_bytes(b"\x80\x02")
     return {"vae": "1.pth", "ldm": "2.pth"}
 
 

@@ -39,10 +39,9 @@ def test_jobs_get_what_the_checked_run_had(run):
     assert project.sessions[0].split == "train"
     assert project.sessions[0].a.choices.crop == (0, 0, 64, 72)
     config, kept = run
-    settings, sessions = read(kept, config, Path())
-    assert settings == project.settings
-    assert sessions == project.sessions
-    assert settings.streams == project.settings.streams
+    found = read(kept, config, Path())
+    assert found == project
+    assert found.settings.streams == project.settings.streams
     assert load_project(config, check=False, kept=kept).settings == project.settings
 
 
@@ -119,4 +118,4 @@ def load_project_there(config, kept):
 
     project = inspect_project(config, REPOSITORY, check_files=False)
     assert not project.problems
-    write(kept, config, project.settings, project.sessions)
+    write(kept, config, project)

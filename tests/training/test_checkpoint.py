@@ -4,6 +4,7 @@ import time
 import pytest
 import torch
 
+from react24.files.atomic import DiskFullError
 from react24.training.checkpoint import CheckpointFolder
 
 STATE = {"weights": torch.arange(4.0), "step": 3, "sums": {"loss": 0.1}}
@@ -48,3 +49,34 @@ def test_unfinished_files_are_removed_once_nobody_writes_them(tmp_path, age, lef
     os.utime(unfinished, (then, then))
     assert CheckpointFolder(tmp_path, {}).load() is None
     assert unfinished.exists() == left
+
+
+def test_a_finished_run_keeps_its_weights_alone(tmp_path):
+    folder = CheckpointFolder(tmp_path, {"seed": 1})
+    folder.save(2, STATE)
+    folder.keep_only_finished()
+    assert len(list(tmp_path.iterdir())) == 1  # without its weights nothing is deleted
+    folder.save(3, STATE)
+    folder.save_finished(3, {"weights": STATE["weights"]})
+    folder.keep_only_finished()
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("finished.")
+    assert CheckpointFolder(tmp_path, {"seed": 1}).load().keys() == {"weights"}
+    assert CheckpointFolder(tmp_path, {"seed": 2}).load() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_finished_file_falls_back_to_the_checkpoints(tmp_path):
+    folder = CheckpointFolder(tmp_path, {})
+    folder.save(3, STATE)
+    folder.save_finished(3, {"weights": STATE["weights"]}).write_bytes(b"damaged")
+    assert folder.load()["step"] == 3
+
+
+def test_a_full_disk_costs_no_checkpoint(small_disk):
+    folder = CheckpointFolder(small_disk, {})
+    before = folder.save(3, STATE)
+    with pytest.raises(DiskFullError, match="the disk is full"):
+        folder.save(4, {"weights": torch.zeros(10**6)})
+    assert list(small_disk.iterdir()) == [before]
+    assert folder.load()["step"] == 3

@@ -43,7 +43,7 @@ def interrupt(folder, step, **settings):
 
 
 def checkpoints(folder):
-    return sorted((folder / "checkpoints").glob("*.pt"))
+    return sorted((folder / "checkpoints").glob("step*.pt"))
 
 
 @pytest.mark.parametrize("step", [1, 4, 13, 15, STEPS - 1])

@@ -8,6 +8,8 @@ import json
 import re
 import socket
 import threading
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from react24.errors import InputError
 from react24.weights import fetch as weights
 from react24.weights.registry import REGISTRY, WeightsEntry, find_entry, missing_by_hand
+from react24.weights.unfit import explain_unfit
 
 CONTENT = bytes(range(256)) * 9000
 ROOT = Path(__file__).parents[2]
@@ -173,7 +176,7 @@ def test_resolve_random():
 
 def test_resolve_registry_name(site, register, tmp_path):
     register(f"{site[0]}/net.bin")
-    with pytest.raises(InputError, match="switched off"):
+    with pytest.raises(InputError, match="jobs fetch nothing themselves"):
         weights.resolve("net", tmp_path / "w", download=False)
     found = weights.resolve("net", tmp_path / "w")
     assert found.pretrained
@@ -223,3 +226,76 @@ def test_the_documents_have_the_tables_of_the_registry():
         assert "\n".join(["---" + " |\n" + table[0], *table[1:]]) in (ROOT / place).read_text(), (
             place
         )
+
+
+def test_of_several_that_want_a_file_one_downloads(site, register, tmp_path):
+    register(f"{site[0]}/net.bin")
+    asked, both = [], threading.Barrier(2)
+
+    def opener(url, timeout):
+        asked.append(url)
+        time.sleep(0.3)  # long enough for the other one to come
+        return urllib.request.urlopen(url, timeout=timeout)
+
+    def want(found):
+        both.wait()
+        found.append(weights.fetch("net", tmp_path / "w", opener=opener))
+
+    found = []
+    threads = [threading.Thread(target=want, args=(found,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [tmp_path / "w/net.bin"] * 2
+    assert len(asked) == 1
+    assert left_in(tmp_path / "w") == ["net.bin"]
+
+
+def test_jobs_of_a_run_fetch_nothing(site, register, tmp_path, monkeypatch):
+    register(f"{site[0]}/net.bin")
+    monkeypatch.setenv("REACT24_FETCH", "never")
+    with pytest.raises(InputError, match="run `react24 fetch-weights net` where there is a conn"):
+        weights.resolve("net", tmp_path / "w")
+    weights.fetch("net", tmp_path / "w")  # a person who asks for it still gets it
+    assert weights.resolve("net", tmp_path / "w").sha256 == DIGEST
+
+
+def test_a_folder_that_a_group_shares(site, register, tmp_path, monkeypatch):
+    register(f"{site[0]}/net.bin")
+    monkeypatch.setenv("REACT24_WEIGHTS", str(tmp_path / "shared"))
+    assert weights.fetch("net") == tmp_path / "shared/net.bin"
+    assert weights.resolve("net", download=False).path == tmp_path / "shared/net.bin"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "an empty file"),
+        (b"<html>Sign in</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"PK\x03\x04 and then nothing", "cut short"),
+        (b"\xff\0\0\0\0\0\0\0{", "cut short"),
+        (b"\x02\0\0\0\0\0\0\0{}more", "it has 14 bytes; its header says 10"),
+        (b"\x02\0\0\0\0\0\0\0{]", "its header is not that of a safetensors file"),
+        (b"\x80\x02", ""),
+        (b"\0\0\0\0TFL3", ""),
+        (b"\x02\0\0\0\0\0\0\0{}", ""),
+    ],
+)
+def test_what_cannot_be_weights_is_told_from_outside(tmp_path, content, told):
+    path = tmp_path / "net"
+    path.write_bytes(content)
+    found = explain_unfit(path)
+    assert told in found
+    assert bool(found) == bool(told)
+
+
+def test_what_is_no_file_of_weights(tmp_path, monkeypatch):
+    assert explain_unfit(tmp_path / "gone") == "no such file"
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    assert "which is not there" in explain_unfit(tmp_path / "link")
+    assert "neither model.safetensors nor" in explain_unfit(tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    assert explain_unfit(tmp_path).startswith("pytorch_model.bin in it: this is an empty file")

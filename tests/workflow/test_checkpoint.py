@@ -58,4 +58,4 @@ def test_it_is_converted_and_not_trained(project):
     assert project.plan()["convert_checkpoint"] == 2
     (project.folder / "one.pth").write_bytes(b"<html>Sign in</html>")
     text = project.snakemake("results/models/published/seed1/vae/model.safetensors", check=False)
-    assert "one.pth: this is a web page" in text
+    assert "found 'one.pth'; this is a web page" in text

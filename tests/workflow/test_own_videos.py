@@ -50,7 +50,7 @@ def test_a_bad_session_does_not_cost_the_others_and_is_listed(project):
     assert [path.name for path in faces.iterdir()] == ["good.h5"]
     assert read_track(faces / "good.h5", "a").found.mean() > 0.95
     listed = text.rpartition("1 job(s) failed")[2]
-    assert "track_faces bad: NoFaceError: session bad, role b: no face" in listed
+    assert "track_faces session=bad: NoFaceError: session bad, role b: no face" in listed
     assert "b.mp4" in listed
 
 
@@ -72,12 +72,12 @@ def test_the_given_configuration_replaces_the_default_one(project):
 
 def test_weights_files_of_ones_own_are_inputs(project):
     weights = project.folder / "mine.pth"
-    weights.write_bytes(b"changed later")
+    weights.write_bytes(b"\x80 changed later")
     bundle = project.folder / "mine.task"
-    bundle.write_bytes(b"changed later")
+    bundle.write_bytes(b"\0\0\0\0TFL3 changed later")
     folder = project.folder / "wav2vec2"
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"changed later")
+    (folder / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
     path = project.folder / "config/mine.yaml"
     config = yaml.safe_load(path.read_text())
     config["streams"] = {"vggish": {"weights": "mine.pth"}, "wav2vec2": {"weights": "wav2vec2"}}

@@ -50,7 +50,9 @@ def test_rule_says_what_it_needs(name):
     assert needed <= found
     if name in TEMPLATES:
         return  # its resources are those of each row, see test_jobs
-    assert {"mem_mb=", "runtime="} <= set(re.findall(r"\w+=", section(RULES[name], "resources")))
+    asked = section(RULES[name], "resources")
+    for resource in ("mem_mb", "runtime"):  # more with each attempt
+        assert re.search(rf"{resource}=(per_attempt\(\d+\)|JOBS\.\w+),", asked)
 
 
 @pytest.mark.parametrize("name", RULES)

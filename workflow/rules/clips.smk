@@ -1,42 +1,17 @@
-rule zscore_stream:
-    input:
-        features="results/features/{stream}/{session}.h5",
-    output:
-        normalized=keep_or_temp("results/normalized/{stream}/{session}.h5"),
-    log:
-        "logs/zscore_stream/{stream}/{session}.log",
-    benchmark:
-        "benchmarks_out/zscore_stream/{stream}/{session}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=20,
-    params:
-        code=code_digest("react24.clips.normalize"),
-    message:
-        "z-scoring {wildcards.stream} of session {wildcards.session}"
-    script:
-        "../scripts/zscore_stream.py"
-
-
+# z-scores are made here too, session by session, and kept in results/normalized: a job of its own
+# for each would be a second of work in twelve of a cluster's. The folder is named in params only,
+# so that Snakemake never deletes what another session's change leaves right.
 rule window_clips:
     input:
         features=lambda wc: [
             f"results/features/{wc.stream}/{s.session}.h5"
             for s in JOBS.sessions_of(wc.split)
         ],
-        normalized=lambda wc: [
-            f"results/normalized/{wc.stream}/{s.session}.h5"
-            for s in JOBS.sessions_of(wc.split)
-        ],
-        # Refuses recordings in two splits; what it says does not change the clips.
-        repeated=ancient("results/repeated.json"),
         # Which clips are left out, the same for all streams.
         faces=lambda wc: [
             f"results/faces/{s.session}.h5" for s in JOBS.sessions_of(wc.split)
         ],
+        current=CURRENT(COMPARED),
     output:
         clips=ensure("results/clips/{stream}/{split}.h5", non_empty=True),
     log:
@@ -47,13 +22,16 @@ rule window_clips:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         sessions=lambda wc: [s.session for s in JOBS.sessions_of(wc.split)],
         min_valid=SETTINGS["clips"]["min_valid"],
         keep_native=lambda wc: JOBS.all_streams[wc.stream].keep_native,
-        code=code_digest("react24.clips.windows"),
+        normalized="results/normalized/{stream}",
+        keep_normalized=SETTINGS["storage"]["keep_normalized"],
+        normalizing=code_digest("react24.clips.normalize"),
+        code=JOBS.code("window_clips"),
     message:
         "Cutting {wildcards.stream}, {wildcards.split}, into clips"
     script:
@@ -64,6 +42,7 @@ rule appropriate_reactions:
     input:
         unpack(JOBS.official_files),
         clips="results/clips/graphau/{split}.h5",
+        current=CURRENT(COMPARED),
     output:
         appropriate=ensure("results/appropriate/{split}.h5", non_empty=True),
     log:
@@ -74,13 +53,13 @@ rule appropriate_reactions:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         source=SETTINGS["appropriate"]["source"],
         k=SETTINGS["appropriate"]["k"],
         sites=lambda wc: {s.session: s.site for s in JOBS.sessions_of(wc.split)},
-        code=code_digest("react24.clips.appropriate"),
+        code=JOBS.code("appropriate_reactions"),
     message:
         "Finding the appropriate reactions of {wildcards.split}"
     script:

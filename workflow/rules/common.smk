@@ -4,30 +4,45 @@
 import os
 import re
 import sys
-import time
+import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-# The library of this checkout, here and in every job.
-SRC = str(Path(workflow.basedir) / "src")
-if SRC not in sys.path:
+# The library of this checkout, here and in every job. Where the rules were fetched without it (a
+# module by github(...), Kubernetes), react24 has to be installed.
+SRC = os.path.join(CHECKOUT, "src")
+if os.path.isdir(SRC) and SRC not in sys.path:
     sys.path.insert(0, SRC)
+elif not os.path.isdir(SRC) and find_spec("react24") is None:
+    raise WorkflowError(
+        f"{CHECKOUT}: there is no folder src beside the Snakefile, and react24 is not installed "
+        "where snakemake is; install the same version there (docs/use_as_a_module.md)"
+    )
 
 from react24.errors import InputError
 from react24.project.config import read_config
 from react24.project.load import load_project
-from react24.workflow.codedigest import code_digest
-from react24.workflow.failures import describe_failures
-from react24.workflow.jobs import Jobs
+from react24.workflow.codedigest import code_digest, keep_sources
+from react24.workflow.console import show_one_line_per_job
+from react24.workflow.container import find_image
+from react24.workflow.failures import Failures
+from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import share_with_jobs
+from react24.workflow.planned import Planned
+from react24.workflow.recipes import Currency
 
-STARTED = time.time()
-share_with_jobs(SRC)
+FAILURES = Failures()  # what the run's log says of its jobs
+ENDED = threading.Event()
+HEAD_JOB = os.environ.get(
+    "SLURM_JOB_ID"
+)  # Slurm's plugin takes it out of the environment
+if os.path.isdir(SRC):
+    share_with_jobs(SRC)
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
-CONFIG_FILES = workflow.config_settings.configfiles or [CONFIG_FILE]
-CHECKOUT = Path(workflow.basedir)
 try:
     # Snakemake's own reader lets through what ours refuses.
     if workflow.is_main_process:
@@ -36,19 +51,35 @@ try:
     PROJECT = load_project(
         config,
         check=workflow.is_main_process,
-        source=", ".join(os.path.relpath(path) for path in CONFIG_FILES),
-        start=None if CHECKOUT == Path.cwd() else CHECKOUT,
+        source=", ".join(map(os.path.relpath, CONFIG_FILES))
+        or f"config of module {__name__}",
+        start=None if CHECKOUT == os.getcwd() else Path(CHECKOUT),
         kept=Path(".snakemake/react24/project.json"),
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+# With --sdm apptainer all rules run in one image (docs/container.md); without it none is sought.
+if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
+    try:
+        IMAGE = find_image(os.environ, [os.getcwd(), CHECKOUT])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+    container: IMAGE
+
+
+keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
 JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
+PLANNED = Planned(CURRENT, workflow)
 SETTINGS = PROJECT.settings
 SESSIONS = JOBS.sessions
 STREAMS = list(SETTINGS.streams)
 SPLITS = JOBS.splits
 CLIPS = [f"results/clips/graphau/{split}.h5" for split in SPLITS]
+# Refuses recordings in two splits or under two names; what it says changes no clip.
+COMPARED = "results/repeated.json"
 SCORED_SPLITS = SETTINGS["sampling"]["split"]
 SEEDS = SETTINGS["sampling"]["seeds"]
 MODELS = list(SETTINGS.models)
@@ -70,9 +101,30 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def keep_or_temp(path):
-    """Normalised features are kept, or deleted once the clips are cut."""
-    return path if SETTINGS["storage"]["keep_normalized"] else temp(path)
+def fetch_weights():
+    """Have what the jobs of this run need of published weights, before the first of them starts."""
+    from react24.project.weights_used import fetch_used
+
+    try:
+        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def note_broken():
+    """Keep which sessions failed because of their recordings, for the next run."""
+    from react24.workflow.broken import note_failures
+
+    if told := note_failures(PROJECT, FAILURES.failed()):
+        print(told)
+
+
+def tell_left_out():
+    """Print which sessions the run did without."""
+    from react24.workflow.broken import tell_left_out
+
+    if told := tell_left_out(PROJECT):
+        print(told)
 
 
 def tell_doubts():
@@ -83,3 +135,32 @@ def tell_doubts():
     told = JOBS.told_files(SESSIONS.values(), STREAMS)
     repeated, where = "results/repeated.json", "results/tables/notices.md"
     print(describe_doubts(told, CLIPS, repeated, where=where))
+
+
+def prepare_head():
+    """Before jobs are submitted: what Slurm must be asked. Then tell of jobs elsewhere."""
+    # Only the main process comes here.
+    from react24.workflow.running import seconds_between, tell_regularly
+    from react24.workflow import slurm
+
+    def find_jobs():
+        started_from = Path(workflow.workdir_init)
+        return slurm.find_live_jobs(Path.cwd(), started_from, own_job=HEAD_JOB)
+
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    try:
+        seconds = seconds_between(on_cluster=not workflow.local_exec)
+        if on_slurm or slurm.LOGS.exists():
+            tell_warning(slurm.refuse_doubles(find_jobs))
+        if on_slurm:
+            tell_warning(slurm.settle_status_command(workflow.executor_settings))
+            slurm.tell_when_lost(find_jobs, logger.warning, ENDED)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    tell_regularly(Path("logs"), seconds, logger.info, ENDED)
+
+
+def tell_warning(text):
+    """Show what is not empty."""
+    if text:
+        logger.warning(text)

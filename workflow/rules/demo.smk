@@ -1,4 +1,6 @@
 rule make_demo_session:
+    input:
+        current=CURRENT(),
     output:
         video_a="resources/demo/{session}/a.mp4",
         video_b="resources/demo/{session}/b.mp4",
@@ -11,11 +13,11 @@ rule make_demo_session:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(30),
     params:
         seed=SETTINGS["demo"]["seed"],
-        code=code_digest("react24.corpora.demo.corpus"),
+        code=JOBS.code("make_demo_session"),
     message:
         "Making demo session {wildcards.session}"
     script:

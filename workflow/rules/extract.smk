@@ -9,6 +9,7 @@ for STREAM in JOBS.all_streams:
             f"extract_{STREAM}"
         input:
             unpack(JOBS.stream_files(STREAM)),
+            current=CURRENT(),
         output:
             features=ensure(f"results/features/{STREAM}/{{session}}.h5", non_empty=True),
         log:

@@ -2,6 +2,7 @@ rule track_faces:
     input:
         unpack(JOBS.track_files),
         media="results/media/{session}.h5",
+        current=CURRENT(),
     output:
         faces=ensure("results/faces/{session}.h5", non_empty=True),
     log:
@@ -12,13 +13,13 @@ rule track_faces:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=240,
+        mem_mb=per_attempt(2500),
+        runtime=per_attempt(240),
     params:
         max_gap=SETTINGS["faces"]["max_gap"],
         max_missing=SETTINGS["faces"]["max_missing"],
         model=SETTINGS["faces"]["model"],
-        code=code_digest("react24.faces.track"),
+        code=JOBS.code("track_faces"),
     message:
         "Tracking the faces of session {wildcards.session}"
     script:
@@ -28,6 +29,7 @@ rule track_faces:
 rule find_neutral:
     input:
         unpack(JOBS.tracks_of_subject),
+        current=CURRENT(),
     output:
         neutral=ensure("results/neutral/{stream}/{subject}.h5", non_empty=True),
     log:
@@ -40,11 +42,11 @@ rule find_neutral:
         "../../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(60),
     params:
         settings=lambda wc: JOBS.section(wc.stream),
-        code=code_digest("react24.streams.neutral"),
+        code=JOBS.code("find_neutral"),
     message:
         "Finding the face of {wildcards.subject} at rest"
     script:

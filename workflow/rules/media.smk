@@ -1,6 +1,7 @@
 rule probe_session:
     input:
         unpack(JOBS.session_media),
+        current=CURRENT(),
     output:
         media=ensure("results/media/{session}.h5", non_empty=True),
     log:
@@ -11,13 +12,13 @@ rule probe_session:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(60),
     params:
         people=JOBS.session_people,
         tolerate_damage=SETTINGS["media"]["tolerate_damage"],
         need_sound=SETTINGS.hears,
-        code=code_digest("react24.media.probe"),
+        code=JOBS.code("probe_session"),
     message:
         "Reading the clock of session {wildcards.session}"
     script:
@@ -27,6 +28,7 @@ rule probe_session:
 rule compare_recordings:
     input:
         media=[f"results/media/{session}.h5" for session in SESSIONS],
+        current=CURRENT(),
     output:
         repeated=ensure("results/repeated.json", non_empty=True),
     log:
@@ -37,11 +39,12 @@ rule compare_recordings:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         splits={session.session: session.split for session in SESSIONS.values()},
-        code=code_digest("react24.media.repeated"),
+        where={session: about.files for session, about in SESSIONS.items()},
+        code=JOBS.code("compare_recordings"),
     message:
         "Looking for recordings that are used twice"
     script:

@@ -11,6 +11,7 @@ rule tabulate_metrics:
         told_train=lambda wc: JOBS.told_files(
             JOBS.learned_sessions(wc.split), ["graphau"]
         ),
+        current=CURRENT(),
     output:
         tsv=report(
             "results/tables/metrics_{split}.tsv",
@@ -28,11 +29,12 @@ rule tabulate_metrics:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         where="results/tables/notices.md",
-        code=code_digest("react24.report.tables", "react24.report.notices"),
+        left_out=JOBS.left_out_of,
+        code=JOBS.code("tabulate_metrics"),
     message:
         "Writing the table of metrics, {wildcards.split}"
     script:
@@ -44,6 +46,7 @@ rule list_notices:
         told=JOBS.told_files(SESSIONS.values(), STREAMS),
         clips=CLIPS,
         repeated="results/repeated.json",
+        current=CURRENT(),
     output:
         tsv=report(
             "results/tables/notices.tsv",
@@ -60,11 +63,12 @@ rule list_notices:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
-        splits={session: about.split for session, about in SESSIONS.items()},
-        code=code_digest("react24.report.notices"),
+        splits=PROJECT.splits,
+        left_out=PROJECT.why_left_out(),
+        code=JOBS.code("list_notices"),
     message:
         "Listing what is doubtful about the recordings"
     script:
@@ -78,6 +82,7 @@ rule plot_training:
             for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/training_{model}.png",
@@ -93,15 +98,15 @@ rule plot_training:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         runs=lambda wc: [
             {"stage": stage, "seed": seed}
             for stage in JOBS.model_type(wc.model).stage_names
             for seed in SEEDS
         ],
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_training"),
     message:
         "Plotting the training curves of {wildcards.model}"
     script:
@@ -115,6 +120,7 @@ rule plot_variance:
             f"results/samples/{model}/seed{SEEDS[0]}/{wc.split}.h5"
             for model in MODELS + BASELINES
         ],
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/variance_{split}.png",
@@ -130,10 +136,10 @@ rule plot_variance:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_variance"),
     message:
         "Plotting the variance of truth and reactions, {wildcards.split}"
     script:
@@ -144,6 +150,7 @@ rule plot_clip:
     input:
         clips="results/clips/graphau/{split}.h5",
         samples=f"results/samples/{{model}}/seed{SEEDS[0]}/{{split}}.h5",
+        current=CURRENT(COMPARED),
     output:
         plot=report(
             "results/plots/clip_{model}_{split}.png",
@@ -159,10 +166,10 @@ rule plot_clip:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
-        code=code_digest("react24.report.plots"),
+        code=JOBS.code("plot_clip"),
     message:
         "Plotting one clip of {wildcards.model}, {wildcards.split}"
     script:
@@ -177,6 +184,7 @@ rule inspect_session:
         faces="results/faces/{session}.h5",
         graphau="results/features/graphau/{session}.h5",
         faceverse="results/features/faceverse/{session}.h5",
+        current=CURRENT(),
     output:
         sheet=report(
             "results/inspect/{session}.png",
@@ -192,10 +200,10 @@ rule inspect_session:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(20),
     params:
-        code=code_digest("react24.report.inspect", "react24.report.inspect_draw"),
+        code=JOBS.code("inspect_session"),
     message:
         "Drawing the contact sheet of session {wildcards.session}"
     script:

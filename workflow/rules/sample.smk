@@ -1,6 +1,7 @@
 rule sample_reactions:
     input:
         unpack(JOBS.sampling_files),
+        current=CURRENT(COMPARED),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -13,8 +14,8 @@ rule sample_reactions:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wc: 6000 if JOBS.sampling_inputs(wc).frames else 3000,
-        runtime=240,
+        mem_mb=JOBS.sampling_memory,
+        runtime=per_attempt(240),
         gpu=1,
     params:
         settings=lambda wc: SETTINGS.models[wc.model],
@@ -30,6 +31,7 @@ rule sample_reactions:
 rule sample_baseline:
     input:
         unpack(JOBS.baseline_files),
+        current=CURRENT(COMPARED),
     output:
         samples=ensure("results/samples/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -42,11 +44,11 @@ rule sample_baseline:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(60),
     params:
         samples=SETTINGS["sampling"]["samples"],
-        code=code_digest("react24.sampling.baselines"),
+        code=JOBS.code("sample_baseline"),
     message:
         "Baseline {wildcards.model}, seed {wildcards.seed}, {wildcards.split}"
     script:

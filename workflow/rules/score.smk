@@ -3,6 +3,7 @@ rule score_reactions:
         samples="results/samples/{model}/seed{seed}/{split}.h5",
         clips="results/clips/graphau/{split}.h5",
         appropriate="results/appropriate/{split}.h5",
+        current=CURRENT(COMPARED),
     output:
         metrics=ensure("results/metrics/{model}/seed{seed}/{split}.h5", non_empty=True),
     log:
@@ -13,8 +14,8 @@ rule score_reactions:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(240),
     params:
         space=SETTINGS["metrics"]["space"],
         own=SETTINGS["metrics"]["own"],

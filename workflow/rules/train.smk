@@ -10,6 +10,7 @@
 rule train_stage:
     input:
         unpack(JOBS.stage_files),
+        current=CURRENT(COMPARED),
     output:
         weights=ensure(
             "results/models/{model}/seed{seed}/{stage}/model.safetensors",
@@ -27,8 +28,8 @@ rule train_stage:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=1440,
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(1440),
         gpu=1,
     params:
         settings=JOBS.stage_settings,
@@ -57,8 +58,8 @@ use rule train_stage as train_regnn with:
         model=any_of(JOBS.trained_of("regnn")),
         stage="generator",
     resources:
-        mem_mb=10000,
-        runtime=1440,
+        mem_mb=per_attempt(10000),
+        runtime=per_attempt(1440),
         gpu=1,
 
 
@@ -80,8 +81,8 @@ use rule train_stage as train_transvae with:
         model=any_of(JOBS.trained_of("transvae")),
         stage="transvae",
     resources:
-        mem_mb=8000,
-        runtime=2880,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(2880),
         gpu=1,
 
 
@@ -90,6 +91,7 @@ use rule train_stage as train_transvae with:
 rule convert_checkpoint:
     input:
         unpack(JOBS.checkpoint_files),
+        current=CURRENT(COMPARED),
     output:
         weights=ensure(
             "results/models/{model}/seed{seed}/{stage}/model.safetensors",
@@ -106,8 +108,8 @@ rule convert_checkpoint:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(30),
     params:
         settings=lambda wc: SETTINGS.models[wc.model],
         code=JOBS.conversion_code,

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from react24.clips.appropriate import compute_appropriate
-from react24.log import start_logging
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 matrix, index = (snakemake.input.get(name) for name in ("matrix", "index"))
 compute_appropriate(
     Path(snakemake.input.clips),

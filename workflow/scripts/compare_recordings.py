@@ -1,9 +1,12 @@
 from pathlib import Path
 
-from react24.log import start_logging
+from react24.media import whereabouts
 from react24.media.repeated import compare_recordings
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
+for session, files in snakemake.params.where.items():
+    whereabouts.declare(session, files)
 compare_recordings(
     snakemake.input.media,
     Path(snakemake.output.repeated),

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.models.convert import convert_checkpoint
+from react24.workflow.job import start_job
 from react24.workflow.paths import pick
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 files, stage = list(snakemake.input.items()), snakemake.wildcards.stage
 convert_checkpoint(
     snakemake.params.settings,

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 from react24 import streams
-from react24.log import start_logging
+from react24.media import whereabouts
 from react24.streams.extract import extract_session
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
+whereabouts.declare(snakemake.wildcards.session, dict(snakemake.input.items()))
 settings = snakemake.params.settings
 names = ("media", "faces", "neutral_a", "neutral_b")
 extract_session(

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.streams.neutral import find_subject_neutral
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 find_subject_neutral(
     snakemake.wildcards.subject,
     [Path(path) for path in snakemake.input.faces],

@@ -1,9 +1,11 @@
 from pathlib import Path
 
-from react24.log import start_logging
+from react24.media import whereabouts
 from react24.report.inspect import gather_sheet
 from react24.report.inspect_draw import draw_sheet
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
+whereabouts.declare(snakemake.wildcards.session, dict(snakemake.input.items()))
 results = Path(snakemake.input.media).parents[1]
 draw_sheet(gather_sheet(snakemake.wildcards.session, results), Path(snakemake.output.sheet))

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from react24.corpora.demo.corpus import make_demo_session
-from react24.log import start_logging
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 make_demo_session(
     snakemake.wildcards.session,
     Path(snakemake.output.truth).parent,

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.report.plots import plot_clip
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 plot_clip(
     Path(snakemake.input.clips),
     Path(snakemake.input.samples),

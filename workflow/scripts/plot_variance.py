@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.report.plots import plot_variance
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 plot_variance(
     Path(snakemake.input.clips),
     [Path(path) for path in snakemake.input.samples],

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.media.probe import RoleMedia, probe_session
 from react24.project.choices import Choices
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 roles = {}
 for role, about in snakemake.params.people.items():
     audio = snakemake.input.get(f"audio_{role}")

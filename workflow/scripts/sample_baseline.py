@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.sampling.baselines import sample_baseline
+from react24.workflow.job import start_job
 from react24.workflow.paths import pick
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 sample_baseline(
     snakemake.wildcards.model,
     pick(snakemake.input.items(), "clips_"),

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.metrics.score_samples import score_reactions
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 score_reactions(
     Path(snakemake.input.samples),
     Path(snakemake.input.clips),

@@ -1,12 +1,13 @@
 from pathlib import Path
 
-from react24.log import start_logging
 from react24.report.notices import count_doubts, gather_doubts, table_notes
 from react24.report.tables import tabulate_metrics
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
-doubts = gather_doubts(snakemake.input.told, [snakemake.input.clips], snakemake.input.repeated)
-train = gather_doubts(snakemake.input.told_train)
+start_job(snakemake)
+given, left_out = snakemake.input, snakemake.params.left_out
+doubts = gather_doubts(given.told, [given.clips], given.repeated, left_out["here"])
+train = gather_doubts(given.told_train, left_out=left_out["train"])
 tabulate_metrics(
     [Path(path) for path in snakemake.input.metrics],
     tsv=Path(snakemake.output.tsv),

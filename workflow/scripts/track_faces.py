@@ -1,9 +1,11 @@
 from pathlib import Path
 
 from react24.faces.track import track_session
-from react24.log import start_logging
+from react24.media import whereabouts
+from react24.workflow.job import start_job
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
+whereabouts.declare(snakemake.wildcards.session, dict(snakemake.input.items()))
 track_session(
     Path(snakemake.input.media),
     Path(snakemake.output.faces),

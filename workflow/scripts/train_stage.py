@@ -1,13 +1,16 @@
 from pathlib import Path
 
-from react24.log import start_logging
+from react24.media import whereabouts
 from react24.training.dataset import session_files
 from react24.training.stage import SplitFiles, StageOutput, train_stage
+from react24.workflow.job import start_job
 from react24.workflow.paths import pick
 
-start_logging(snakemake.log[0])
+start_job(snakemake)
 files, params = list(snakemake.input.items()), snakemake.params
-pictures = session_files(snakemake.input.get("media", ()), snakemake.input.get("faces", ()))
+media, faces, videos = (snakemake.input.get(name, ()) for name in ("media", "faces", "videos"))
+whereabouts.declare_videos(media, videos)
+pictures = session_files(media, faces)
 appropriate = pick(files, "appropriate_")
 splits = {
     split: SplitFiles(clips, appropriate.get(split), pictures)
@@ -23,6 +26,7 @@ train_stage(
         folder=Path(snakemake.output.weights).parent,
         checkpoints=Path(params.checkpoints),
         created_by=snakemake.rule,
+        model=snakemake.wildcards.model,
     ),
     seed=int(snakemake.wildcards.seed),
     needed={stage: path.parent for stage, path in pick(files, "weights_").items()},

@@ -19,9 +19,11 @@ from react24.errors import InputError, InputErrors
 from react24.faces.track import NoFaceError, track_session
 from react24.files import contract
 from react24.files.notices import Notice, read_notices
-from react24.media.probe import RoleMedia, probe_session
+from react24.media import whereabouts
+from react24.media.probe import RoleMedia, check_readable, probe_session
 from react24.media.repeated import Recording, read_recordings
 from react24.media.sync import A_TICK, estimate_offset
+from react24.media.timing import scan_role
 from react24.project.config import Settings
 from react24.project.session import Person, Session
 from react24.project.sheet_files import explain_missing, list_uses, will_be_made
@@ -98,26 +100,26 @@ class SessionLook:
 class Task:
     """What to look at: a row of the sheet; files of a run in ``results`` are used if up to date.
 
-    With ``sync`` it is estimated how far apart the two recordings were started.
+    With ``sync`` it is estimated how far apart the two recordings were started; without ``faces``
+    none are looked for.
     """
 
     session: Session
     settings: Settings
     results: Path = Path("results")
     sync: bool = False
+    faces: bool = True
 
 
 def look_at_session(task: Task) -> SessionLook:
     """Look at the recordings of a session; whatever is wrong with them is in the result."""
-    session, settings = task.session, task.settings
-    missing, made_later = [], False
-    for use in list_uses([session]):
-        if text := explain_missing(use, settings):
-            missing.append(f"column {use.kind}_{use.role}: {text}")
-        elif not (settings.root / use.path).exists():
-            made_later = made_later or will_be_made(use.path, settings)
-    if missing or made_later:
-        return SessionLook(session.session, errors=tuple(missing), made_later=not missing)
+    session = task.session
+    errors, made_later = _unusable_files(task)
+    if errors or made_later:
+        found = [text for texts in errors.values() for text in texts]
+        if found:
+            found += [text for role in ROLES if role not in errors for text in _scan(task, role)]
+        return SessionLook(session.session, errors=tuple(found), made_later=not found)
     try:
         with tempfile.TemporaryDirectory() as folder:
             return _look(task, Path(folder))
@@ -127,8 +129,40 @@ def look_at_session(task: Task) -> SessionLook:
         return SessionLook(session.session, errors=(str(error),))
 
 
+def _unusable_files(task: Task) -> tuple[dict[str, list[str]], bool]:
+    """Role -> what is wrong with its files by their headers; whether any is still to be made."""
+    settings, made_later = task.settings, False
+    errors: dict[str, list[str]] = {}
+    for use in list_uses([task.session]):
+        path, where = settings.root / use.path, f"column {use.kind}_{use.role}"
+        if text := explain_missing(use, settings):
+            errors.setdefault(use.role, []).append(f"{where}: {text}")
+        elif not path.exists():
+            made_later = made_later or will_be_made(use.path, settings)
+        else:
+            sound = use.holds_sound and settings.hears
+            for text in check_readable(path, video=use.kind == "video", sound=sound):
+                errors.setdefault(use.role, []).append(f"{where}: {text}")
+    return errors, made_later
+
+
+def _scan(task: Task, role: str) -> list[str]:
+    """What is wrong with one person's recording, where the other's cannot be used anyway."""
+    files = _role_media(task)[role]
+    if not files.video.exists() or (files.audio is not None and not files.audio.exists()):
+        return []  # made later
+    tolerate = task.settings["media"]["tolerate_damage"]
+    try:
+        scan = scan_role(role, files, decode=tolerate, need_sound=task.settings.hears, threads=1)
+    except InputError as error:
+        return list(getattr(error, "problems", [str(error)]))
+    return [] if tolerate else [damage.sentence() for damage in scan.damage]
+
+
 def _look(task: Task, folder: Path) -> SessionLook:
     session = task.session
+    root = task.settings.root
+    whereabouts.declare(session.session, {n: root / path for n, path in session.files.items()})
     media = _media_of_run(task)
     if media is None:
         media = folder / "media.h5"
@@ -142,13 +176,13 @@ def _look(task: Task, folder: Path) -> SessionLook:
     notices = read_notices(media)
     with contract.open_file(media, "media") as file:
         seconds = int(file.attrs["frames"]) / FPS
-        roles = {role: _describe(file[role], role) for role in ROLES}
+        roles = {role: _describe(file, role) for role in ROLES}
     faces, errors = _faces_of_run(task, media), []
     if faces is not None:
         notices += read_notices(faces)
         with contract.open_file(faces, "faces") as file:
             roles = {role: _with_face(look, file[role]) for role, look in roles.items()}
-    else:
+    elif task.faces:
         for role, look in roles.items():
             try:
                 roles[role], told = _look_at_face(task, media, look, folder)
@@ -211,17 +245,27 @@ def _media_of_run(task: Task) -> Path | None:
     try:
         with contract.open_file(path, "media") as file:
             same = contract.read_json(file, "config") == _media_config(task.settings) and all(
-                _is_of(file[person.role], person) for person in task.session.people
+                _is_of(file, person, task.settings.root) for person in task.session.people
             )
     except contract.StoreError:  # of another version, say: the run makes it anew
         return None
     return path if same else None
 
 
-def _is_of(group: h5py.Group, person: Person) -> bool:
-    """Whether a role of a media file is what the sheet says now."""
-    stored = (group.attrs["video"], group.attrs["audio"], group.attrs["choices"])
-    return stored == (str(person.video), str(person.audio), person.choices.to_json())
+def _is_of(file: h5py.File, person: Person, root: Path) -> bool:
+    """Whether a role of a media file is what the sheet says now, in whichever folder it lies."""
+    about, digests = file[person.role].attrs, contract.read_json(file, "inputs")
+    if about["choices"] != person.choices.to_json():
+        return False
+    apart = person.audio != person.video
+    if apart != (about["audio"] != about["video"]):
+        return False
+    files = {"video": person.video} | ({"audio": person.audio} if apart else {})
+    return all(
+        about[kind] == str(path)
+        or digests[f"{person.role}_{kind}"] == contract.sha256_file(root / path)
+        for kind, path in files.items()
+    )
 
 
 def _faces_of_run(task: Task, media: Path) -> Path | None:
@@ -243,15 +287,15 @@ def _is_newer(path: Path, sources: list[Path], root: Path) -> bool:
     return all((root / source).stat().st_mtime <= made for source in sources)
 
 
-def _describe(group: h5py.Group, role: str) -> RoleLook:
+def _describe(file: h5py.File, role: str) -> RoleLook:
     """What a role of a media file says."""
-    about = group.attrs
+    about = file[role].attrs
     rate, channels = int(about.get("sound_rate", 0)), int(about.get("sound_channels", 0))
     return RoleLook(
         role=role,
         subject=str(about["subject"]),
-        video=str(about["video"]),
-        audio=str(about["audio"]),
+        video=str(whereabouts.name(file, role, "video")),
+        audio=str(whereabouts.name(file, role, "audio")),
         seconds=float(about["duration"]),
         picture=(int(about["width"]), int(about["height"])),
         fps=float(about["source_fps"]),

@@ -5,21 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from react24.check.looks import SessionLook, Task, look_at_session
-from react24.conventions import CLIP_FRAMES, FPS, SPLITS
+from react24.check.weights import fetch_face_model, look_at_weights
+from react24.conventions import SPLITS
 from react24.log import progress
 from react24.media.repeated import Recording, Repeat, find_repeated
-from react24.project.load import Project
+from react24.project.broken import BROKEN, LeftOut, names_recording, note_broken
+from react24.project.lengths import CLIP_SECONDS, no_clip
+from react24.project.load import Project, emptied_splits
 from react24.project.session import Session
 from react24.project.sheet_files import explain_wrong_root, list_uses
-
-CLIP_SECONDS = CLIP_FRAMES / FPS
 
 
 @dataclass(frozen=True)
@@ -32,44 +33,93 @@ class Report:
             looked at.
         errors: What keeps the run, or a session of it, from working.
         warnings: What deserves a look.
+        left_out: Sessions that the run does without (``corpus.skip_broken``).
     """
 
     project: Project
     looks: dict[str, SessionLook]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def check_project(
-    project: Project, *, cores: int, sync: bool = False, results: Path = Path("results")
+    project: Project,
+    *,
+    cores: int,
+    sync: bool = False,
+    results: Path = Path("results"),
+    write_broken: bool = False,
 ) -> Report:
-    """Look at all recordings of a project.
+    """Look at all recordings of a project, and at weights that are the user's own.
 
     Args:
         project: Of ``inspect_project``, whose problems are taken over.
         cores: Sessions looked at at a time.
         sync: Whether to estimate how far apart the recordings of a session were started.
         results: Folder of an earlier run's files.
+        write_broken: Whether to note the sessions whose recordings cannot be used for the run.
     """
+    settings = project.settings
     errors, warnings = [*project.problems], [*project.warnings]
-    wrong_root = explain_wrong_root(list_uses(project.sessions), project.settings)
+    errors += [text for text in look_at_weights(settings) if text not in errors]
+    wrong_root = explain_wrong_root(list_uses(project.sessions), settings)
     if wrong_root is not None:
-        errors += [f"{project.settings.sheet}, {wrong_root}"] if wrong_root else []
-        return Report(project, {}, tuple(errors), tuple(warnings))
-    tasks = [Task(s, project.settings, results, sync) for s in project.sessions]
+        told = f"{settings.sheet}, {wrong_root}"
+        errors += [told] if wrong_root and told not in errors else []
+        return Report(project, {}, tuple(errors), tuple(warnings), project.left_out)
+    no_faces = fetch_face_model(settings)
+    errors += [text for text in no_faces if text not in errors]
+    tasks = [Task(s, settings, results, sync, not no_faces) for s in project.sessions]
     found = {look.session: look for look in look_at_all(tasks, cores)}
     looks = {s.session: found[s.session] for s in project.sessions}
+    broken = _broken(project, looks)
+    if write_broken and broken:
+        everyone = [*project.sessions, *(left.session for left in project.left_out)]
+        note_broken({b.session.session: b.why for b in broken}, everyone, settings)
+    left_out = broken if write_broken and settings["corpus"]["skip_broken"] else []
+    gone = {left.session.session for left in left_out}
     for session in project.sessions:
         look = looks[session.session]
-        errors += [_at_row(session, error) for error in look.errors]
+        if session.session not in gone:
+            errors += [_at_row(session, error) for error in look.errors]
         warnings += [_at_row(session, notice.message) for notice in look.notices]
+    warnings += _advise(project, broken) if not left_out else []
+    kept = [session for session in project.sessions if session.session not in gone]
+    errors += emptied_splits(project.sessions, kept)
+    project = replace(project, sessions=tuple(kept))
     warnings += _too_short(list(looks.values()))
     repeats = find_repeated([r for look in looks.values() for r in look.recordings])
     for group in _group(repeats):
         refused = any(repeat.refused for repeat in group)
         (errors if refused else warnings).append(_tell_repeats(group))
     errors += _splits_without_clips(project, looks)
-    return Report(project, looks, tuple(errors), tuple(warnings))
+    everybody = (*project.left_out, *left_out)
+    return Report(project, looks, tuple(errors), tuple(warnings), everybody)
+
+
+def _broken(project: Project, looks: Mapping[str, SessionLook]) -> list[LeftOut]:
+    """Sessions of which a recording cannot be used."""
+    found = []
+    for session in project.sessions:
+        why = [e for e in looks[session.session].errors if names_recording(e, session)]
+        found += [LeftOut(session, tuple(_at_row(session, text) for text in why))] if why else []
+    return found
+
+
+def _advise(project: Project, broken: Sequence[LeftOut]) -> list[str]:
+    """How to go on without the sessions that cannot be used."""
+    if not broken:
+        return []
+    skip = project.settings["corpus"]["skip_broken"]
+    how = "" if skip else "set corpus.skip_broken: true, and "
+    names = ", ".join(left.session.session for left in broken[:3])
+    return [
+        f"{len(broken)} of {len(project.sessions)} session(s) cannot be used as they are "
+        f"({names}{' and more' if len(broken) > 3 else ''}): repair or replace their recordings; "
+        f"or {how}`react24 check --write-broken` notes them in {BROKEN}, so that a run leaves them "
+        f"out and goes on with the others"
+    ]
 
 
 def _group(repeats: Sequence[Repeat]) -> list[list[Repeat]]:
@@ -178,13 +228,10 @@ def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> li
     problems = []
     for split in SPLITS:
         sessions = [s for s in project.sessions if s.split == split]
-        known = [looks[s.session] for s in sessions if not looks[s.session].made_later]
+        known = [looks[s.session] for s in sessions if looks[s.session].seconds is not None]
         if not known or len(known) < len(sessions):
             continue
-        if all(not look.errors for look in known) and not any(look.clips for look in known):
+        if not any(look.clips for look in known):
             longest = max(look.seconds or 0 for look in known)
-            problems.append(
-                f"split {split}: none of its {len(sessions)} session(s) is long enough for a clip "
-                f"of {CLIP_SECONDS:g} s, the longest has {longest:.2f} s; add longer ones"
-            )
+            problems.append(no_clip(split, len(sessions), longest))
     return problems

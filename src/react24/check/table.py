@@ -29,7 +29,11 @@ def format_report(report: Report) -> str:
         rows += _rows(session, look) if look else [_only_named(session)]
     parts = ["\n".join(format_table(rows))] if len(rows) > 1 else []
     heard = [f"{look.session}: {look.sync}" for look in report.looks.values() if look.sync]
-    sections = (("Offsets", heard), ("Warnings", report.warnings), ("Errors", report.errors))
+    left = [f"{b.session.session} (row {b.session.row}): {b.told}" for b in report.left_out]
+    sections = (
+        *(("Offsets", heard), ("Left out (corpus.skip_broken)", left)),
+        *(("Warnings", report.warnings), ("Errors", report.errors)),
+    )
     for title, sentences in sections:
         if sentences:
             lines = [f"  {i}. {text}" for i, text in enumerate(sentences, start=1)]
@@ -92,7 +96,8 @@ def _in_short(report: Report) -> str:
     found = f"{len(report.project.sessions)} session(s): {sizes}."
     errors = count(list(report.errors)) if report.errors else "No problems"
     warnings = f", {len(report.warnings)} warning(s)" if report.warnings else ""
-    return f"{found} {errors} found{warnings}."
+    left = f", {len(report.left_out)} session(s) left out" if report.left_out else ""
+    return f"{found} {errors} found{warnings}{left}."
 
 
 def format_json(report: Report) -> str:
@@ -102,6 +107,7 @@ def format_json(report: Report) -> str:
         "sizes": report.project.sizes(),
         "errors": report.errors,
         "warnings": report.warnings,
+        "left_out": {left.session.session: left.told for left in report.left_out},
         "sessions": [
             _as_dict(session, report.looks.get(session.session) or SessionLook(session.session))
             for session in report.project.sessions

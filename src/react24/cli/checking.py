@@ -23,6 +23,8 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     add("--sync", action="store_true", help=what)
     what = "folder of an earlier run's files, which are read where they are up to date (results)"
     add("--results", type=Path, default=Path("results"), help=what)
+    what = "note sessions whose recordings cannot be used, for corpus.skip_broken to leave out"
+    add("--write-broken", action="store_true", help=what)
     add("--json", action="store_true", help="print all as one JSON object")
     add_config(parser)
 
@@ -38,10 +40,14 @@ def run_check(options: argparse.Namespace) -> int:
         NO_MODELS if config is None else config, source=source, check_files=options.quick
     )
     if options.quick:
-        report = Report(project, {}, project.problems, project.warnings)
+        report = Report(project, {}, project.problems, project.warnings, project.left_out)
     else:
         report = check_project(
-            project, cores=options.cores, sync=options.sync, results=options.results
+            project,
+            cores=options.cores,
+            sync=options.sync,
+            results=options.results,
+            write_broken=options.write_broken,
         )
     text = format_json(report) if options.json else format_report(report)
     say(text)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from react24 import __version__
-from react24.cli import checking, looking, scoring, steps, weights
+from react24.cli import checking, looking, scoring, status, steps, weights
 from react24.errors import InputError
 
 
@@ -41,6 +41,7 @@ COMMANDS = {
     "extract": Command(steps.EXTRACT, steps.add_extract, steps.run_extract, "faces,audio,vision"),
     "inspect": Command(looking.INSPECT, looking.add_inspect, looking.run_inspect, "faces,report"),
     "show": Command(looking.SHOW, looking.add_show, looking.run_show),
+    "status": Command(status.STATUS, status.add_status, status.run_status, "workflow"),
     "evaluate": Command(
         scoring.EVALUATE, scoring.add_evaluate, scoring.run_evaluate, "metrics,frames"
     ),
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None takes those of the process.
 
     Returns:
-        Exit status: 0, or 1 where input cannot be used (2, wrong usage, is raised by argparse).
+        Exit status: 0, or 1 where input cannot be used (2, wrong usage, is raised by argparse);
+        ``status`` has 3 for something that is to be made.
     """
     options = make_parser().parse_args(arguments)
     from react24.files.contract import StoreError

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from react24.project.config import Settings
 
 DEFAULT_CONFIG = Path("config/config.yaml")
+MEDIA = Path("results/media")
+"""Where the workflow writes media files."""
 NO_MODELS: dict[str, Any] = {"models": {}}
 """What stands in for a configuration where there is none: defaults, and nothing to train."""
 
@@ -51,6 +53,21 @@ def given_settings(options: argparse.Namespace) -> Settings:
 
     config, source = given_config(options)
     return load_settings(NO_MODELS if config is None else config, source=source)
+
+
+def declare_recordings(options: argparse.Namespace, media: Path) -> None:
+    """For a media file of the workflow: its recordings lie where the sample sheet says now.
+
+    Others, which `react24 probe` wrote elsewhere, belong to no sheet.
+    """
+    from react24.media import whereabouts
+    from react24.project.load import inspect_project
+
+    config, source = given_config(options)
+    if config is None or media.resolve().parent != MEDIA.resolve():
+        return
+    for session in inspect_project(config, check_files=False, source=source).sessions:
+        whereabouts.declare(session.session, session.files)
 
 
 def count_cores() -> int:

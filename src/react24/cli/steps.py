@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from react24 import streams
-from react24.cli.options import add_config, add_output, given_settings
+from react24.cli.options import add_config, add_output, declare_recordings, given_settings
 from react24.conventions import ROLES
 from react24.errors import InputError
 from react24.project.choices import COLUMNS, ChoiceError, parse_choices
@@ -94,6 +94,7 @@ def run_track(options: argparse.Namespace) -> None:
     from react24.faces.track import track_session
 
     faces = given_settings(options)["faces"]
+    declare_recordings(options, options.media)
     track_session(
         options.media,
         options.output,
@@ -138,4 +139,6 @@ def run_extract(options: argparse.Namespace) -> None:
         if options.media is None:
             raise InputError(f"stream {options.stream} is made from the videos: give --media too")
         files["media"] = options.media
+    if "media" in files:
+        declare_recordings(options, files["media"])
     extract_session(stream, files, options.output, settings=section)

@@ -20,18 +20,20 @@ CONVERT = "Make weights of published checkpoints."
 def add_fetch(parser: argparse.ArgumentParser) -> None:
     """Options of ``react24 fetch-weights``."""
     add = parser.add_argument
-    add("name", nargs="?", help="which; without a name, list what there is")
-    add("--folder", type=Path, help="where to keep them (resources/weights)")
+    add("names", nargs="*", metavar="name", help="which; without a name, list what there is")
+    add("--folder", type=Path, help="where to keep them ($REACT24_WEIGHTS, or resources/weights)")
 
 
 def run_fetch(options: argparse.Namespace) -> None:
     """``react24 fetch-weights``."""
     from react24.check.table import format_table
     from react24.weights.fetch import fetch
-    from react24.weights.registry import DEFAULT_FOLDER, REGISTRY
+    from react24.weights.registry import REGISTRY, find_entry
 
-    if options.name:
-        say(str(fetch(options.name, options.folder or DEFAULT_FOLDER)))
+    names = [n for name in options.names for n in (name, *find_entry(name).needs)]
+    for name in dict.fromkeys(names):
+        say(str(fetch(name, options.folder)))
+    if names:
         return
     entries = [(e.name, f"{e.megabytes} MB", e.licence) for e in REGISTRY.values()]
     say("\n".join(format_table([("name", "size", "licence"), *entries])))

@@ -10,10 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from react24.errors import InputError, InputErrors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +58,23 @@ def part_of_matrix(keys: Sequence[Key], matrix: Path, index: Path) -> np.ndarray
     return result
 
 
-def _find_lines(keys: Sequence[Key], path: Path) -> tuple[np.ndarray, int]:
-    """The line (from 0, below the header) of each clip, and how many lines there are."""
+def check_files(matrix: Path, index: Path) -> list[tuple[str, str]]:
+    """What is wrong with the two files apart from the clips they are of: (which, sentence)."""
+    try:
+        total: int | None = len(_read_index(index))
+    except InputError as error:
+        total, told = None, [("index", str(error))]
+    else:
+        told = []
+    try:
+        _open_matrix(matrix, total, index)
+    except InputError as error:
+        told.append(("matrix", str(error)))
+    return told
+
+
+def _read_index(path: Path) -> pd.DataFrame:
+    """The lines of the index, cells upper-cased."""
     import pandas as pd
 
     try:
@@ -67,8 +86,15 @@ def _find_lines(keys: Sequence[Key], path: Path) -> tuple[np.ndarray, int]:
             f"{path}: its columns are {list(lines)}, without {', '.join(missing)}; expected "
             f"{', '.join(COLUMNS)}"
         )
-    cells = lines[list(COLUMNS)].apply(lambda column: column.str.strip().str.upper())
-    numbers = pd.Series(range(len(lines)), pd.MultiIndex.from_frame(cells))
+    return lines[list(COLUMNS)].apply(lambda column: column.str.strip().str.upper())
+
+
+def _find_lines(keys: Sequence[Key], path: Path) -> tuple[np.ndarray, int]:
+    """The line (from 0, below the header) of each clip, and how many lines there are."""
+    import pandas as pd
+
+    cells = _read_index(path)
+    numbers = pd.Series(range(len(cells)), pd.MultiIndex.from_frame(cells))
     found = numbers.groupby(level=list(COLUMNS)).agg(["size", "first"])
     found = found.reindex(pd.MultiIndex.from_tuples(keys), fill_value=0)
     problems = [
@@ -82,14 +108,17 @@ def _find_lines(keys: Sequence[Key], path: Path) -> tuple[np.ndarray, int]:
             "split or use appropriate.source: dtw",
             problems,
         )
-    return found["first"].to_numpy(), len(lines)
+    return found["first"].to_numpy(), len(cells)
 
 
-def _open_matrix(path: Path, total: int, index: Path) -> np.ndarray:
+def _open_matrix(path: Path, total: int | None, index: Path) -> np.ndarray:
+    """The matrix, whose shape follows from the lines of the index, where those are known."""
     try:
         official = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise InputError(f"{path}: not a plain NumPy array file ({error})") from error
+    if total is None:
+        return official
     if official.shape != (2 * total, 2 * total):
         raise InputError(
             f"{path} has shape {official.shape}, but {index} has {total} lines, which asks for "

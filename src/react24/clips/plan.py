@@ -24,7 +24,11 @@ logger = logging.getLogger(__name__)
 class StreamFiles:
     """Where one session's stream lies.
 
-    ``faces``, the face track, says which clips are dropped; without it all are kept.
+    Attributes:
+        session: Name.
+        features: Feature file.
+        normalized: File its z-scores are kept in, there or not.
+        faces: The face track, which says which clips are dropped; without it all are kept.
     """
 
     session: str
@@ -78,7 +82,7 @@ def cut_session(files: StreamFiles, min_valid: float) -> Cut:
     Raises:
         StoreError: Files that are no such files, or of different lengths.
     """
-    with contract.open_file(files.normalized, "normalized") as file:
+    with contract.open_file(files.features, "features") as file:
         frames = len(file[ROLES[0]]["valid"])
         segments = file["segments"][:] if "segments" in file else None
     clips = clip_starts(frames, segments)
@@ -104,7 +108,7 @@ def _known_faces(files: StreamFiles, frames: int) -> np.ndarray:
         known = [file[role]["valid"][:] for role in ROLES]
     if any(len(part) != frames for part in known):
         raise StoreError(
-            f"{files.faces}: {len(known[0])} frames, but {files.normalized} has {frames}; run the "
+            f"{files.faces}: {len(known[0])} frames, but {files.features} has {frames}; run the "
             "extraction of this session again"
         )
     return np.stack(known)

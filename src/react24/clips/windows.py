@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from react24.clips.normalize import normalize_session
 from react24.clips.plan import (
     DROPPED_DTYPE,
     StreamFiles,
@@ -25,7 +27,7 @@ from react24.clips.plan import (
     tell_dropped,
 )
 from react24.conventions import CLIP_FRAMES, ROLES
-from react24.errors import InputError
+from react24.errors import InputError, InputErrors
 from react24.files import contract
 from react24.files.contract import StoreError
 
@@ -106,8 +108,13 @@ def window_clips(
     split: str,
     min_valid: float = 0.5,
     keep_native: bool = True,
+    keep_normalized: bool = True,
+    normalizing: str = "",
 ) -> None:
     """Cut one stream of all sessions of a split into clips and write the clips file.
+
+    Each session is z-scored first, or its z-scores are read from where they are kept, so that
+    another session costs no more than itself. One session is in memory at a time.
 
     Args:
         sessions: In the order of the sample sheet.
@@ -117,9 +124,12 @@ def window_clips(
         min_valid: A clip is dropped where the face track of either person is valid in a smaller
             share of its frames than this.
         keep_native: Whether native values are kept beside the z-scores.
+        keep_normalized: Whether the z-scores of whole sessions stay on disk.
+        normalizing: Digest of the code that makes z-scores; those of other code are made anew.
 
     Raises:
         InputError: The split has no clip at all.
+        InputErrors: Sessions without a valid frame, all of them at once.
         StoreError: The files of a session do not belong together.
     """
     plan = [(files, cut_session(files, min_valid)) for files in sessions]
@@ -129,20 +139,30 @@ def window_clips(
     dropped = np.concatenate([cut.dropped for _, cut in plan]) if plan else np.empty(0)
     if not length:
         raise InputError(_no_clip(split, len(sessions), dropped, min_valid))
-    sources = {f.session: contract.sha256_file(f.normalized) for f in sessions}
+    sources = {f.session: contract.sha256_file(f.features) for f in sessions}
     config = {
         "stream": stream,
         "split": split,
         "clip_frames": CLIP_FRAMES,
         "min_valid": min_valid,
     }
+    normalize = partial(normalize_session, code=normalizing, keep=keep_normalized)
     with contract.create(
         output, schema="clips", created_by="window_clips", config=config, inputs=sources
     ) as file:
-        row, networks = 0, []
+        row, networks, problems = 0, [], []
         for files, cut in plan:
-            networks += _write_session(file, files, cut.kept, row, length, keep_native)
+            try:
+                parts = normalize(files.features, files.normalized, digest=sources[files.session])
+            except InputError as error:  # those of the others are made all the same
+                problems.append(str(error))
+                continue
+            networks += _write_session(file, files, parts, cut.kept, row, length, keep_native)
             row += len(cut.kept)
+            del parts  # before the next are made
+        if problems:
+            title = f"{len(problems)} of {len(sessions)} sessions have no z-scores"
+            raise InputErrors(title, problems)
         file.create_dataset("dropped", data=dropped)
         file.attrs["stream"] = stream
         file.attrs["split"] = split
@@ -174,6 +194,7 @@ def _no_clip(split: str, sessions: int, dropped: np.ndarray, min_valid: float) -
 def _write_session(
     file: h5py.File,
     files: StreamFiles,
+    parts: Mapping[str, contract.Features],
     clips: list[tuple[int, int]],
     row: int,
     length: int,
@@ -184,22 +205,16 @@ def _write_session(
     Returns:
         Of both roles: pretrained, weights and backend.
     """
-    normalized = contract.read_features(files.normalized, "normalized")
     native = contract.read_features(files.features) if keep_native else {}
-    with contract.open_file(files.normalized, "normalized") as opened:
+    with contract.open_file(files.features, "features") as opened:
         subjects = {role: str(opened[role].attrs["subject"]) for role in ROLES}
     for first, role in zip((row, row + length), ROLES, strict=True):
-        part = normalized[role]
-        if native and native[role].values.shape != part.values.shape:
-            raise StoreError(
-                f"{files.normalized}: shape {part.values.shape} differs from "
-                f"{native[role].values.shape} in {files.features}; rerun zscore_stream"
-            )
+        part = parts[role]
         if "index" not in file:
             _create_datasets(file, part.feature_names, 2 * length, keep_native)
         if list(part.feature_names) != json.loads(file.attrs["feature_names"]):
             raise StoreError(
-                f"{files.normalized}, role {role}: its channels differ from those of the sessions "
+                f"{files.features}, role {role}: its channels differ from those of the sessions "
                 "before it; rerun the extraction of this stream for all sessions"
             )
         for at, (number, start) in enumerate(clips, start=first):
@@ -212,7 +227,7 @@ def _write_session(
             partner = (at + length) % (2 * length)
             names = (name.encode() for name in (files.session, role, subjects[role]))
             file["index"][at] = (*names, partner, number, start)
-    return [(part.pretrained, part.weights, part.backend) for part in normalized.values()]
+    return [(part.pretrained, part.weights, part.backend) for part in parts.values()]
 
 
 def _create_datasets(file: h5py.File, names: tuple[str, ...], rows: int, native: bool) -> None:

@@ -93,8 +93,8 @@ class Conversion:
     check: str | None = None
     fitted_on: str | None = None
 
-    def find_problems(self, given: Iterable[str], settings: Mapping[str, Any]) -> list[str]:
-        """What is wrong with the names of the files given, and with the settings."""
+    def find_problems(self, given: Iterable[str], settings: Mapping[str, Any] | None) -> list[str]:
+        """What is wrong with the names of the files given, and with the settings, if known."""
         given, known = set(given), [*self.files, *self.optional]
         accepted = "; ".join(f"{name}: {what}" for name, what in self.files.items())
         accepted += "".join(f"; {name} (optional): {w}" for name, w in self.optional.items())
@@ -109,7 +109,7 @@ class Conversion:
             for name, what in self.files.items()
             if name not in given
         ]
-        found = resolve(self.check)(settings) if self.check else None
+        found = resolve(self.check)(settings) if self.check and settings is not None else None
         return problems + ([found] if found else [])
 
     def name_files(self, files: str | Mapping[str, str]) -> dict[str, str]:
@@ -201,6 +201,30 @@ class ModelType:
         found = resolve(self.settings)
         read = getattr(found, "read", found)  # a settings class, or a function
         return json.loads(json.dumps(read(values, where).as_dict()))
+
+    def inspect_settings(
+        self, values: Mapping[str, Any], where: str
+    ) -> tuple[dict[str, Any] | None, list[str], set[str]]:
+        """As ``read_settings``, but tells all that is wrong beside what could be made of it.
+
+        Returns:
+            The settings, with defaults for what is wrong, or None; what is wrong; its keys, dotted.
+        """
+        try:
+            return self.read_settings(values, where), [], set()
+        except InputError as error:
+            problems = list(getattr(error, "problems", [str(error)]))
+        from react24.contracts.rounds import find_mistakes
+        from react24.contracts.settings import SettingsModel
+
+        kind = resolve(self.settings)
+        if not (isinstance(kind, type) and issubclass(kind, SettingsModel)):
+            return None, problems, set()
+        found = find_mistakes(values, lambda *_: kind, where=where)
+        problems += [text for text in found.problems if text not in problems]
+        if found.model is None:
+            return None, problems, found.wrong
+        return json.loads(json.dumps(found.model.as_dict())), problems, found.wrong
 
     def stage_inputs(self, settings: Mapping[str, Any], part: str) -> StageInputs:
         """What a stage, or ``sampling``, reads under these settings.

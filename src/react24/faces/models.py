@@ -13,7 +13,7 @@ from pathlib import Path
 from react24.errors import InputError
 from react24.faces.bundle import BundleDetector, BundleLandmarks
 from react24.faces.mesh import Detector, LandmarkModel
-from react24.weights import fetch, registry
+from react24.weights import fetch
 
 MEDIAPIPE = "mediapipe"
 """The setting that takes the networks which come with mediapipe 0.10.14."""
@@ -32,15 +32,13 @@ class FaceModels:
 
 
 @contextmanager
-def open_models(
-    model: str = MEDIAPIPE, folder: str | Path = registry.DEFAULT_FOLDER
-) -> Iterator[FaceModels]:
+def open_models(model: str = MEDIAPIPE, folder: str | Path | None = None) -> Iterator[FaceModels]:
     """The networks of a ``faces.model`` setting.
 
     Args:
         model: ``mediapipe``; ``face-landmarker``, which is fetched on first use; or the path of
             a Face Landmarker bundle.
-        folder: Where published weights are kept.
+        folder: Where published weights are kept, if elsewhere than usual.
 
     Raises:
         InputError: mediapipe is not installed, the bundle cannot be had, or it is another file.

@@ -25,6 +25,7 @@ from react24.faces.whose import Tracklets, choose_person
 from react24.files import contract
 from react24.files.notices import write_notices
 from react24.log import progress
+from react24.media import whereabouts
 from react24.media.spans import find_spans
 from react24.media.video import read_frames
 from react24.project.choices import DEFAULT, Choices
@@ -96,6 +97,7 @@ def track_session(
         session, frames = str(media.attrs["session"]), int(media.attrs["frames"])
         roles = {role: dict(media[role].attrs) for role in ROLES if role in media}
         shown = {role: media[role]["valid"][:] for role in roles}
+        videos = {role: str(whereabouts.name(media, role, "video")) for role in roles}
     config = {"max_gap": max_gap, "max_missing": max_missing, "model": model}
     inputs = contract.digest_inputs(media=media_path)
     with (
@@ -118,7 +120,7 @@ def track_session(
                 unit="frame",
                 total=frames,
             )
-            where, video = f"session {session}, role {role}", str(about["video"])
+            where, video = f"session {session}, role {role}", videos[role]
             side = Choices.from_json(str(about.get("choices", DEFAULT.to_json()))).face
             # New ones per role: nothing is remembered from one video to the next.
             follower = Follower(models.detector, models.landmarks)

@@ -21,6 +21,7 @@ import numpy as np
 
 from react24.conventions import FPS, ROLES
 from react24.files.atomic import FULL, StoreError, atomic_path, sha256_file
+from react24.files.provenance import RECIPE, STAMP, Recipe, declared
 
 SCHEMAS: dict[str, tuple[int, str]] = {
     "truth": (1, "make_demo_session"),
@@ -28,7 +29,7 @@ SCHEMAS: dict[str, tuple[int, str]] = {
     "faces": (1, "track_faces"),
     "neutral": (1, "find_neutral"),
     "features": (1, "extract_<stream>"),
-    "normalized": (1, "zscore_stream"),
+    "normalized": (1, "window_clips"),
     "clips": (1, "window_clips"),
     "appropriate": (1, "appropriate_reactions"),
     "history": (1, "train_<model>"),
@@ -95,8 +96,16 @@ def create(
         file.attrs["created_by"] = created_by
         file.attrs["config"] = json.dumps(config or {}, sort_keys=True)
         file.attrs["inputs"] = json.dumps(dict(inputs or {}), sort_keys=True)
+        if (recipe := declared()) is not None:
+            write_recipe(file, recipe)
         yield file
         file.flush()
+
+
+def write_recipe(file: h5py.File, recipe: Recipe) -> None:
+    """Have an open file carry a recipe, in place of the one it has."""
+    file.attrs[RECIPE] = json.dumps(recipe.to_json(), sort_keys=True)
+    file.attrs[STAMP] = recipe.stamp
 
 
 def open_hdf5(path: str | Path, mode: str = "r") -> h5py.File:

@@ -54,6 +54,15 @@ def open_media(path: str | Path) -> av.container.InputContainer:
         raise InputError(f"{path}: {_why_not_opened(path)} ({error.strerror})") from error
 
 
+def header_seconds(path: str | Path) -> float | None:
+    """How long a file is, as its header has it; None where it does not say or cannot be read."""
+    try:
+        with open_media(path) as container:
+            return container.duration / av.time_base if container.duration else None
+    except InputError:
+        return None
+
+
 def _why_not_opened(path: Path) -> str:
     if path.suffix.lower() in {".mp4", ".mov", ".m4v", ".m4a"} and _lacks_index(path):
         return (

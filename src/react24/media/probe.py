@@ -153,6 +153,8 @@ def _scan_roles(
         except InputError as error:
             problems.append(str(error))
     if problems:
+        if not decode:  # damage is no error where it is tolerated
+            problems += [d.sentence() for scan in scans.values() for d in scan.damage]
         raise InputErrors(f"session {session}: recordings that cannot be used", problems)
     return scans
 

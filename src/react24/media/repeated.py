@@ -13,6 +13,7 @@ from react24.conventions import ROLES
 from react24.errors import InputErrors
 from react24.files import contract
 from react24.log import progress
+from react24.media import whereabouts
 from react24.media.fingerprint import Fingerprint, Likeness, compare
 from react24.project.choices import DEFAULT, Choices
 
@@ -95,7 +96,7 @@ def read_recordings(media: Iterable[str | Path], splits: Mapping[str, str]) -> l
                         role,
                         str(group.attrs["subject"]),
                         splits[session],
-                        Path(str(group.attrs["video"])),
+                        whereabouts.name(file, role, "video"),
                         Fingerprint(
                             group["fingerprint/times"][:], group["fingerprint/pictures"][:]
                         ),

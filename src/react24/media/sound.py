@@ -17,6 +17,7 @@ from react24.media.clock import ROUNDING, TICKS_PER_SECOND
 from react24.media.container import READ_ERRORS, open_media, pick_sound
 from react24.media.damage import DamagedFileError
 from react24.media.stamps import SMALLEST_WILD
+from react24.media.whereabouts import locate
 from react24.project.choices import MIX
 
 GAP = Fraction(1, 20)
@@ -269,7 +270,7 @@ def read_sound(media_path: str | Path, role: str, sample_rate: int) -> np.ndarra
     """
     with contract.open_file(media_path, "media") as file:
         group = file[role]
-        path, ticks = str(group.attrs["audio"]), int(file.attrs["frames"])
+        path, ticks = str(locate(file, role, "audio")), int(file.attrs["frames"])
         zero = Fraction(*(int(n) for n in group.attrs["sound_zero"]))
         rate = int(group.attrs["sound_rate"])
         track, channel = str(group.attrs["sound_track"]), str(group.attrs["sound_channel"])

@@ -14,6 +14,7 @@ from react24.files import contract
 from react24.media.container import READ_ERRORS, open_media, pick_video
 from react24.media.damage import DamagedFileError
 from react24.media.picture import Screen, Size, read_framing, shown_size
+from react24.media.whereabouts import locate
 from react24.project.choices import Choices
 
 logger = logging.getLogger(__name__)
@@ -192,7 +193,7 @@ def read_frames(
     """
     with contract.open_file(media_path, "media") as file:
         group = file[role]
-        path, zero = str(group.attrs["video"]), float(group.attrs["zero"])
+        path, zero = str(locate(file, role, "video")), float(group.attrs["zero"])
         size = int(group.attrs["picture_width"]), int(group.attrs["picture_height"])
         crop = Choices.from_json(group.attrs["choices"]).crop
         wanted = group["source_pts"][start:stop]

@@ -144,7 +144,7 @@ def evaluate(
     between = BetweenClips()
     parts: dict[str, list[Any]] = {}
     tasks = _read(predictions, speaker, heard, name)
-    shown = iter(progress(tasks, what="scoring", unit="clip", total=clips))
+    shown = iter(progress(tasks, what=f"scoring {name}", unit="clip", total=clips))
     size = clips_per_group(samples, device)
     with ThreadPoolExecutor(threads) as pool:
         # Reading and FRDvs stay in this thread and in order; only a few clips are alive at once.

@@ -99,6 +99,21 @@ def convert_checkpoint(
         )
 
 
+def try_conversion(settings: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    """See whether the published files of a model can be converted; nothing is written or fitted.
+
+    Raises:
+        InputError: Files or settings cannot be used.
+    """
+    kind = registry.get(settings["type"])
+    checked = kind.read_settings(settings, kind.name)
+    conversion = find_conversion(kind)
+    what = {**conversion.files, **conversion.optional}
+    read = {name: read_official(path, what[name]) for name, path in files.items()}
+    tensors = dict(entry_points.resolve(conversion.function)(checked, read, None))
+    _check(kind, checked, tensors, read.values())
+
+
 def find_conversion(kind: ModelType) -> Conversion:
     """How published weights of a model are converted.
 

@@ -6,7 +6,6 @@ is done.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from react24.contracts.paths import expand, seek
 from react24.conventions import LEARNED_BASELINES, SPLITS
-from react24.errors import InputError, InputErrors
+from react24.errors import InputErrors
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
+    from react24.contracts.rounds import Found
     from react24.contracts.stream import Stream
 
 DEMO_ROOT = "resources/demo"
@@ -67,8 +65,9 @@ class Settings:
     def needed_splits(self) -> tuple[str, ...]:
         """Splits that this run cannot do without: those scored, and train where one learns."""
         needed = set(self.values["sampling"]["split"])
-        learning = (self.models.keys() - self.checkpoints.keys()) | set(self.fitted)
-        if learning or set(LEARNED_BASELINES) & set(self.values["baselines"]):
+        entries = self.values["models"].items()
+        learning = [name for name, entry in entries if not entry.get("checkpoint")]
+        if learning or self.fitted or set(LEARNED_BASELINES) & set(self.values["baselines"]):
             needed.add("train")
         return tuple(name for name in SPLITS if name in needed)
 
@@ -116,68 +115,40 @@ def inspect_settings(
     """As ``load_settings``, but returns what could be made of it beside what is wrong.
 
     Returns:
-        The settings, in which what is wrong has its default; what is wrong; the sections with a
-        value that is wrong.
+        The settings, in which what is wrong has its default; what is wrong; the keys, dotted, or
+        sections, that have a default because what was given is wrong.
     """
     from react24.project import checks
 
     root = Path(root)
     values, problems, wrong = _read_values(config, root, start)
-    problems += checks.check_together(values, root, skip=wrong)
-    settings = _resolve_models(values, root, start, problems)
-    if not problems:
-        problems += checks.check_streams(settings)
+    problems += checks.check_together(values, root, wrong)
+    settings = _resolve_models(values, root, start, problems, wrong)
+    problems += checks.check_streams(settings, wrong)
     return settings, problems, wrong
 
 
 def _read_values(
     config: Mapping[str, Any], root: Path, start: Path | None
 ) -> tuple[dict[str, Any], list[str], set[str]]:
-    """All keys with their values; what is wrong; the sections with a value that is wrong."""
-    from pydantic import ValidationError
-
-    from react24.contracts.settings import problems_of
+    """All keys with their values; what is wrong; the keys that are."""
+    from react24.contracts.rounds import Kind, find_mistakes
     from react24.project.settings import configuration_of
 
-    problems: list[str] = []
-    wrong: set[str] = set()
-    left = copy.deepcopy(dict(config))
-    while True:
-        own = _own_streams(left, root, start, problems)
-        kind = configuration_of(own)
-        try:
-            values = kind.model_validate(left, context=start).as_dict()
-            break
-        except ValidationError as error:
-            # Its mistakes are told; the rest is read without them, to find what else is wrong.
-            problems += [text for text in problems_of(error, kind) if text not in problems]
-            wrong |= _take_out(left, error)
+    def kind_of(left: dict[str, Any], found: Found) -> Kind:
+        return configuration_of(_own_streams(left, root, start, found))
+
+    found = find_mistakes(config, kind_of, context=start)
+    if found.model is None:  # no part of it could be blamed: defaults, beside what is told
+        found.model = configuration_of()()
+    values = found.model.as_dict()
     if not values["demo"]["enabled"]:  # the demo is made where the results are
         values["corpus"]["root"] = seek(values["corpus"]["root"], start)
-    return values, problems, wrong
-
-
-def _take_out(config: dict[str, Any], error: ValidationError) -> set[str]:
-    """Delete the keys that are wrong; returns the sections where a known one was."""
-    wrong, places = set(), []
-    for found in error.errors(include_url=False):
-        holder: Any = config
-        place: tuple[dict, Any] | None = None
-        for part in found["loc"]:
-            if not isinstance(holder, dict) or part not in holder:
-                break
-            place = holder, part
-            holder = holder[part]
-        places += [place] if place else []
-        if found["type"] != "extra_forbidden":
-            wrong.add(str(found["loc"][0]))
-    for holder, key in places:  # only now: two mistakes may share a place
-        holder.pop(key, None)
-    return wrong
+    return values, found.problems, found.wrong
 
 
 def _own_streams(
-    config: dict[str, Any], root: Path, start: Path | None, problems: list[str]
+    config: dict[str, Any], root: Path, start: Path | None, found: Found
 ) -> tuple[Stream, ...]:
     """Streams of the user's own; sections of those that cannot be used are taken out."""
     from react24 import streams
@@ -195,40 +166,43 @@ def _own_streams(
             own.append(streams.get(name, section, root))
         except ValueError as error:
             where = f"streams.{name}.type: "
-            problems.append(where + str(error).removeprefix(where))
+            found.problems.append(where + str(error).removeprefix(where))
+            found.wrong.add(f"streams.{name}")
             del sections[name]
     return tuple(own)
 
 
 def _resolve_models(
-    values: dict[str, Any], root: Path, start: Path | None, problems: list[str]
+    values: dict[str, Any], root: Path, start: Path | None, problems: list[str], wrong: set[str]
 ) -> Settings:
-    """The settings with the models that can be made; what is wrong is added to ``problems``."""
+    """The settings with the models that can be made; what is wrong is added to the last two."""
     from react24 import models as registry
     from react24 import streams
     from react24.contracts.model import SAMPLING
-    from react24.project.model_entries import resolve_checkpoint, resolve_model
+    from react24.project.model_entries import find_checkpoint, inspect_model
 
     models, checkpoints, reads, fitted = {}, {}, {}, []
     for name, entry in values["models"].items():
-        try:
-            models[name] = resolve_model(name, entry, root, start=start)
-            kind = registry.get(models[name]["type"], root)
-            reads[name] = kind.streams(models[name])
-            if files := resolve_checkpoint(name, entry, models[name], root):
-                checkpoints[name] = files
-                sampled = kind.stage_inputs(models[name], SAMPLING).streams
-                fits = kind.conversion_streams(models[name])
-                reads[name] = tuple(dict.fromkeys((*sampled, *fits)))
-                fitted += [name] if fits else []
-        except InputErrors as error:
-            problems += error.problems
-        except InputError as error:
-            problems.append(str(error))
+        model = inspect_model(name, entry, root, start=start)
+        files, told = find_checkpoint(name, entry, model, root, wrong)
+        problems += [*model.problems, *told]
+        if model.problems or told:
+            wrong.add(f"models.{name}")
+        if model.settings is None:
+            continue
+        kind = registry.get(model.settings["type"], root)
+        models[name], reads[name] = model.settings, model.reads
+        if files:
+            checkpoints[name] = files
+            sampled = kind.stage_inputs(models[name], SAMPLING).streams
+            fits = kind.conversion_streams(models[name])
+            reads[name] = tuple(dict.fromkeys((*sampled, *fits)))
+            fitted += [name] if fits else []
     sections = values["streams"]
     hears = any(
         streams.get(name, sections[name], root).backend(sections[name]).reads == "sound"
         for name in extracted(sections, reads)
+        if name in sections
     )
     return Settings(root, values, models, checkpoints, reads, tuple(fitted), hears)
 

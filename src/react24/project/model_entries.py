@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,34 @@ from react24.contracts.entry_points import is_file, resolve
 from react24.contracts.model import ModelType
 from react24.contracts.model_settings import ModelSettings
 from react24.contracts.paths import seek
+from react24.contracts.rounds import find_mistakes, touches
 from react24.contracts.settings import show
 from react24.errors import InputError, InputErrors, nearest
 from react24.project.yaml_file import read_mapping
-from react24.training.settings import LoopSettings, read_loop_settings
+from react24.training.settings import LoopSettings
+from react24.weights.unfit import explain_unfit
 
 MODEL_FOLDER = "config/models"
 QUICK = "quick"
 """The preset that can have a settings file of its own, beside the model's."""
 _MISSING = object()
+
+
+@dataclass(frozen=True)
+class InspectedModel:
+    """What could be made of an entry.
+
+    Attributes:
+        kind: Its type; None where that cannot be told.
+        settings: Hyperparameters; None where what is wrong with them may decide what it reads.
+        reads: Streams that training or sampling reads.
+        problems: What is wrong.
+    """
+
+    kind: ModelType | None = None
+    settings: dict[str, Any] | None = None
+    reads: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def resolve_model(
@@ -31,37 +51,69 @@ def resolve_model(
     ``start`` as for ``load_settings``.
 
     Raises:
-        InputError: No settings file, unknown override, wrong value.
+        InputErrors: No settings file, unknown override, wrong value.
     """
+    model = inspect_model(name, entry, root, start=start)
+    if model.problems or model.settings is None:
+        raise InputErrors(f"models.{name}", list(model.problems))
+    return model.settings
+
+
+def inspect_model(
+    name: str, entry: Mapping[str, Any], root: str | Path = ".", *, start: Path | None = None
+) -> InspectedModel:
+    """As ``resolve_model``, but tells what is wrong beside what could be made of the entry."""
     where, root = f"models.{name}", Path(root)
     path = entry.get("settings") or seek(f"{MODEL_FOLDER}/{name}.yaml", start)
-    written = _read_model_file(where, path, root)
-    kind, model = _find_type(where, path, written, root, start)
+    try:
+        written = _read_model_file(where, path, root)
+        kind, model = _find_type(where, path, written, root, start)
+    except InputError as error:
+        told = [text if text.startswith(where) else f"{where}: {text}" for text in _told(error)]
+        return InspectedModel(problems=tuple(told))
     problems: list[str] = []
     layers: list[tuple[str, Mapping]] = [(f"{where}: {path}", written)]
     if entry.get("preset") == QUICK:
-        layers.append(_read_preset(where, path, model, root))
+        try:
+            layers.append(_read_preset(where, path, model, root))
+        except InputError as error:
+            problems += _told(error)
     layers.append((f"{where}.overrides", entry.get("overrides") or {}))
     base = _defaults(model)
     merged = _lay_over(base, written) if base else copy.deepcopy(written)
     for place, values in layers[1:]:
         merged = _merge(merged, values, place, problems)
     merged |= {"type": kind, "variant": entry.get("variant", merged.get("variant"))}
-    settings: dict[str, Any] = {}
-    try:
-        settings = model.read_settings(merged, where)
-    except InputErrors as error:
-        problems += [_locate(problem, where, layers) for problem in error.problems]
-    except InputError as error:
-        problems.append(str(error))
-    try:
-        read_loop_settings(merged.get("training"), epochs=1, where=f"{where}.training")
-    except InputErrors as error:
-        located = [_locate(problem, where, layers) for problem in error.problems]
-        problems += [problem for problem in located if problem not in problems]
-    if problems:
-        raise InputErrors(where, problems)
-    return settings
+    settings, found, wrong = model.inspect_settings(merged, where)
+    located = [_locate(problem, where, layers) for problem in found + _loop_problems(merged, where)]
+    problems += [text for text in dict.fromkeys(located) if text not in problems]
+    reads: tuple[str, ...] = ()
+    if any("." not in key for key in wrong):  # such as `sound`, which decides what is read
+        settings = None
+    elif settings is not None:
+        try:
+            reads = model.streams(settings)
+        except Exception as error:  # whatever the user's code may raise
+            problems.append(f"{where}: what its type {kind} reads: {_say(error)}")
+            settings = None
+    return InspectedModel(model, settings, reads, tuple(problems))
+
+
+def _say(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+def _loop_problems(merged: Mapping[str, Any], where: str) -> list[str]:
+    """What is wrong with the settings of the training loop."""
+    given = merged.get("training")
+    if given is not None and not isinstance(given, Mapping):
+        return []  # told of the model's own section
+    values = {**(given or {}), "epochs": 1}
+    return find_mistakes(values, lambda *_: LoopSettings, where=f"{where}.training").problems
+
+
+def _told(error: InputError) -> tuple[str, ...]:
+    return tuple(error.problems) if isinstance(error, InputErrors) else (str(error),)
 
 
 def _find_type(
@@ -110,34 +162,45 @@ def settings_files(name: str, entry: Mapping[str, Any]) -> list[Path]:
     return [path, path.with_suffix(f".{QUICK}.yaml")]
 
 
-def resolve_checkpoint(name: str, entry: Mapping, settings: Mapping, root: Path) -> dict[str, str]:
-    """Published files that take the place of training a model: name -> path; empty for none.
+def find_checkpoint(
+    name: str, entry: Mapping, model: InspectedModel, root: Path, wrong: Collection[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Published files that take the place of training a model, and what is wrong with them.
 
-    Raises:
-        InputError: No such files, or the model does not take them.
+    Args:
+        name: Of the model in the configuration.
+        entry: There.
+        model: What could be made of it; what cannot be told without its type is not told.
+        root: Folder that paths start from.
+        wrong: Keys of the configuration that have been taken out because they are wrong.
+
+    Returns:
+        Name -> path, empty where the model is trained or they cannot be used; what is wrong.
     """
     given, where = entry.get("checkpoint"), f"models.{name}.checkpoint"
-    if given is None:
-        return {}
-    model = registry.get(settings["type"], root)
-    if model.convert is None:
-        raise InputError(
-            f"{where}: found {show(given)}, but no published weights of {model.title} are "
-            "known; leave it out to train the model"
-        )
-    try:
-        files = model.convert.name_files(given)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    problems = [f"{where}: {text}" for text in model.convert.find_problems(files, settings)]
-    problems += [
-        f"{where}.{key}: found {path!r}; no such file"
-        for key, path in files.items()
-        if not (root / path).is_file()
-    ]
-    if problems:
-        raise InputErrors(where, problems)
-    return files
+    if given is None or touches(wrong, where):
+        return {}, []
+    files, problems = {}, []
+    if model.kind is not None:
+        if model.kind.convert is None:
+            told = (
+                f"{where}: found {show(given)}, but no published weights of {model.kind.title} "
+                "are known; leave it out to train the model"
+            )
+            return {}, [told]
+        try:
+            files = model.kind.convert.name_files(given)
+            # Without its variant, what official weights ask of the settings is not known.
+            settings = None if touches(wrong, f"models.{name}.variant") else model.settings
+            found = model.kind.convert.find_problems(files, settings)
+            problems += [f"{where}: {text}" for text in found]
+        except InputError as error:
+            problems.append(f"{where}: {error}")
+    named = {"": given} if isinstance(given, str) else {f".{key}": p for key, p in given.items()}
+    for key, path in named.items():
+        if text := explain_unfit(root / path):
+            problems.append(f"{where}{key}: found {path!r}; {text}")
+    return ({} if problems else files), problems
 
 
 def _read_preset(

@@ -11,29 +11,31 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from react24 import __version__
 from react24.conventions import ROLES
+from react24.project.broken import LeftOut
 from react24.project.choices import Choices
 from react24.project.config import Settings
+from react24.project.load import Project
 from react24.project.session import Person, Session
 
 logger = logging.getLogger(__name__)
 
 
-def write(
-    path: Path, config: Mapping[str, Any], settings: Settings, sessions: Iterable[Session]
-) -> None:
+def write(path: Path, config: Mapping[str, Any], project: Project) -> None:
     """Keep a project that was checked. Where that cannot be done, jobs read it themselves."""
+    settings = project.settings
     kept = {
         "key": _key(config),
         "files": {str(file): _digest(file) for file in _sources(settings)},
         "settings": {**asdict(settings), "root": str(settings.root)},
-        "sessions": [asdict(session) for session in sessions],
+        "sessions": [asdict(session) for session in project.sessions],
+        "left_out": [asdict(left) for left in project.left_out],
     }
     text = json.dumps(kept, default=str, indent=1)
     try:
@@ -47,9 +49,7 @@ def write(
         logger.debug("%s: cannot be written (%s)", path, error.strerror)
 
 
-def read(
-    path: Path, config: Mapping[str, Any], root: Path
-) -> tuple[Settings, tuple[Session, ...]] | None:
+def read(path: Path, config: Mapping[str, Any], root: Path) -> Project | None:
     """The project that a file keeps; None where it was made from anything else."""
     try:
         kept = json.loads(path.read_text("utf-8"))
@@ -63,7 +63,11 @@ def read(
     values["root"] = root
     values["reads"] = {name: tuple(streams) for name, streams in values["reads"].items()}
     values["fitted"] = tuple(values["fitted"])
-    return Settings(**values), tuple(map(_make_session, kept["sessions"]))
+    left_out = tuple(
+        LeftOut(_make_session(left["session"]), tuple(left["why"])) for left in kept["left_out"]
+    )
+    sessions = tuple(map(_make_session, kept["sessions"]))
+    return Project(Settings(**values), sessions, left_out=left_out, broken=left_out)
 
 
 def _key(config: Mapping[str, Any]) -> str:

@@ -56,6 +56,16 @@ class Session:
         return self.a, self.b
 
     @property
+    def files(self) -> dict[str, str]:
+        """``video_a`` and ``video_b``, and ``audio_a``, ``audio_b`` where the sound lies apart."""
+        found = {}
+        for person in self.people:
+            found[f"video_{person.role}"] = str(person.video)
+            if person.audio != person.video:
+                found[f"audio_{person.role}"] = str(person.audio)
+        return found
+
+    @property
     def subjects(self) -> tuple[str, str]:
         """Who the two persons are."""
         return self.a.subject, self.b.subject

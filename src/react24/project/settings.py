@@ -70,6 +70,12 @@ class Corpus(SettingsModel):
     name: str = Field(default="demo", pattern=f"^{NAME}$", examples=["noxi"])
     """Name of the corpus, used in titles of tables and plots."""
 
+    skip_broken: bool = Field(default=False, examples=[True])
+    """What to do with sessions whose recordings cannot be used (missing, cut off, unreadable, or
+    refused by a job of an earlier run). `false` stops the run before it starts; `true` leaves
+    these sessions out and lists them in the log, below the tables and in the report. Splits are
+    decided as if they were there, so that leaving one out moves no other."""
+
 
 class Demo(SettingsModel):
     """The demo corpus, synthetic faces and speech with known truth."""
@@ -128,8 +134,9 @@ class Storage(SettingsModel):
     """What stays on disk."""
 
     keep_normalized: bool = Field(default=True, examples=[False])
-    """`false` deletes the normalised features of a session once the clips are cut from them (15
-    GB a copy for wav2vec2 on the full corpus)."""
+    """Keep the normalised features of a session beside the clips cut from them (15 GB for wav2vec2
+    on the full corpus), so that one session more is one to normalise. `false` writes none, and
+    deletes those of a split when its clips are cut the next time; the clips are the same."""
 
 
 class ClipSettings(SettingsModel):

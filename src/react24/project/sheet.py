@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,8 @@ from react24.project.near_names import question_names
 from react24.project.session import Person, Session
 from react24.project.sheet_columns import COLUMNS
 from react24.project.sheet_files import (
+    FileProblem,
+    Use,
     check_files_of,
     check_repeated_files,
     find_on_disk,
@@ -40,11 +42,18 @@ class InspectedSheet:
 
     Attributes:
         sessions: Of the rows without a bad cell.
+        placed: Of all rows that say who is in which split.
+        sure: Whether that is every row, so that ``auto`` splits can be decided.
+        broken: Session -> what is wrong with its recordings. Among ``problems`` too, unless
+            ``corpus.skip_broken`` leaves such sessions out.
         problems: What is wrong, each naming the sheet and mostly the row.
         warnings: What deserves a look.
     """
 
     sessions: list[Session] = field(default_factory=list)
+    placed: list[Session] = field(default_factory=list)
+    sure: bool = False
+    broken: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -73,26 +82,54 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
     problems: list[str] = []
     warnings: list[str] = []
     rows = _read_rows(path, problems, warnings)
+    lost = bool(problems)
+    uses: list[Use] = []
     for row in rows:
         found = _check_cells(row)
         problems += [f"row {row.number}, {problem}" for problem in found]
+        session = _make_session(row, settings)
+        # A row with a bad cell still names files, and says who is in which split.
+        uses += [use for use in list_uses([session]) if _names_file(row, use)]
         if not found:
-            sheet.sessions.append(_make_session(row, settings))
-    problems += _check_repeated_names(rows)
-    # A row with a bad path still says who is in which split.
-    told = [row for row in rows if row.cells["split"] in COLUMNS["split"].choices]
-    sheet.problems += [f"{path}: {problem}" for problem in conflicts(_make_all(told, settings))]
+            sheet.sessions.append(session)
+        if row.cells["split"] in COLUMNS["split"].choices and all(session.subjects):
+            sheet.placed.append(session)
+    repeated = _check_repeated_names(rows)
+    problems += repeated
+    sheet.sure = not (lost or repeated) and len(sheet.placed) == len(rows)
+    sheet.problems += [f"{path}: {problem}" for problem in conflicts(sheet.placed)]
     names = [(row.number, row.cells["session"]) for row in rows]
     warnings += question_names("session", names)
     people = [(row.number, row.cells[f"subject_{role}"]) for row in rows for role in ROLES]
     warnings += question_names("subject", people)
-    uses = list_uses(sheet.sessions)
     problems += check_repeated_files(uses, settings, follow_links=check_files, warnings=warnings)
     if check_files:
-        problems += check_files_of(uses, settings)
+        problems += _sort_out(sheet, check_files_of(uses, settings), settings)
     sheet.problems = [f"{path}, {problem}" for problem in problems] + sheet.problems
     sheet.warnings = [f"{path}, {warning}" for warning in warnings]
     return sheet
+
+
+def _sort_out(sheet: InspectedSheet, found: Sequence[FileProblem], settings: Settings) -> list[str]:
+    """Note the sessions whose recordings cannot be used; returns what keeps the run from starting.
+
+    Those of a row with a bad cell are not left out: the row has to be corrected anyway.
+    """
+    good = {session.session for session in sheet.sessions}
+    problems = []
+    for use, text in found:
+        name = use.session.session if use else ""
+        if name in good:
+            sheet.broken.setdefault(name, []).append(text)
+        if name not in good or not settings["corpus"]["skip_broken"]:
+            problems.append(text)
+    return problems
+
+
+def _names_file(row: _Row, use: Use) -> bool:
+    """Whether the cell of a file is one that can be looked for."""
+    cell = row.cells.get(f"{use.kind}_{use.role}", "")
+    return bool(cell) and not _check_path(cell)
 
 
 def _read_rows(path: Path, problems: list[str], warnings: list[str]) -> list[_Row]:
@@ -213,11 +250,6 @@ def _check_path(cell: str) -> list[str]:
     if re.search(PLACEHOLDER, cell):
         return [f"found {cell!r}; {NO_PLACEHOLDERS}"]
     return []
-
-
-def _make_all(rows: list[_Row], settings: Settings) -> list[Session]:
-    named = [row for row in rows if row.cells["subject_a"] and row.cells["subject_b"]]
-    return [_make_session(row, settings) for row in named]
 
 
 def _make_session(row: _Row, settings: Settings) -> Session:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from react24.conventions import ROLES
 from react24.project.config import Settings
@@ -131,7 +131,14 @@ def _same_sound(one: Use, other: Use) -> bool:
     return len({(c.audio_track, c.audio_channel) for c in choices}) == 1
 
 
-def check_files_of(uses: Sequence[Use], settings: Settings) -> list[str]:
+class FileProblem(NamedTuple):
+    """What is wrong with a file; ``use`` is None where it concerns all of them."""
+
+    use: Use | None
+    text: str
+
+
+def check_files_of(uses: Sequence[Use], settings: Settings) -> list[FileProblem]:
     """Look at the header of every file: what is missing, unreadable or lacks a stream.
 
     Takes about ten milliseconds a file. A wrong ``corpus.root`` is told once, not for every file.
@@ -140,16 +147,16 @@ def check_files_of(uses: Sequence[Use], settings: Settings) -> list[str]:
 
     wrong = explain_wrong_root(uses, settings)
     if wrong is not None:
-        return [wrong] if wrong else []
+        return [FileProblem(None, wrong)] if wrong else []
     problems = []
     for use in uses:
         path = settings.root / use.path
         if missing := explain_missing(use, settings):
-            problems.append(f"{use.where}: {missing}")
+            problems.append(FileProblem(use, f"{use.where}: {missing}"))
         elif path.exists():
             sound = use.holds_sound and settings.hears
             found = check_readable(path, video=use.kind == "video", sound=sound)
-            problems += [f"{use.where}: {problem}" for problem in found]
+            problems += [FileProblem(use, f"{use.where}: {problem}") for problem in found]
     return problems
 
 

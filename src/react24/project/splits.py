@@ -76,22 +76,37 @@ def assign_splits(
     Raises:
         InputErrors: A person in two splits, or a needed split that is empty.
     """
-    problems = conflicts(sessions)
-    if problems:
+    decided, empty = decide_splits(sessions, ratios, seed, needed=needed)
+    if problems := [*conflicts(sessions), *empty]:
         raise InputErrors(f"splits: {len(problems)} problem(s)", problems)
+    return decided
+
+
+def decide_splits(
+    sessions: Sequence[SessionType],
+    ratios: Mapping[str, float],
+    seed: int,
+    *,
+    needed: Sequence[str] = (),
+) -> tuple[list[SessionType], list[str]]:
+    """As ``assign_splits``, whatever is wrong: the sessions, and a sentence per needed empty split.
+
+    Of sessions that share persons over several splits, those that name theirs keep it.
+    """
     placed: dict[str, str] = {}
     free: list[Group] = []
     for group in group_sessions(sessions):
         if group.fixed:
-            placed.update((s.session, group.fixed[0]) for s in group.sessions)
+            placed.update(
+                (s.session, group.fixed[0] if s.split == AUTO else s.split) for s in group.sessions
+            )
         else:
             free.append(group)
     _share_out(free, ratios, seed, placed)
     missing = [name for name in needed if name not in placed.values()]
-    if missing:
-        problems = [_empty_split(name, sessions, len(free), ratios) for name in missing]
-        raise InputErrors(f"splits: {len(problems)} problem(s)", problems)
-    return [replace(s, split=placed[s.session]) for s in sessions]  # type: ignore[type-var]
+    problems = [_empty_split(name, sessions, len(free), ratios) for name in missing]
+    decided = [replace(s, split=placed.get(s.session, s.split)) for s in sessions]  # type: ignore[type-var]
+    return decided, problems
 
 
 def _share_out(
@@ -100,6 +115,8 @@ def _share_out(
     """Place groups without an explicit split; adds to ``placed``."""
     total = sum(group.size for group in groups)
     lacking = {name: ratios.get(name, 0.0) * total for name in SPLITS if ratios.get(name, 0.0) > 0}
+    if not lacking:  # every share is 0, which is told elsewhere
+        return
     waiting = sorted(groups, key=lambda g: (-g.size, _lot(g, seed)))
     for position, group in enumerate(waiting):
         empty = [name for name in lacking if name not in placed.values()]

@@ -18,6 +18,7 @@ from react24.conventions import FPS, ROLES
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.notices import gather_notices
+from react24.media import whereabouts
 from react24.media.sound import read_sound
 from react24.media.spans import find_spans
 from react24.media.video import read_frames
@@ -332,12 +333,12 @@ def _facts(
     level: np.ndarray | None,
 ) -> tuple[str, ...]:
     with contract.open_file(media, "media") as file:
-        about = dict(file[role].attrs)
+        about, video = dict(file[role].attrs), whereabouts.name(file, role, "video")
     with contract.open_file(faces, "faces") as file:
         networks = str(file.attrs.get("weights", "networks not named"))
     heard = "no sound" if level is None else f"sound at {_loudness(level):.0f} dB"
     lines = [
-        f"{about['video']}: {about['width']} x {about['height']} pixels at "
+        f"{video}: {about['width']} x {about['height']} pixels at "
         f"{float(about['source_fps']):.4g} per second, {len(found) / FPS:.1f} s; {heard}",
         f"face found in {found.mean():.1%} of the frames, valid {valid.mean():.1%}; {networks}",
     ]

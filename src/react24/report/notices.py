@@ -30,6 +30,9 @@ COLUMNS = ("split", "session", "role", "kind", "start", "stop", "message")
 REPEATED = "recording.repeated"
 """Kind of the notice on a recording that stands in two sessions of one split."""
 
+LEFT_OUT = "session.left_out"
+"""Kind of the notice on a session that the run does without."""
+
 CORPUS = ""
 """Stands for the session where a doubt is about several."""
 
@@ -41,13 +44,16 @@ def gather_doubts(
     files: Iterable[str | Path],
     clips: Iterable[str | Path] = (),
     repeated: str | Path | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> Doubts:
     """All doubts of media, faces and feature files, clips and ``compare_recordings``, each once.
 
-    Sessions come in the order of the files, doubts in that of the stages.
+    Sessions that are left out (name -> why) come first, the others in the order of the files,
+    doubts in that of the stages.
     """
     first = {} if repeated is None else repeated_recordings(repeated)
-    return _together([first, gather_notices(files), *map(dropped_clips, clips)])
+    gone = {name: [Notice(LEFT_OUT, why)] for name, why in (left_out or {}).items()}
+    return _together([gone, first, gather_notices(files), *map(dropped_clips, clips)])
 
 
 def _together(parts: Iterable[Doubts]) -> Doubts:

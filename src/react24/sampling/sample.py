@@ -125,11 +125,11 @@ def sample_reactions(
         )
         fitting = FittingBatches(
             CLIPS_AT_ONCE,
-            what=f"sampling {task.model}",
+            what=f"sampling {task.model} seed {task.seed}",
             unit=f"clips of {task.samples} reactions",
             advice=f"ask for fewer samples, {ROOM_TO_MAKE}",
         )
-        for rows in _batches(opened.rows, task.model):
+        for rows in _batches(opened.rows, f"{task.model} seed {task.seed}, {task.split}"):
             drawn = fitting.run(
                 lambda part: draw_reactions(part, opened, trained.model, task, target), rows
             )

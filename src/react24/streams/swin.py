@@ -20,7 +20,7 @@ from react24.errors import InputError
 from react24.faces.crop import VIEW_SIZE
 from react24.files.contract import Features
 from react24.streams.sources import PictureSource, batches
-from react24.weights import fetch, registry
+from react24.weights import fetch
 from react24.weights.random import RandomWeights
 from react24.weights.reading import load_torch, tell_difference
 
@@ -82,7 +82,7 @@ class Swin:
         seed: For random weights.
         device: ``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``.
         batch: Pictures per pass; None for 4 on a processor and 64 on a GPU.
-        weights_folder: Where published weights are kept.
+        weights_folder: Where published weights are kept, if elsewhere than usual.
 
     Raises:
         InputError: Weights that cannot be had, or no such device.
@@ -99,12 +99,12 @@ class Swin:
         seed: int = 0,
         device: str = "auto",
         batch: int | None = None,
-        weights_folder: str | Path = registry.DEFAULT_FOLDER,
+        weights_folder: str | Path | None = None,
     ):
         self.device = choose_device(device)
         self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         self.feature_names = tuple(f"swin_{i:03d}" for i in range(WIDTH))
-        network, self.weights, self.pretrained = load_swin(weights, seed, Path(weights_folder))
+        network, self.weights, self.pretrained = load_swin(weights, seed, weights_folder)
         self._network = network.to(self.device)  # type: ignore[arg-type]  # transformers wraps `to`
         self._fitting = FittingBatches(
             self.batch, what="swin", unit="pictures", advice=ROOM_TO_MAKE
@@ -164,13 +164,13 @@ def make_model() -> SwinModel:
     return SwinModel(config)
 
 
-def load_swin(weights: str, seed: int, folder: Path) -> tuple[SwinModel, str, bool]:
+def load_swin(weights: str, seed: int, folder: str | Path | None) -> tuple[SwinModel, str, bool]:
     """Network, name and digest of its weights, pretrained or not.
 
     Args:
         weights: ``random``, a registry name, or a file with the official state dict.
         seed: For random weights.
-        folder: Where published weights are kept.
+        folder: Where published weights are kept, if elsewhere than usual.
 
     Raises:
         InputError: Weights that cannot be had, or that are not of this network.

@@ -225,7 +225,7 @@ def draw_random(seed: int) -> LoadedVGGish:
 
 
 def load_vggish(
-    weights: str, pca: str | None, postprocess: bool, seed: int, folder: Path
+    weights: str, pca: str | None, postprocess: bool, seed: int, folder: str | Path | None
 ) -> LoadedVGGish:
     """Network and PCA step for the settings of the same names of ``VGGish``.
 
@@ -299,7 +299,7 @@ class VGGish:
         seed: For random weights.
         device: ``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``.
         convolution: ``winograd`` (processor only, about twice as fast), ``direct``, or ``auto``.
-        weights_folder: Where published weights are kept.
+        weights_folder: Where published weights are kept, if elsewhere than usual.
 
     Raises:
         InputError: A setting that is not known, or weights that cannot be had.
@@ -318,7 +318,7 @@ class VGGish:
         seed: int = 0,
         device: str = "auto",
         convolution: str = "auto",
-        weights_folder: str | Path = registry.DEFAULT_FOLDER,
+        weights_folder: str | Path | None = None,
     ):
         if variant not in VARIANTS:
             raise InputError(f"vggish variant {variant!r}; accepted: {', '.join(VARIANTS)}")
@@ -328,7 +328,7 @@ class VGGish:
         self.feature_names = tuple(f"vggish_{i:03d}" for i in range(EMBEDDING))
         self.device = choose_device(device)
         use_winograd = self._choose_winograd(convolution)
-        loaded = load_vggish(weights, pca, postprocess, seed, Path(weights_folder))
+        loaded = load_vggish(weights, pca, postprocess, seed, weights_folder)
         self.weights, self.pretrained = loaded.weights, loaded.pretrained
         self.quantizer = loaded.quantizer
         self._network = loaded.network.to(self.device)

@@ -23,7 +23,7 @@ from react24.errors import InputError
 from react24.files.contract import Features
 from react24.log import progress
 from react24.streams.sources import SoundSource, TickSound, align_to_ticks
-from react24.weights import fetch, registry
+from react24.weights import fetch
 from react24.weights.random import RandomWeights
 from react24.weights.reading import load_torch, tell_difference
 
@@ -101,7 +101,7 @@ class Wav2Vec2:
         window: Seconds per window.
         overlap: Seconds shared by neighbouring windows, at least.
         batch: Windows per pass; None for 1 on a processor and 4 on a GPU.
-        weights_folder: Where published weights are kept.
+        weights_folder: Where published weights are kept, if elsewhere than usual.
 
     Raises:
         InputError: A setting that is not known, or weights that cannot be had.
@@ -121,7 +121,7 @@ class Wav2Vec2:
         window: float = 30.0,
         overlap: float = 5.0,
         batch: int | None = None,
-        weights_folder: str | Path = registry.DEFAULT_FOLDER,
+        weights_folder: str | Path | None = None,
     ):
         self.window, self.overlap = _in_ticks("window", window), _in_ticks("overlap", overlap)
         if not 0 <= self.overlap < self.window:
@@ -134,7 +134,7 @@ class Wav2Vec2:
         self.device = choose_device(device)
         self.batch = batch or (1 if self.device.type == "cpu" else GPU_BATCH)
         layers = layer if isinstance(layer, int) else None
-        loaded = load_wav2vec2(weights, seed, layers, Path(weights_folder))
+        loaded = load_wav2vec2(weights, seed, layers, weights_folder)
         network, self.weights, self.pretrained = loaded
         self._network = network.to(self.device)  # type: ignore[arg-type]  # transformers wraps `to`
         unit = f"windows of {window:g} s"
@@ -206,7 +206,7 @@ def _in_ticks(name: str, seconds: float) -> int:
 
 
 def load_wav2vec2(
-    weights: str, seed: int, layers: int | None, folder: Path
+    weights: str, seed: int, layers: int | None, folder: str | Path | None
 ) -> tuple[Wav2Vec2Model, str, bool]:
     """Network, name and digest of its weights, pretrained or not.
 
@@ -215,7 +215,7 @@ def load_wav2vec2(
             of wav2vec2-base.
         seed: For random weights.
         layers: Transformer layers that are kept (1 to 12); None for all.
-        folder: Where published weights are kept.
+        folder: Where published weights are kept, if elsewhere than usual.
 
     Raises:
         InputError: Weights that cannot be had, or that are not of this kind of model.

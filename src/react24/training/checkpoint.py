@@ -4,6 +4,10 @@ A checkpoint is one file, ``step000000123.<16 hex digits>.pt``: a torch archive 
 the beginning of the SHA-256 of its bytes. It is written under a temporary name, synced and
 renamed; the last two are kept. A file that does not match its name is passed over in favour of
 the one before it. A checkpoint of another run (other settings, data, seed or code) is discarded.
+
+A run that is done leaves ``finished.<16 hex digits>.pt``: its weights and curves, without what only
+training needs (a third of a checkpoint or less). From it the outputs can be written again in
+seconds, as Snakemake asks for where it has not seen the job end.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ KEPT = 2
 LEFTOVER_SECONDS = 600
 """An unfinished checkpoint that nobody has touched for so long was left by a killed process."""
 
-_NAME = re.compile(r"step(\d{9})\.([0-9a-f]{16})\.pt")
+_NAME = re.compile(r"(step\d{9}|finished)\.([0-9a-f]{16})\.pt")
+FINISHED = "finished"
 
 
 class CheckpointFolder:
@@ -52,19 +57,41 @@ class CheckpointFolder:
         Args:
             step: Steps done.
             state: Tensors and plain Python values, as ``torch.load(weights_only=True)`` reads.
+
+        Raises:
+            DiskFullError: There is no room; earlier checkpoints are untouched.
         """
+        path = self._write(f"step{step:09d}", step, state)
+        for old in self._files("step")[KEPT:]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def save_finished(self, step: int, state: Mapping[str, Any]) -> Path:
+        """Write what a run that is done needs to write its outputs again.
+
+        Args:
+            step: Steps done.
+            state: As for `save`.
+        """
+        return self._write(FINISHED, step, state)
+
+    def keep_only_finished(self) -> None:
+        """Delete the checkpoints of a run that is done, if it left what it needs."""
+        if self._files(FINISHED):
+            for path in self._files("step"):
+                path.unlink(missing_ok=True)
+
+    def _write(self, name: str, step: int, state: Mapping[str, Any]) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        # A workflow that was killed may have left this very training running beside us: nothing
-        # here may depend on being the only writer.
-        staged = self.folder / f"step{step:09d}-{os.getpid()}.new"
+        # Another process may have taken this folder over: nothing here may depend on being the
+        # only writer.
+        staged = self.folder / f"{name}-{os.getpid()}.new"
         content = {"identity": json.dumps(self.identity), "step": step, "state": dict(state)}
         with contract.atomic_path(staged) as temporary:
             torch.save(content, temporary)
             digest = contract.sha256_file(temporary)[:16]
-        path = staged.with_name(f"step{step:09d}.{digest}.pt")
+        path = staged.with_name(f"{name}.{digest}.pt")
         staged.replace(path)
-        for old in self._files()[KEPT:]:
-            old.unlink(missing_ok=True)
         return path
 
     def load(self) -> dict[str, Any] | None:
@@ -74,7 +101,7 @@ class CheckpointFolder:
         reason to delete all of them: the log says what differs.
         """
         self._remove_leftovers()
-        for path in self._files():
+        for path in self._files(FINISHED) + self._files("step"):
             content = _read(path)
             if content is None:
                 continue
@@ -93,22 +120,23 @@ class CheckpointFolder:
 
     def clear(self) -> None:
         """Delete all checkpoints."""
-        for path in self._files():
+        for path in self._files(FINISHED) + self._files("step"):
             path.unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
         """Delete what killed processes did not finish writing."""
         if not self.folder.is_dir():
             return
-        for path in self.folder.glob("step*.new"):
+        for path in [*self.folder.glob("step*.new"), *self.folder.glob(f"{FINISHED}*.new")]:
             if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                 path.unlink(missing_ok=True)
 
-    def _files(self) -> list[Path]:
-        """Checkpoints, the newest first."""
+    def _files(self, kind: str) -> list[Path]:
+        """Checkpoints whose name begins so, the newest first."""
         if not self.folder.is_dir():
             return []
-        return sorted((p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
+        found = (p for p in self.folder.iterdir() if _NAME.fullmatch(p.name))
+        return sorted((p for p in found if p.name.startswith(kind)), reverse=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

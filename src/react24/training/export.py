@@ -16,6 +16,7 @@ from torch import nn
 import react24
 from react24.errors import InputError
 from react24.files import contract
+from react24.files.provenance import carried
 from react24.training.loop import FitResult
 
 WEIGHTS, DESCRIPTION, TIMING = "model.safetensors", "model.json", "training.json"
@@ -40,8 +41,9 @@ def write_model(
     streams it was trained on came from pretrained networks), ``parameters`` (count; of tensors
     that are no module, all floating point numbers), ``config``, ``inputs`` (name -> sha256),
     ``weights_sha256``, ``react24_version``, ``git_version`` (None outside a checkout),
-    ``created_by`` and, for weights that were not trained here, ``converted_from`` (published file
-    -> its ``file`` name and ``sha256``). The same run gives the same bytes: times are in
+    ``created_by``, for weights that were not trained here ``converted_from`` (published file
+    -> its ``file`` name and ``sha256``) and, where a job of the workflow writes, ``recipe`` and
+    ``stamp`` (`react24.files.provenance`). The same run gives the same bytes: times are in
     ``training.json``.
     """
     output_dir = Path(output_dir)
@@ -66,7 +68,7 @@ def write_model(
     }
     if converted_from is not None:
         description["converted_from"] = {name: dict(f) for name, f in converted_from.items()}
-    _write_json(output_dir / DESCRIPTION, description)
+    _write_json(output_dir / DESCRIPTION, description | carried())
 
 
 def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,27 @@ import torch
 from torch import nn
 
 from react24.contracts.task import Batch, Losses, StageTask
-from react24.devices import ROOM_TO_MAKE, GPUMemoryError, is_out_of_memory
+from react24.devices import is_out_of_memory
+from react24.files.atomic import DiskFullError
 from react24.seeding import generator, stream_seed
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.engine import compile_loss, open_engine, prepare_processor
+from react24.training.engine import (
+    compile_loss,
+    open_engine,
+    prepare_processor,
+    step_too_large,
+)
 from react24.training.keep import EMA, BestWeights
-from react24.training.record import EpochMeans, History, StepProgress
+from react24.training.lease import Lease
+from react24.training.record import Board, EpochMeans, History, StepProgress
 from react24.training.settings import LoopSettings
+from react24.training.stopping import StopRequestedError, StopSignals
 
 logger = logging.getLogger(__name__)
+
+WITHOUT_CHECKPOINT_SECONDS = 1800.0
+"""So long a training goes on without a checkpoint while the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,9 @@ def fit(
     inputs: Mapping[str, str],
     config: Mapping[str, Any] | None = None,
     code: str = "",
+    lease: Lease | None = None,
+    stop: StopSignals | None = None,
+    what: str = "",
 ) -> FitResult:
     """Train a task to the end, continuing an interrupted run of the same task where there is one.
 
@@ -82,10 +96,14 @@ def fit(
     ``output_dir`` and checkpoints into ``checkpoint_dir``. The task's module holds the final
     weights afterwards.
 
+    While the disk is full, it goes on without checkpoints and tries again at each interval; after
+    half an hour it stops, with the last checkpoint to continue from.
+
     Args:
         task: What to train.
         settings: Of the loop.
-        checkpoint_dir: Of this run alone; the last checkpoint stays there when it is done.
+        checkpoint_dir: Of this run alone; the last checkpoints stay there when it is done, and
+            what is needed to write the outputs again.
         output_dir: Of this stage.
         seed: Of order and noise (the caller seeds the initial weights).
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -96,11 +114,17 @@ def fit(
         inputs: Name -> sha256 of the data.
         config: Settings of the model and stage.
         code: Digest of the code that trains; a change of it starts anew.
+        lease: Of ``checkpoint_dir``, confirmed before each checkpoint.
+        stop: Asked after each step whether a signal wants the end.
+        what: What progress is told of; ``training`` and the stage where empty.
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
         InputError: The device or precision is not to be had, ``keep_best`` names no loss term, or
             the memory of the GPU does not hold a step.
+        DiskFullError: The disk was full for too long, or is at the end.
+        LeaseLostError: Another training has taken over the checkpoints.
+        StopRequestedError: A signal asked for the end; a checkpoint is written.
     """
     prepare_processor(threads)
     identity = {
@@ -115,10 +139,12 @@ def fit(
     folder = CheckpointFolder(checkpoint_dir, identity)
     engine = open_engine(device, precision=settings.precision, devices=devices, tf32=settings.tf32)
     run = _Run(task, settings, folder, seed, engine)
+    run.lease, run.stop = lease, stop
     resumed_at = run.resume()
     with run.board(output_dir / "tensorboard") as board:
-        run.to_the_end(board)
+        run.to_the_end(board, what or f"training {task.stage}")
     kept_step = run.keep()
+    run.save_finished(kept_step)
     task.finish()
     if run.processes.is_first:
         run.history.write(
@@ -168,6 +194,10 @@ class _Run:
         task.to(engine.device)
         self.ema = EMA(task.module, settings.ema) if settings.ema else None
         self.best = BestWeights(settings.keep_best) if self._keeps_best() else None
+        self.lease: Lease | None = None
+        self.stop: StopSignals | None = None
+        self.kept_step: int | None = None  # known once the run is done
+        self.full_since: float | None = None
         self.step, self.seconds, self.items = 0, 0.0, 0
         self.history, self.epoch = History(), EpochMeans()
         self.total = settings.epochs * task.steps_per_epoch
@@ -190,7 +220,7 @@ class _Run:
         """Whether all steps are made, or no validation has been better for long enough."""
         patience = self.settings.patience
         stop = patience is not None and self.best is not None and self.best.waited >= patience
-        return stop or self.step >= self.total
+        return stop or self.step >= self.total or self.kept_step is not None
 
     def resume(self) -> int:
         """Take over the newest usable checkpoint; returns the steps it had done."""
@@ -199,13 +229,16 @@ class _Run:
         if state is None:
             return 0
         self.task.module.load_state_dict(state["module"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.history = History(**state["history"])
+        self.kept_step = state.get("kept_step")
+        if self.kept_step is not None:
+            return self.step
         self.raw_optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:
             self.ema.load(state["ema"])
         if self.best is not None:
             self.best = BestWeights(self.best.name, **state["best"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history = History(**state["history"])
         if self.processes.is_first:  # the sums of the others are in it
             sums = {
                 name: torch.tensor(value, dtype=torch.float64, device=self.engine.device)
@@ -230,26 +263,61 @@ class _Run:
             "sums": {name: float(value) for name, value in sums.sums.items()},
             "items": sums.items,
         }
-        self.checkpoints.save(self.step, state)
+        if self.lease is not None:
+            self.lease.confirm()
+        try:
+            self.checkpoints.save(self.step, state)
+            self.full_since = None
+        except DiskFullError as error:
+            self._go_on_without(error)
 
-    def to_the_end(self, board: Any) -> None:
+    def _go_on_without(self, error: DiskFullError) -> None:
+        """Bear a full disk for a while: whoever makes room saves the training."""
+        now = time.monotonic()
+        if self.full_since is None:
+            self.full_since = now
+        if now - self.full_since > WITHOUT_CHECKPOINT_SECONDS:
+            raise error
+        logger.error(
+            "%s. THE DISK IS FULL: training goes on, but what it does from here on is lost if it "
+            "ends before there is room; the checkpoint is tried again every %.0f s, and training "
+            "stops after %.0f minutes without one",
+            *(error, self.settings.checkpoint_seconds, WITHOUT_CHECKPOINT_SECONDS / 60),
+        )
+
+    def save_finished(self, kept_step: int) -> None:
+        """Write what a later start needs to write the outputs again; the module is the kept one."""
+        if self.kept_step is not None or not self.processes.is_first:
+            return
+        state = {
+            "module": self.task.module.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history.as_dict(),
+            "kept_step": kept_step,
+        }
+        try:
+            self.checkpoints.save_finished(self.step, state)
+        except DiskFullError as error:  # the checkpoints before it do as well
+            logger.warning("%s", error)
+
+    def to_the_end(self, board: Any, what: str) -> None:
         """All steps that are left; a checkpoint after the last one.
 
         Raises:
             GPUMemoryError: The memory of the GPU does not hold a step.
         """
         try:
-            self._make_steps(board)
+            self._make_steps(board, what)
         except RuntimeError as error:
             if is_out_of_memory(error):
-                raise GPUMemoryError(self._tell_memory(error)) from error
+                raise step_too_large(what, self.task.stage, self.items, error) from error
             raise
 
-    def _make_steps(self, board: Any) -> None:
+    def _make_steps(self, board: Any, what: str) -> None:
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
-        title = f"training {self.task.stage}"
-        with self._batches() as batches, StepProgress(title, self.total, self.step) as progress:
+        with self._batches() as batches, StepProgress(what, self.total, self.step) as progress:
             while not self.ended:
                 began = time.monotonic()
                 terms = self._train_step(batches)
@@ -257,25 +325,17 @@ class _Run:
                     self._finish_epoch(board)
                 progress.step(terms["loss"].item() if progress.due() else None)
                 self.seconds += time.monotonic() - began
-                due = self.processes.from_first(self._checkpoint_due(saved_at, saved_time))
-                if self.ended or due:
+                due, stop = self.processes.from_first(self._due(saved_at, saved_time))
+                if self.ended or due or stop:
                     self.save()
                     saved_at, saved_time = self.step, time.monotonic()
-
-    def _tell_memory(self, error: Exception) -> str:
-        """What to do where a GPU's memory does not hold a step; no batch is ever left out."""
-        stage, problem = self.task.stage, str(error).partition("\n")[0]
-        model = self.checkpoints.identity.get("config", {}).get("type", "the model")
-        return (
-            f"training stage {stage} of {model}: the memory of the GPU does not hold a step of "
-            f"{self.items} items ({problem}). {self.step} steps are done; what the last checkpoint "
-            f"holds is not lost. Set {stage}.batch_size lower (another training) or "
-            "training.precision to bf16-mixed (less memory, other roundings), give its rule "
-            f"GPUs that share each batch (--set-resources RULE:gpu=2), or {ROOM_TO_MAKE}"
-        )
+                if stop:
+                    raise StopRequestedError(f"{what}: stopped after {self.step} steps")
 
     def keep(self) -> int:
         """Give the module the weights that are kept; returns the step they are of."""
+        if self.kept_step is not None:
+            return self.kept_step
         if self.best is not None and self.best.weights is not None:
             self.task.module.load_state_dict(self.best.weights)
             logger.info(
@@ -299,11 +359,12 @@ class _Run:
         order = generator(self.seed, self.task.stage, "order", epoch)
         return self.processes.shard(self.task.make_batch(epoch, step, order))
 
-    def _checkpoint_due(self, step: int, moment: float) -> bool:
+    def _due(self, step: int, moment: float) -> tuple[bool, bool]:
+        """Whether it is time for a checkpoint, and whether the end is asked for."""
         every = self.settings.checkpoint_steps
-        if every is not None and self.step - step >= every:
-            return True
-        return time.monotonic() - moment >= self.settings.checkpoint_seconds
+        due = every is not None and self.step - step >= every
+        due = due or time.monotonic() - moment >= self.settings.checkpoint_seconds
+        return due, self.stop is not None and self.stop.asked is not None
 
     def _train_step(self, batches: BatchLoader) -> Losses:
         epoch, step = divmod(self.step, self.task.steps_per_epoch)
@@ -357,7 +418,7 @@ class _Run:
         if board is None:
             return
         for name, value in terms.items():
-            board.add_scalar(f"{self.task.stage}/{part}/{name}", value, self.step)
+            board.add(f"{self.task.stage}/{part}/{name}", value, self.step)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -371,18 +432,6 @@ class _Run:
         self.model.train()
         return means.means()
 
-    @contextmanager
-    def board(self, folder: Path) -> Iterator[Any]:
-        """A TensorBoard writer; a new run replaces the log of the one before it."""
-        if not self.processes.is_first:
-            yield None
-            return
-        from torch.utils.tensorboard import SummaryWriter
-
-        if self.step == 0 and folder.is_dir():
-            for old in folder.glob("events.out.tfevents.*"):
-                old.unlink()
-        folder.mkdir(parents=True, exist_ok=True)
-        purge = self.step + 1 if self.step else None
-        with SummaryWriter(str(folder), purge_step=purge) as writer:
-            yield writer
+    def board(self, folder: Path) -> AbstractContextManager[Any]:
+        """The log for TensorBoard, of the first process alone."""
+        return Board(folder, self.step) if self.processes.is_first else nullcontext()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -88,6 +89,64 @@ class EpochMeans:
     def means(self) -> dict[str, float]:
         """Mean per item of each term."""
         return {name: float(value) / self.items for name, value in self.sums.items()}
+
+
+class Board:
+    """A TensorBoard log; without one where there is no room for it, for a training is worth more.
+
+    Use as a context manager.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        """Open the log.
+
+        Args:
+            folder: Of the log; a new run replaces the one of the run before it.
+            step: Steps that are done; what the log has of later ones is left out.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        self._writer: Any = None
+        try:
+            if step == 0 and folder.is_dir():
+                for old in folder.glob("events.out.tfevents.*"):
+                    old.unlink()
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        except OSError as error:
+            self._give_up(error)
+
+    def add(self, name: str, value: float, step: int) -> None:
+        """Add a value; it is written within two minutes."""
+        if self._writer is None:
+            return
+        try:
+            self._writer.add_scalar(name, value, step)
+        except OSError as error:  # of the thread that writes
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Go on without, where the disk is full."""
+        if error.errno not in contract.FULL:
+            raise error
+        self._writer = None
+        logger.error(
+            "%s: the disk is full; training goes on without a log for TensorBoard (the curves are "
+            "in history.h5)",
+            self.folder,
+        )
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.close()
+        except OSError as error:
+            self._give_up(error)
 
 
 class StepProgress:

@@ -8,13 +8,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from react24.contracts.settings import SettingsModel
-
-CHANGES_NOTHING = ("checkpoint_seconds", "checkpoint_steps", "max_memory_mb", "prefetch")
-"""Settings that change no number of the result; a run may be continued under other values."""
+from react24.project.shaping import shaping
 
 
 class LoopSettings(SettingsModel):
-    """How a stage is run through the loop."""
+    """How a stage is run through the loop.
+
+    A new setting that changes no number is named in ``react24.project.shaping`` as well: a run may
+    be continued under another value of it.
+    """
 
     epochs: PositiveInt = 1
     """Passes over the training clips; a setting of the stage, not of the section."""
@@ -55,6 +57,12 @@ class LoopSettings(SettingsModel):
     checkpoint_steps: PositiveInt | None = None
     """Steps between two checkpoints, on top of the seconds; null for none."""
 
+    keep_checkpoints: bool = False
+    """Keep the last two checkpoints of a stage that is done, with the state of its optimiser. They
+    only continue the same run: after a change of settings, more epochs too, a stage is trained
+    anew. Otherwise its weights and curves alone stay there, from which its files can be written
+    again."""
+
     max_memory_mb: NonNegativeFloat = 4096.0
     """Clips are loaded into memory once as far as they need less than this (MiB), the smallest
     streams first; others are read from the file batch by batch."""
@@ -73,7 +81,7 @@ class LoopSettings(SettingsModel):
 
     def shaping(self) -> dict[str, Any]:
         """The settings that the result depends on."""
-        return self.model_dump(exclude=set(CHANGES_NOTHING))
+        return shaping({"training": self.model_dump()})["training"]
 
 
 def read_loop_settings(

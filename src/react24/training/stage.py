@@ -7,6 +7,7 @@ the same for all and is here.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,10 +24,13 @@ from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.training import export
+from react24.training.checkpoint import CheckpointFolder
 from react24.training.dataset import ClipDataset, FaceFiles, name_files, stored_arrays
 from react24.training.engine import prepare_processor, usable_devices
+from react24.training.lease import Lease, hold
 from react24.training.loop import fit
 from react24.training.settings import LoopSettings, read_loop_settings
+from react24.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +58,13 @@ class StageOutput:
         folder: Of ``model.safetensors``, ``model.json``, ``history.h5``, ``training.json``.
         checkpoints: Folder of this stage's and seed's checkpoints alone.
         created_by: Rule or command.
+        model: Name of the model in the configuration, for progress; its type where empty.
     """
 
     folder: Path
     checkpoints: Path
     created_by: str = "train_stage"
+    model: str = ""
 
 
 def train_stage(
@@ -77,6 +83,9 @@ def train_stage(
 ) -> None:
     """Train one stage and write its weights, description and history.
 
+    Its folder of checkpoints is held meanwhile. Once everything is written they are deleted, but
+    for what is needed to write it again.
+
     Args:
         stage: Name of the stage.
         settings: Merged settings of the model, ``type`` among them; sections that the stage does
@@ -92,8 +101,9 @@ def train_stage(
         code: Digest of the training code; a changed one discards checkpoints.
 
     Raises:
-        InputError: Settings, streams, device or earlier stages cannot be used.
-        StoreError: The files do not belong together.
+        InputError: Settings, streams, device or earlier stages cannot be used, or another training
+            is at work in the folder of checkpoints.
+        StoreError: The files do not belong together, or the disk is full.
     """
     kind = registry.get(settings["type"])
     job = kind.stage(stage)
@@ -104,7 +114,11 @@ def train_stage(
     inputs = kind.stage_inputs(checked, stage)
     earlier = {name: _Earlier.read(kind, name, needed or {}, config) for name in job.needs}
     splits = {"train": train} | ({"val": val} if val else {})
-    with _open(splits, inputs, loop, device) as clips:
+    with (
+        StopSignals() as stop,
+        _hold(output.checkpoints) as lease,
+        _open(splits, inputs, loop, device) as clips,
+    ):
         context = StageContext(
             stage=stage,
             settings=checked,
@@ -130,6 +144,9 @@ def train_stage(
             inputs=digests,
             config={key: value for key, value in config.items() if key != "training"},
             code=code,
+            lease=lease,
+            stop=stop,
+            what=f"training {output.model or kind.name} seed {seed}, {stage}",
         )
         if not result.is_first:
             return
@@ -146,6 +163,18 @@ def train_stage(
             inputs=digests,
             created_by=output.created_by,
         )
+        if not loop.keep_checkpoints:
+            CheckpointFolder(output.checkpoints, {}).keep_only_finished()
+
+
+@contextmanager
+def _hold(checkpoints: Path) -> Iterator[Lease | None]:
+    """The lease of the folder, for the first of the processes that train together."""
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        yield None
+        return
+    with hold(checkpoints) as lease:
+        yield lease
 
 
 @dataclass(frozen=True)

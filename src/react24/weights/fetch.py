@@ -26,13 +26,15 @@ from react24.errors import InputError
 from react24.files.atomic import atomic_path, sha256_file
 from react24.log import progress
 from react24.weights.registry import (
-    DEFAULT_FOLDER,
     RANDOM,
     REGISTRY,
     WeightsEntry,
     find_entry,
+    weights_folder,
     with_a_browser,
 )
+from react24.weights.unfit import FOLDER_FILES, explain_unfit
+from react24.weights.variables import FETCH_VARIABLE, NEVER
 
 logger = logging.getLogger(__name__)
 
@@ -65,16 +67,17 @@ class ResolvedWeights:
 
 
 def fetch(
-    name: str, folder: str | Path = DEFAULT_FOLDER, *, opener: Opener = urllib.request.urlopen
+    name: str, folder: str | Path | None = None, *, opener: Opener = urllib.request.urlopen
 ) -> Path:
     """Make sure that a published file is in ``folder`` and is the right one.
 
     A file that is already there is only checked. Otherwise it is downloaded under a temporary
-    name, checked, and renamed, so that a broken download is never taken for the file.
+    name, checked, and renamed, so that a broken download is never taken for the file. Of several
+    processes that want it, one downloads and the others wait.
 
     Args:
         name: A key of ``REGISTRY``.
-        folder: Where weights live.
+        folder: Where weights live; ``registry.weights_folder()`` unless given.
         opener: Called with (url, timeout=seconds); returns a readable response.
 
     Raises:
@@ -82,9 +85,9 @@ def fetch(
             which to put where), or a file with another digest.
     """
     entry = find_entry(name)
-    path = Path(folder) / entry.file
+    path = Path(folder or weights_folder()) / entry.file
     if not path.exists():
-        _download(entry, path, opener)
+        _download_once(entry, path, opener)
     verify(name, path)
     return path
 
@@ -116,15 +119,16 @@ def verify(name: str, path: Path) -> str:
 
 
 def resolve(
-    setting: str, folder: str | Path = DEFAULT_FOLDER, *, download: bool = True
+    setting: str, folder: str | Path | None = None, *, download: bool | None = None
 ) -> ResolvedWeights:
     """Turn a ``weights`` setting into a file.
 
     Args:
         setting: ``random``, a key of ``REGISTRY``, or the path of a file or folder. A name of the
             registry wins over a path; write ``./vggish`` for a folder of that name.
-        folder: Where published weights are kept.
-        download: Fetch a published file that is not there yet.
+        folder: Where published weights are kept; ``registry.weights_folder()`` unless given.
+        download: Fetch a published file that is not there yet; None does so unless
+            ``$REACT24_FETCH`` is ``never``, as it is in the jobs of a run.
 
     Raises:
         InputError: Neither, or a file that cannot be had or is not the right one.
@@ -133,11 +137,12 @@ def resolve(
         return ResolvedWeights(None, RANDOM, None, False)
     if setting in REGISTRY:
         entry = REGISTRY[setting]
-        path = Path(folder) / entry.file
-        if not path.exists() and not download:
-            raise InputError(_by_hand(entry, path, "it is not there and fetching is switched off"))
+        path = Path(folder or weights_folder()) / entry.file
+        may_fetch = os.environ.get(FETCH_VARIABLE) != NEVER if download is None else download
+        if not path.exists() and not may_fetch:
+            raise InputError(_not_there(entry, path))
         if not path.exists():
-            _download(entry, path, urllib.request.urlopen)
+            _download_once(entry, path, urllib.request.urlopen)
         return ResolvedWeights(path, entry.name, verify(setting, path), True)
     path = Path(setting)
     if not path.exists():
@@ -156,10 +161,10 @@ def find_weights_file(path: Path) -> Path:
     """
     if path.is_file():
         return path
-    for name in ("model.safetensors", "pytorch_model.bin"):
+    for name in FOLDER_FILES:
         if (path / name).is_file():
             return path / name
-    raise InputError(f"{path}: neither model.safetensors nor pytorch_model.bin is in this folder")
+    raise InputError(f"{path}: {explain_unfit(path)}")
 
 
 def _check_published(entry: WeightsEntry, path: Path, digest: str, what: str = "") -> None:
@@ -170,6 +175,19 @@ def _check_published(entry: WeightsEntry, path: Path, digest: str, what: str = "
         f"{entry.sha256}{'' if len(entry.sha256) == 64 else '...'}: it is incomplete or another "
         f"file. Delete it and fetch {entry.name} again from {entry.url}"
     )
+
+
+def _download_once(entry: WeightsEntry, path: Path, opener: Opener) -> None:
+    """Download a file, unless another process does so meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    guard = path.with_name(f".{path.name}.guard")
+    with guard.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            if not path.exists():
+                _download(entry, path, opener)
+        finally:  # who still waits for it sees the file, or tries for himself
+            guard.unlink(missing_ok=True)
 
 
 def _download(entry: WeightsEntry, path: Path, opener: Opener) -> None:
@@ -201,6 +219,16 @@ def _copy(response: BinaryIO, file: BinaryIO, entry: WeightsEntry) -> None:
         written += file.write(block)
     if length and written != length:
         raise ConnectionError(f"the connection ended after {written} of {length} bytes")
+
+
+def _not_there(entry: WeightsEntry, path: Path) -> str:
+    if entry.by_hand:
+        return with_a_browser(entry, path)
+    names = " ".join((entry.name, *entry.needs))
+    return (
+        f"weights {entry.name}: {path} is not there, and jobs fetch nothing themselves; run "
+        f"`react24 fetch-weights {names}` where there is a connection, and start again"
+    )
 
 
 def _by_hand(entry: WeightsEntry, path: Path, reason: str) -> str:

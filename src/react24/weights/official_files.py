@@ -25,19 +25,12 @@ from react24.errors import InputError
 from react24.weights.names import strip_module
 from react24.weights.reading import UNREADABLE, load_plain
 from react24.weights.recognise import describe_content, find_state, name_state
+from react24.weights.unfit import NUMPY, ZIP, guess_kind
+from react24.weights.unfit import PICKLE as PICKLED
 from react24.weights.whole_module import PICKLE, read_whole_module
 
 logger = logging.getLogger(__name__)
 
-_STARTS = {
-    b"version https://git-lfs": "a Git LFS pointer that stands for the file (git lfs pull gets it)",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"\x1f\x8b": "a gzip archive (unpack it first)",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive (unpack it first)",
-    b"Rar!": "a RAR archive (unpack it first)",
-    b"%PDF": "a PDF document",
-}
-_PAGE = "a web page, not a download (a page that asks to sign in, perhaps)"
 _LIGHTNING = b"pytorch-lightning_version"
 _NETWORK = b"_modules"
 """Attribute that every pickled network of torch has."""
@@ -137,15 +130,15 @@ def read_mean_face(file: OfficialFile | None, size: int) -> Tensor | None:
 
 
 def _read(path: Path, start: bytes) -> Any:
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(ZIP):
         return _read_archive(path)
-    if start.startswith(b"\x93NUMPY"):
+    if start.startswith(NUMPY):
         return _numeric(path, "the array", np.load(path, allow_pickle=False))
-    if start.startswith(b"\x80"):  # a pickle: torch before 1.6
+    if start.startswith(PICKLED):
         return load_plain(path)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
         return load_file(path)
-    raise InputError(f"{path}: this is {_guess(start)}")
+    raise InputError(f"{path}: this is {guess_kind(start)}")
 
 
 def _read_archive(path: Path) -> Any:
@@ -175,20 +168,3 @@ def _numeric(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise InputError(f"{path}: {name} holds {array.dtype} and not numbers")
     return array
-
-
-def _guess(start: bytes) -> str:
-    """What a file that cannot be used is, by its first bytes."""
-    if not start:
-        return "an empty file"
-    for magic, what in _STARTS.items():
-        if start.startswith(magic):
-            return what
-    if start[257:262] == b"ustar":
-        return "a tar archive (unpack it first)"
-    text = start.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return _PAGE
-    if b"\0" not in start:
-        return f"text, beginning with {start[:40].decode('utf-8', 'replace')!r}"
-    return "a file of an unknown kind"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from react24.errors import InputError
+from react24.weights.variables import FOLDER_VARIABLE
 
 DEFAULT_FOLDER = Path("resources/weights")
 RANDOM = "random"
@@ -29,6 +31,7 @@ class WeightsEntry:
         who: Who may use it, in a sentence.
         format: What is in the file and how it is read.
         by_hand: True where a person has to fetch it with a browser.
+        needs: Names of entries that are used with it.
     """
 
     name: str
@@ -41,12 +44,22 @@ class WeightsEntry:
     who: str
     format: str
     by_hand: bool = False
+    needs: tuple[str, ...] = ()
+
+
+def weights_folder(root: str | Path = ".") -> Path:
+    """Where published weights are kept: ``$REACT24_WEIGHTS``, else below ``root``."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(root) / DEFAULT_FOLDER
 
 
 def _read_registry() -> dict[str, WeightsEntry]:
     text = Path(__file__).with_name("registry.yaml").read_text()
     entries = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return {name: WeightsEntry(name, **values) for name, values in entries.items()}
+    return {
+        name: WeightsEntry(name, **{**values, "needs": tuple(values.get("needs", ()))})
+        for name, values in entries.items()
+    }
 
 
 REGISTRY = _read_registry()
@@ -64,12 +77,12 @@ def find_entry(name: str) -> WeightsEntry:
     return REGISTRY[name]
 
 
-def missing_by_hand(name: str, folder: str | Path = DEFAULT_FOLDER) -> str | None:
+def missing_by_hand(name: str, folder: str | Path | None = None) -> str | None:
     """What to do for weights that are not there and cannot be fetched; None where all is well."""
-    entry = REGISTRY.get(name)
-    if entry is None or not entry.by_hand or (Path(folder) / entry.file).exists():
+    entry, folder = REGISTRY.get(name), Path(folder or weights_folder())
+    if entry is None or not entry.by_hand or (folder / entry.file).exists():
         return None
-    return with_a_browser(entry, Path(folder) / entry.file)
+    return with_a_browser(entry, folder / entry.file)
 
 
 def with_a_browser(entry: WeightsEntry, path: Path) -> str:

@@ -1,8 +1,9 @@
 """A digest of the code behind a rule, so that a changed source reruns what depends on it.
 
 Scripts of the workflow are thin; what they call lives in the package, where Snakemake does not
-look. Every rule therefore carries ``params: code=code_digest("react24.metrics.score_samples")``.
-Imports are followed in the text of the sources; nothing is imported.
+look. Every rule therefore carries ``params: code=JOBS.code("RULE")``: a digest of the meaning
+(`react24.workflow.meaning`) of its script and of everything of ours that the script imports. The
+sources are read; nothing is imported.
 
 Not followed: modules named at run time (``importlib.import_module``). Name them as well.
 """
@@ -11,43 +12,55 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import logging
 import os
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from react24.workflow.meaning import code_meaning, data_meaning, imported_by
+from react24.workflow.meaning import imported_names as imported_names
+
+logger = logging.getLogger(__name__)
+
 SOURCE = Path(__file__).parents[2]
 """The folder that holds the package."""
+
+PACKAGE = "react24"
+SCRIPTS = "workflow/scripts"
+"""Where scripts lie, seen from the folder that holds that of the package."""
 
 DATA_SUFFIXES = frozenset({".npz", ".npy", ".flac", ".yaml", ".tsv", ".json"})
 """Files beside a module that count as part of its code."""
 
-# Parsing whole files would cost a third of a second at every start of a job; import statements
-# alone are a few milliseconds. At worst text inside a docstring is taken for an import, which
-# makes a digest depend on a module too many, never on one too few.
-_IMPORT = re.compile(
-    rb"^[ \t]*("
-    rb"from[ \t]+[.\w \t]+?[ \t]+import[ \t]*(?:\((?:[^)#]|\#[^\n]*)*\)|(?:\\\n|[^\n(])+)"
-    rb"|import[ \t]+(?:\\\n|[^\n])+"
-    rb")",
-    re.MULTILINE,
-)
 TABLES = frozenset({"react24.models", "react24.streams"})
 """Packages whose own module is a table: a row more changes nothing that the other rows make."""
 
-# A new version number alone changes no result.
-_VERSION = re.compile(rb"^__version__ *=.*$", re.MULTILINE)
+NO_NUMBERS = (
+    "react24.errors",  # classes of errors and their sentences
+    "react24.files.carriers",  # where files carry their recipes
+    "react24.files.provenance",  # what a recipe is
+    "react24.log",  # logs and progress; what is iterated over is passed on as it is
+    "react24.project.shaping",  # which settings count
+    "react24.workflow",  # planning; jobs import none of it but the names of their files
+)
+"""Modules, with all below them, that compute nothing that is stored: they do not count, nor does
+what they import."""
+
+SCRIPTS_COMPUTE_WITH = ("react24.workflow.paths",)
+"""Modules below those that count all the same."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One module as text.
+    """One module or script.
 
     Attributes:
-        name: Dotted name.
+        name: Dotted name; of a script the name of its file.
         path: File.
-        digest: SHA-256 of the text, less the package's version number.
+        digest: SHA-256 of its meaning.
         imports: Dotted names that its import statements may refer to, absolute, sorted.
     """
 
@@ -60,10 +73,11 @@ class Source:
 def code_digest(
     *modules: str, source: Path = SOURCE, data: bool = True, beside: Path | None = None
 ) -> str:
-    """SHA-256 over modules and everything of their packages that they import.
+    """SHA-256 over the meaning of modules and of everything of their packages that they import.
 
     Args:
-        modules: Dotted names, e.g. ``react24.metrics.score_samples``.
+        modules: Dotted names, e.g. ``react24.metrics.score_samples``, or names of scripts of the
+            workflow, e.g. ``score_reactions.py``.
         source: Folder that holds the package.
         data: Count data files (``DATA_SUFFIXES``) that lie beside a followed module too.
         beside: A second folder of sources, for modules of the user's own; data files beside
@@ -83,7 +97,7 @@ def _digest(modules: tuple[str, ...], source: Path, data: bool, beside: Path | N
     followed = follow(*modules, source=source, beside=beside)
     lines = [f"{module.name} {module.digest}" for module in followed]
     if data:
-        parents = {module.path.parent for module in followed}
+        parents = {m.path.parent for m in followed if not _is_script(m.name)}
         folders = sorted(parent for parent in parents if parent != beside)
         lines += [line for folder in folders for line in _data_lines(folder, source)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -95,7 +109,7 @@ def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> 
     Raises:
         ModuleNotFoundError: One of ``modules`` does not exist in ``source`` or ``beside``.
     """
-    own = {name.partition(".")[0] for name in modules}
+    own = {PACKAGE, *(name.partition(".")[0] for name in modules)}
     folders = [source] if beside is None else [source, beside]
     found: dict[str, Source] = {}
     waiting = list(modules)
@@ -104,12 +118,13 @@ def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> 
             raise ModuleNotFoundError(f"{name}: no such module in {source}", name=name)
     while waiting:
         name = waiting.pop()
-        known = name in found or (name in TABLES and name not in modules)
-        module = None if known else _find(name, folders)
+        passed = name in found or (name not in modules and not counts(name))
+        module = None if passed else _find(name, folders)
         if module is not None:
             found[name] = module
             # Importing a.b.c runs a/__init__.py and a/b/__init__.py as well.
-            waiting += [name.rpartition(".")[0]] if "." in name else []
+            if "." in name and not _is_script(name):
+                waiting.append(name.rpartition(".")[0])
             # Beside a file of the user's lie others that it may import.
             waiting += [
                 i
@@ -117,6 +132,19 @@ def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> 
                 if i.partition(".")[0] in own or (beside is not None and _read(i, beside))
             ]
     return [found[name] for name in sorted(found)]
+
+
+@cache
+def counts(name: str) -> bool:
+    """Whether a module that is imported may change a number, other than as a row of a table."""
+    if name in SCRIPTS_COMPUTE_WITH:
+        return True
+    spared = any(name == other or name.startswith(f"{other}.") for other in NO_NUMBERS)
+    return not spared and name not in TABLES
+
+
+def _is_script(name: str) -> bool:
+    return name.endswith(".py")
 
 
 def _find(name: str, folders: list[Path]) -> Source | None:
@@ -127,68 +155,139 @@ def _find(name: str, folders: list[Path]) -> Source | None:
 @cache
 def _read(name: str, source: Path) -> Source | None:
     """A module of ours, None where the name is something else (an attribute, a foreign package)."""
-    stem = os.path.join(source, *name.split("."))  # noqa: PTH118 (pathlib is half of the time)
-    for path in (f"{stem}/__init__.py", f"{stem}.py"):
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                text = file.read()
-            break
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+    if _is_script(name):
+        places = [str(source.parent / SCRIPTS / name)]
     else:
-        return None
-    code = _VERSION.sub(b"", text) if b"__version__" in text else text
-    parent = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
-    imports = sorted({i for node in _import_nodes(text) for i in imported_names(node, parent)})
-    return Source(name, Path(path), hashlib.sha256(code).hexdigest(), tuple(imports))
-
-
-def _import_nodes(text: bytes) -> list[ast.stmt]:
-    nodes: list[ast.stmt] = []
-    for statement in _IMPORT.findall(text):
-        try:
-            nodes += ast.parse(statement).body
-        except SyntaxError:  # a sentence of a docstring that starts with "from" or "import"
-            continue
-    return nodes
-
-
-def imported_names(node: ast.stmt, parent: str) -> list[str]:
-    """Dotted names that an import statement may refer to.
-
-    Args:
-        node: ``import`` or ``from ... import``; others give nothing.
-        parent: The package that relative imports start from.
-    """
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
-        return []
-    base = node.module or ""
-    if node.level:
-        package = parent.split(".")
-        package = package[: len(package) - node.level + 1]
-        base = ".".join([*package, base] if base else package)
-    # ``from a import b`` may name the module a.b or something inside a.
-    return [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
+        stem = os.path.join(source, *name.split("."))  # noqa: PTH118 (pathlib is half of the time)
+        places = [f"{stem}/__init__.py", f"{stem}.py"]
+    for path in places:
+        parent = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
+        read = _look_up(path, parent)
+        if read is not None:
+            return Source(name, Path(path), *read)
+    return None
 
 
 @cache
 def _data_lines(folder: Path, source: Path) -> tuple[str, ...]:
-    return tuple(
-        f"{path.relative_to(source).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-        for path in _data_files(folder)
-    )
+    lines = []
+    for path in _data_files(str(folder)):
+        read = _look_up(path, None)
+        if read is not None:
+            lines.append(f"{Path(path).relative_to(source).as_posix()} {read[0]}")
+    return tuple(lines)
 
 
-def _data_files(folder: Path) -> list[Path]:
+def _data_files(folder: str) -> list[str]:
     """Data files of a package's folder and of the folders in it that hold no code."""
     found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith((".", "__")) or ".tmp-" in path.name:
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        if entry.name.startswith((".", "__")) or ".tmp-" in entry.name:
             continue
-        if path.is_dir() and not any(path.glob("*.py")):
-            found += _data_files(path)
-        elif path.suffix in DATA_SUFFIXES:
-            found.append(path)
+        if entry.is_dir():
+            found += _data_files(entry.path) if not _holds_code(entry.path) else []
+        elif Path(entry.name).suffix in DATA_SUFFIXES:
+            found.append(entry.path)
     return found
+
+
+def _holds_code(folder: str) -> bool:
+    return any(name.endswith(".py") for name in os.listdir(folder))  # noqa: PTH208
+
+
+# What single files mean, kept for the jobs of a run: to parse all takes a second.
+
+_KEPT: dict[str, list] = {}
+"""Package and path -> time of change in ns, size, digest, imports: what is known so far."""
+
+
+def _look_up(path: str, parent: str | None) -> tuple[str, tuple[str, ...]] | None:
+    """Digest and imports of a file, None where there is none.
+
+    Args:
+        path: File.
+        parent: The package that its relative imports start from; None for data.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    key, stamp = f"{parent}:{path}", [found.st_mtime_ns, found.st_size]
+    kept = _KEPT.get(key)
+    if kept is None or kept[:2] != stamp:
+        digest, imports = _parse(Path(path), parent)
+        kept = _KEPT[key] = [*stamp, digest, list(imports)]
+    return kept[2], tuple(kept[3])
+
+
+def _parse(path: Path, parent: str | None) -> tuple[str, tuple[str, ...]]:
+    if parent is None:
+        return data_meaning(path), ()
+    text = path.read_bytes()
+    try:
+        tree = ast.parse(text, filename=str(path))
+    except (SyntaxError, ValueError):
+        # For another version of Python, or with a mistake that the job will name.
+        return hashlib.sha256(text).hexdigest(), ()
+    return code_meaning(tree), imported_by(tree, parent)
+
+
+def keep_sources(path: Path, *, write: bool, source: Path = SOURCE) -> None:
+    """Take over what a file says of sources; entries of files that have changed are not used.
+
+    Args:
+        path: The file, e.g. ``.snakemake/react24/sources.json``. Without it all is read anew.
+        write: Read the whole package now and leave the file for jobs; for the main process. Where
+            that cannot be done, jobs read the sources themselves.
+        source: Folder that holds the package.
+    """
+    version = hashlib.sha256(Path(__file__).with_name("meaning.py").read_bytes()).hexdigest()
+    before: dict[str, list] = {}
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        if kept["version"] == version:
+            before = kept["sources"]
+    except (OSError, ValueError, KeyError, TypeError):
+        logger.debug("%s: nothing to take over", path)
+    _KEPT.update(before)
+    if not write:
+        return
+    keys = _read_all(source)
+    now = {key: _KEPT[key] for key in keys}
+    if now != before:
+        _write(path, json.dumps({"version": version, "sources": now}))
+
+
+def _read_all(source: Path) -> list[str]:
+    """Read every source and data file of the package, and every script; returns their keys."""
+    keys = []
+    for path, parent in _all_files(source):
+        if _look_up(path, parent) is not None:
+            keys.append(f"{parent}:{path}")
+    return keys
+
+
+def _all_files(source: Path) -> Iterator[tuple[str, str | None]]:
+    """Path of each file that can count, and the package that its relative imports start from."""
+    for folder, _, files in os.walk(source / PACKAGE):
+        parent = ".".join(Path(folder).relative_to(source).parts)
+        for name in sorted(files):
+            if name.endswith(".py"):
+                yield f"{folder}/{name}", parent
+            elif Path(name).suffix in DATA_SUFFIXES:
+                yield f"{folder}/{name}", None
+    scripts = source.parent / SCRIPTS
+    for path in sorted(scripts.glob("*.py")):
+        yield str(path), path.stem
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+        staged.write_text(text, "utf-8")
+        staged.replace(path)
+    except OSError as error:
+        logger.debug("%s: cannot be written (%s)", path, error.strerror)

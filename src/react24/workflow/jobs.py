@@ -6,6 +6,7 @@ wildcards of the job as attributes, and return file names as they stand in the r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,13 @@ class Jobs:
         """Of the run."""
         return self.project.settings
 
+    def code(self, rule: str) -> Callable[[Any], str]:
+        """Function of wildcards: digest of the script of a rule and of all that it imports.
+
+        A function, so that a job computes that of its own rule alone.
+        """
+        return lambda wildcards: code_digest(f"{rule}.py")
+
     # Sessions and people
 
     @cached_property
@@ -83,12 +91,7 @@ class Jobs:
 
     def session_media(self, wildcards: Any) -> dict[str, str]:
         """The videos of a session, and sound files where they lie apart."""
-        files = {}
-        for person in self.sessions[wildcards.session].people:
-            files[f"video_{person.role}"] = str(person.video)
-            if person.audio != person.video:
-                files[f"audio_{person.role}"] = str(person.audio)
-        return files
+        return self.sessions[wildcards.session].files
 
     def track_files(self, wildcards: Any) -> dict[str, str]:
         """Videos and sound of a session, and the face networks where they are the user's own."""
@@ -132,16 +135,23 @@ class Jobs:
             return str(folder / environment)
         return f"{ENVIRONMENTS}/{environment}.yaml"
 
-    def stream_resources(self, stream: str) -> dict[str, int]:
+    def stream_resources(self, stream: str) -> dict[str, Any]:
         """What the job of a stream takes: ``mem_mb``, ``runtime``, and ``gpu`` for a network."""
         backend = self.backend(stream)
         gpu = {"gpu": 1} if backend.gpu else {}
-        return {"mem_mb": backend.mem_mb, "runtime": backend.runtime, **gpu}
+        return {
+            "mem_mb": per_attempt(backend.mem_mb),
+            "runtime": per_attempt(backend.runtime),
+            **gpu,
+        }
 
     def stream_code(self, stream: str) -> str:
-        """Digest of the code that makes a stream."""
-        modules = ("react24.streams.extract", *self.backend(stream).modules)
-        return code_digest(*modules, beside=self.stream_folder(stream))
+        """Digest of the code that makes a stream, and of what its row of the table says of it."""
+        about, backend = self.all_streams[stream], self.backend(stream)
+        row = (about.columns, about.rows, backend.reads, backend.extractors, backend.settings)
+        modules = ("extract_stream.py", *backend.modules)
+        code = code_digest(*modules, beside=self.stream_folder(stream))
+        return hashlib.sha256(f"{code} {row!r}".encode()).hexdigest()
 
     def stream_files(self, stream: str) -> Callable[[Any], dict[str, Any]]:
         """Input function: what a stream is made from, and weights files of the user's own."""
@@ -237,7 +247,7 @@ class Jobs:
     def stage_code(self, wildcards: Any) -> str:
         """Digest of the code that trains a stage."""
         modules = self.model_type(wildcards.model).modules(wildcards.stage)
-        return self.model_code(wildcards.model, "react24.training.stage", *modules)
+        return self.model_code(wildcards.model, "train_stage.py", *modules)
 
     def checkpoint_files(self, wildcards: Any) -> dict[str, str]:
         """Input function: published files of a model, earlier stages, clips that are fitted to."""
@@ -253,7 +263,7 @@ class Jobs:
     def conversion_code(self, wildcards: Any) -> str:
         """Digest of the code that converts the published files of a model."""
         kind = self.model_type(wildcards.model)
-        modules = ["react24.models.convert", *kind.modules()]
+        modules = ["convert_checkpoint.py", *kind.modules()]
         if kind.convert is not None:
             modules.append(kind.convert.function.partition(":")[0])
         return self.model_code(wildcards.model, *modules)
@@ -273,10 +283,14 @@ class Jobs:
             files |= self.picture_files([split])
         return files | weight_files(wildcards, self.model_type(wildcards.model).stage_names)
 
+    def sampling_memory(self, wildcards: Any, attempt: int) -> int:
+        """Memory of sampling, MB: pictures need more."""
+        return (6000 if self.sampling_inputs(wildcards).frames else 3000) * attempt
+
     def sampling_code(self, wildcards: Any) -> str:
         """Digest of the code that samples a model."""
         modules = self.model_type(wildcards.model).modules()
-        return self.model_code(wildcards.model, "react24.sampling.sample", *modules)
+        return self.model_code(wildcards.model, "sample_reactions.py", *modules)
 
     def picture_files(self, splits: Iterable[str]) -> dict[str, list[str]]:
         """Media files and face tracks of all sessions of some splits, and the videos."""
@@ -300,7 +314,7 @@ class Jobs:
     @cached_property
     def scoring_code(self) -> list[str]:
         """Digests of the code that scores, and of each metric of the user's own."""
-        digests, root = [code_digest("react24.metrics.score_samples")], self.settings.root
+        digests, root = [code_digest("score_reactions.py")], self.settings.root
         for path in self.settings["metrics"]["own"]:
             modules = (Path(path).stem, *open_metric(path, root).modules)
             digests.append(code_digest(*modules, beside=folder_of(path, root)))
@@ -313,8 +327,33 @@ class Jobs:
 
     def learned_sessions(self, split: str) -> list[Session]:
         """Sessions of train, for a table of another split that is made with them."""
-        needed = split != "train" and "train" in self.settings.needed_splits
-        return self.sessions_of("train") if needed else []
+        return self.sessions_of("train") if self._learns(split) else []
+
+    def left_out_of(self, wildcards: Any) -> dict[str, dict[str, str]]:
+        """Sessions that a table's split, and training, do without -> why."""
+        split = wildcards.split
+        train = self.project.why_left_out("train") if self._learns(split) else {}
+        return {"here": self.project.why_left_out(split), "train": train}
+
+    def _learns(self, split: str) -> bool:
+        """Whether a table of this split is made with what was learned from train."""
+        return split != "train" and "train" in self.settings.needed_splits
+
+
+def per_attempt(first: int) -> Callable[..., int]:
+    """Memory (MB) or time (minutes) of a rule: twice as much in the second attempt, and so on.
+
+    Args:
+        first: Of the first attempt.
+
+    Returns:
+        What Snakemake asks for the resources of a job. ``--set-resources`` takes its place.
+    """
+
+    def resource(wildcards: Any, attempt: int) -> int:
+        return first * attempt
+
+    return resource
 
 
 def weight_files(wildcards: Any, stages: Iterable[str]) -> dict[str, str]:

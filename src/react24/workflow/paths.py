@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from react24.weights.variables import FETCH_VARIABLE, NEVER
+
 
 def share_with_jobs(source: str | Path) -> None:
-    """Put a folder first on ``PYTHONPATH``, which jobs inherit.
+    """Put a folder first on ``PYTHONPATH`` of all jobs, and keep them from fetching weights.
 
     Jobs in conda environments and on cluster nodes have no installed react24; what else the user
     has on the path stays behind it.
@@ -19,6 +21,7 @@ def share_with_jobs(source: str | Path) -> None:
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [path for path in others if path and path != str(source)]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(source), *kept])
+    os.environ[FETCH_VARIABLE] = NEVER
 
 
 def pick(files: Iterable[tuple[str, str]], prefix: str) -> dict[str, Path]:

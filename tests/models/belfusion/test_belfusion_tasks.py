@@ -11,6 +11,7 @@ from react24.errors import InputError
 from react24.models.belfusion import tasks
 from react24.models.belfusion.settings import read_settings
 from react24.models.belfusion.tasks import load_vae
+from react24.training.lease import hold
 
 TINY = {
     "type": "belfusion",
@@ -111,6 +112,29 @@ def test_an_interrupted_second_stage_ends_with_the_same_bytes(
     assert json.loads((tmp_path / "ldm" / "training.json").read_text())["resumed_at_step"] == 3
     for name in ("model.safetensors", "history.h5", "model.json"):
         assert (tmp_path / "ldm" / name).read_bytes() == (trained[1] / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_stage_that_is_done_leaves_what_its_files_can_be_written_from(
+    trained, clips, tmp_path, keep
+):
+    settings = {**TINY, "training": {**TINY["training"], "keep_checkpoints": keep}}
+    vae_into(tmp_path, clips, settings)
+    left = [path.name.partition(".")[0] for path in sorted((tmp_path / "vae_points").iterdir())]
+    assert left == ["finished", *(["step000000006", "step000000008"] if keep else [])]
+    for path in (tmp_path / "vae").iterdir():  # as Snakemake does where it did not see the end
+        if path.is_file():
+            path.unlink()
+    vae_into(tmp_path, clips, settings)
+    assert json.loads((tmp_path / "vae/training.json").read_text())["resumed_at_step"] == 8
+    for name in ("model.safetensors", "history.h5"):
+        assert (tmp_path / "vae" / name).read_bytes() == (trained[0] / name).read_bytes(), name
+
+
+def test_a_stage_is_not_trained_where_another_training_is_at_work(clips, tmp_path):
+    with hold(tmp_path / "vae_points"), pytest.raises(InputError, match="at work in this folder"):
+        vae_into(tmp_path, clips)
+    vae_into(tmp_path, clips)
 
 
 def test_new_data_discards_the_checkpoints(trained, clips, tmp_path, caplog):

@@ -97,7 +97,7 @@ def frrea(
         raise InputError(
             f"FRRea with random weights measures nothing; use {WEIGHTS} or a path of that file"
         )
-    resolved = fetch.resolve(weights, weights_folder or registry.DEFAULT_FOLDER)
+    resolved = fetch.resolve(weights, weights_folder)
     assert resolved.path is not None, "only random weights have no file"
     content = load_torch(fetch.find_weights_file(resolved.path))
     value = frechet_distance(
