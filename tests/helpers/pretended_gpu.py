@@ -27,6 +27,9 @@ from react24.training.batches import Shard
 aten = torch.ops.aten
 SOURCE = str(Path(react24.__file__).parent)
 
+SOURCES = {aten._to_copy.default: 0, aten.copy_.default: 1}
+"""Operations that may bring a tensor to the GPU, and which of their arguments it is."""
+
 ON_A_GPU = {
     "is_available": lambda: True,
     "device_count": lambda: 1,
@@ -66,6 +69,9 @@ class PretendedGPU(FakeTensorMode):
         target = torch.device(kwargs.get("device") or "cpu").type
         if target == "cpu" and not _has_fakes((args, kwargs)):
             return func(*args, **kwargs)  # the processor is there, and computes
+        if func.overloadpacket is aten.to:  # whole only in inference mode
+            with self:
+                return func.decompose(*args, **kwargs)
         if func is aten._local_scalar_dense.default:
             self.wait("number")
             return {torch.bool: True}.get(args[0].dtype, 1.0 if args[0].is_floating_point() else 1)
@@ -81,10 +87,10 @@ class PretendedGPU(FakeTensorMode):
         if func is aten._to_copy.default and target == "cpu" and "device" in kwargs:
             self.wait("to the processor")
             return _ones(args[0], kwargs.get("dtype"))
-        source = {aten._to_copy.default: 0, aten.copy_.default: 1}.get(func)
-        goes_on = kwargs.get("non_blocking") or args[2:3] == (True,)
-        if source is not None and not isinstance(args[source], FakeTensor) and not goes_on:
-            self.wait("to the GPU, blocking")
+        if func in SOURCES and not isinstance(args[SOURCES[func]], FakeTensor):
+            goes_on = kwargs.get("non_blocking") or (func is aten.copy_.default and args[2:])
+            if not goes_on:
+                self.wait("to the GPU, blocking")
         return super().dispatch(func, types, args, kwargs)
 
 
