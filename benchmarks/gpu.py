@@ -117,7 +117,7 @@ def _cell(value: Any) -> str:
 
 
 class Meter:
-    """Memory of the GPU and wall time; on a processor CPU time, which other programs do not slow."""
+    """Memory of the GPU and wall time; on a processor CPU time, whatever else runs there."""
 
     def __init__(self, device: torch.device):
         self.on_gpu = device.type == "cuda"
