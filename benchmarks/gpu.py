@@ -134,7 +134,7 @@ class Meter:
         if self.on_gpu:
             torch.cuda.synchronize()
         self.seconds = self.clock() - self.began
-        self.peak_mib = torch.cuda.max_memory_allocated() / 2**20 if self.on_gpu else float("nan")
+        self.peak_mib = torch.cuda.max_memory_allocated() / 2**20 if self.on_gpu else "-"
 
 
 class Bench:
@@ -205,7 +205,7 @@ class Bench:
                         part.dropout = 0.0
                 with run._batches() as batches:
                     steps = range(COMPARED_STEPS)
-                    found[stage] = [float(run._train_step(batches)["loss"]) for _ in steps]
+                    found[stage] = [run._train_step(batches)["loss"].item() for _ in steps]
         return found
 
     def time_steps(self, task: Any, training: Mapping[str, Any]) -> dict[str, Any]:
@@ -328,6 +328,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="after which no part begins")
     parser.add_argument("--output", type=Path, default=Path("gpu_figures"))
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--parts", nargs="+", default=[""], help="words in the names of parts")
     parser.add_argument("--threads", type=int, default=4, help="of the processor")
     parser.add_argument("--small", action="store_true", help="small models, to rehearse")
     parser.add_argument("--options", action="store_true", help="also bf16, tf32 and compile")
@@ -339,7 +340,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         bench = Bench(options, Path(folder))
-        parts = list(bench.parts())
+        parts = [part for part in bench.parts() if any(word in part[0] for word in options.parts)]
         if options.tests:
             parts.append(("tests", run_tests))
         for name, work in parts:
