@@ -12,6 +12,12 @@ from torch import Tensor
 from react24.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+ROOM_TO_MAKE = (
+    "let fewer jobs share this GPU (`gpu` under `resources` in profiles/default/config.yaml), or "
+    "set the environment variable CUDA_VISIBLE_DEVICES to nothing to compute on the processor"
+)
+"""What helps where a GPU's memory is too small for one item, of whatever kind."""
 Items = TypeVar("Items", bound=Sequence[Any])
 Result = TypeVar("Result")
 

@@ -106,6 +106,7 @@ def forget():
     """Forget what this process has read."""
     codedigest._digest.cache_clear()
     codedigest._read.cache_clear()
+    codedigest._read_script.cache_clear()
     codedigest._data_lines.cache_clear()
     codedigest._KEPT.clear()
 
@@ -322,6 +323,11 @@ def test_a_script_and_what_it_imports(tmp_path):
         path.write_text(files[name])
     with pytest.raises(ModuleNotFoundError, match=r"other\.py"):
         code_digest("other.py", source=source)
+    apart = (tmp_path / "workflow/scripts").rename(tmp_path / "apart")
+    assert code_digest("do_it.py", source=source, scripts=apart) == before
+    # Rules that were fetched without their scripts: the package stands for any of them.
+    names = ["react24", "react24.a", "react24.b", "react24.workflow.paths"]
+    assert [m.name for m in follow("do_it.py", source=source)] == names
 
 
 @pytest.mark.parametrize("name", [name for name in NO_NUMBERS if name != "react24.workflow"])

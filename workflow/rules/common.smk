@@ -36,9 +36,8 @@ from react24.workflow.recipes import Currency
 
 FAILURES = Failures()  # what the run's log says of its jobs
 ENDED = threading.Event()
-HEAD_JOB = os.environ.get(
-    "SLURM_JOB_ID"
-)  # Slurm's plugin takes it out of the environment
+# Slurm's plugin takes it out of the environment.
+HEAD_JOB = os.environ.get("SLURM_JOB_ID")
 if os.path.isdir(SRC):
     share_with_jobs(SRC)
 keep_jobs_from_fetching()
@@ -71,7 +70,8 @@ if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
 
 
 keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
-JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+# What each rule reads, and the code behind it.
+JOBS = Jobs(PROJECT, scripts=Path(CHECKOUT) / "workflow/scripts")
 CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
 PLANNED = Planned(CURRENT, workflow)
 SETTINGS = PROJECT.settings
@@ -93,6 +93,12 @@ def any_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+if workflow.storage_settings.default_storage_provider is not None:
+    # With object storage Snakemake 9.27 asks there for the size of what it has not yet uploaded.
+    def ensure(path, **_):
+        return path
+
+
 wildcard_constraints:
     session=any_of(SESSIONS),
     subject=any_of(JOBS.subjects),
@@ -106,8 +112,9 @@ def fetch_weights():
     """Have what the jobs of this run need of published weights, before the first of them starts."""
     from react24.project.weights_used import fetch_used
 
+    rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+        fetch_used(SETTINGS, None if AS_MODULE else rules)  # a module's have other names
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -151,7 +158,7 @@ def prepare_head():
     on_slurm = workflow.executor_plugin.name == "slurm"
     try:
         seconds = seconds_between(on_cluster=not workflow.local_exec)
-        if on_slurm or slurm.LOGS.exists():
+        if on_slurm or slurm.has_been_used():
             tell_warning(slurm.refuse_doubles(find_jobs))
         if on_slurm:
             tell_warning(slurm.settle_status_command(workflow.executor_settings))
