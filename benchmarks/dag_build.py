@@ -4,12 +4,12 @@
     python benchmarks/dag_build.py --sessions 120     # another number
 
 Makes a project in a temporary folder (all streams, the four models of the demo, 3 seeds; half a
-minute of black for each video) and plans it with ``snakemake -n --quiet``, which prints the table of
-jobs and describes none (with ``--quiet all``, or without ``--quiet``, Snakemake describes every job,
-half as long again). CPU seconds are user and system time of the process and what it starts; other work on the machine
-lengthens them less than it does the wall time. The first planning looks at the headers of all
-recordings, the next ones know them. Beside them stands what Snakemake alone takes for as
-many jobs of rules that have nothing but inputs, an output and a script.
+minute of black for each video) and plans it with ``snakemake -n --quiet``, which prints the table
+of jobs and describes none; ``--quiet all`` describes all of them and drops the text. CPU seconds
+are user and system time of the process and what it starts; other work on the machine lengthens
+them less than it does the wall time. The first planning looks at the headers of all recordings,
+the next ones know them. Beside them stands what Snakemake alone takes for as many jobs of rules
+that have nothing but inputs, an output and a script.
 """
 
 from __future__ import annotations
