@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,23 @@ from torch import Tensor
 from react24.errors import InputError
 
 logger = logging.getLogger(__name__)
-Items = TypeVar("Items", bound=Sequence[Any])
+
+ROOM_TO_MAKE = (
+    "let fewer jobs share this GPU (`gpu` under `resources` in profiles/default/config.yaml), or "
+    "set the environment variable CUDA_VISIBLE_DEVICES to nothing to compute on the processor"
+)
+"""What helps where a GPU's memory is too small for one item, of whatever kind."""
+
+
+class Sliceable(Protocol):
+    """A list, an array, a tensor."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+Items = TypeVar("Items", bound=Sliceable)
 Result = TypeVar("Result")
 
 ALLOCATIONS_FAILED = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")

@@ -1,9 +1,9 @@
 """A GPU that is not there: torch's fake tensors, on which real code runs and computes nothing.
 
-Inside ``pretended_gpu`` a tensor that is moved to ``cuda`` has a shape, a type and a device, but no
-numbers. Torch itself then refuses operations that mix devices, as a GPU would. What a program has
-to know of a number before it goes on, it is told: every number on the device is 1, every bool true.
-Each time a GPU would have to be waited for is written down.
+Inside ``pretended_gpu`` a tensor on ``cuda`` has a shape, a type and a device, but no numbers;
+those of the processor are what they always are. Torch itself refuses operations that mix devices,
+as it would with a GPU. Where a program wants to know numbers of the GPU, all of them are 1, or
+true. Each time it would have to wait for the GPU is written down.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 import react24
-from react24.training.batches import BatchLoader, Shard
+from react24.training.batches import Shard
 
 aten = torch.ops.aten
 SOURCE = str(Path(react24.__file__).parent)
+
+SOURCES = {aten._to_copy.default: 0, aten.copy_.default: 1}
+"""Operations that may bring a tensor to the GPU, and which of their arguments it is."""
 
 ON_A_GPU = {
     "is_available": lambda: True,
@@ -61,37 +64,38 @@ class PretendedGPU(FakeTensorMode):
             self.waits.append(f"{place}:{frame.f_code.co_name} {what}")
 
     def dispatch(self, func, types, args=(), kwargs=None):
-        """One operation; those whose result depends on numbers get it made up."""
+        """One operation; those whose result depends on numbers of the GPU get it made up."""
         kwargs = kwargs or {}
-        if func is aten._local_scalar_dense.default and _constant(args[0]) is None:
-            self._ask(args[0], "number")
+        target = torch.device(kwargs.get("device") or "cpu").type
+        if target == "cpu" and not _has_fakes((args, kwargs)):
+            return func(*args, **kwargs)  # the processor is there, and computes
+        if func.overloadpacket is aten.to:  # whole only in inference mode
+            with self:
+                return func.decompose(*args, **kwargs)
+        if func is aten._local_scalar_dense.default:
+            self.wait("number")
             return {torch.bool: True}.get(args[0].dtype, 1.0 if args[0].is_floating_point() else 1)
-        if func is aten.index.Tensor and any(_is_mask(i) for i in args[1]):
-            self._ask(args[0], "mask")
+        if func is aten.index.Tensor and any(_is_mask(index) for index in args[1]):
+            self.wait("mask")
             return func(args[0], _all_of(args[1]))
         if func is aten.nonzero.default:
-            self._ask(args[0], "nonzero")
+            self.wait("nonzero")
             return args[0].new_zeros((args[0].numel(), args[0].ndim), dtype=torch.int64)
         if func is aten.bincount.default:
-            self._ask(args[0], "bincount")
+            self.wait("bincount")
             return args[0].new_zeros(kwargs.get("minlength", 1), dtype=torch.int64)
-        if func is aten._to_copy.default:
-            target = torch.device(kwargs.get("device") or args[0].device).type
-            if (args[0].device.type, target) == ("cuda", "cpu"):
-                self.wait("to the processor")
-                return _ones(args[0], kwargs.get("dtype"))
-            if (args[0].device.type, target) == ("cpu", "cuda") and not kwargs.get("non_blocking"):
+        if func is aten._to_copy.default and target == "cpu" and "device" in kwargs:
+            self.wait("to the processor")
+            return _ones(args[0], kwargs.get("dtype"))
+        if func in SOURCES and not isinstance(args[SOURCES[func]], FakeTensor):
+            goes_on = kwargs.get("non_blocking") or (func is aten.copy_.default and args[2:])
+            if not goes_on:
                 self.wait("to the GPU, blocking")
         return super().dispatch(func, types, args, kwargs)
 
-    def _ask(self, tensor: Tensor, what: str) -> None:
-        if tensor.device.type == "cuda":
-            self.wait(what)
 
-
-def _constant(tensor: Tensor) -> Tensor | None:
-    """The value of a tensor whose value is known though it is a fake."""
-    return getattr(tensor, "constant", None) if isinstance(tensor, FakeTensor) else tensor
+def _has_fakes(values: object) -> bool:
+    return any(isinstance(value, FakeTensor) for value in pytree.tree_leaves(values))
 
 
 def _is_mask(index: Tensor | None) -> bool:
@@ -114,9 +118,7 @@ class _Lists(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is Tensor.tolist and isinstance(args[0], FakeTensor):
-            values = args[0].cpu() if args[0].device.type == "cuda" else _ones(args[0])
-            with unset_fake_temporarily():
-                return values.tolist()
+            return args[0].cpu().tolist()
         return func(*args, **(kwargs or {}))
 
 
@@ -141,19 +143,12 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
     gpu, library = PretendedGPU(), torch.library.Library("aten", "IMPL", "Meta")
     library.impl("_thnn_fused_gru_cell", _gru_cell)  # torch has shapes for all but these
     library.impl("_thnn_fused_lstm_cell", _lstm_cell)
-    ready = BatchLoader._ready
-
-    def on_the_processor(loader: BatchLoader, step: int) -> Shard:
-        with unset_fake_temporarily():  # the modes are of this thread; the thread that makes
-            return ready(loader, step)  # batches ahead has none either
-
     try:
         with ExitStack() as stack:
             for name, function in ON_A_GPU.items():
                 stack.enter_context(mock.patch.object(torch.cuda, name, function))
             for owner, name, value in (
                 (Shard, "pin_memory", lambda shard: shard),
-                (BatchLoader, "_ready", on_the_processor),
                 (Tensor, "backward", lambda *_, **__: None),  # it needs a driver
             ):
                 stack.enter_context(mock.patch.object(owner, name, value))

@@ -29,8 +29,8 @@ rule all:
 
 rule read:
     input:
+        unpack(lambda wc: {"raw": f"{config['folder']}/{wc.name}.bin"}),
         current=CURRENT(),
-        raw="{name}.bin",
     output:
         out="results/read/{name}.h5",
     log:
@@ -108,6 +108,7 @@ CONFIG = {
     "splits": {"one": ["a", "b"], "two": ["c"]},
     "code": {"read": "r1", "compare": "c1", "join": "j1", "tabulate": "t1"},
     "gain": 1.5,
+    "folder": "raw",
 }
 
 
@@ -159,8 +160,9 @@ def make_tiny(folder):
     """The workflow, not run yet."""
     (folder / "Snakefile").write_text(SNAKEFILE)
     (folder / "make.py").write_text(SCRIPT)
+    (folder / "raw").mkdir()
     for name in "abc":
-        (folder / f"{name}.bin").write_bytes(b"raw")
+        (folder / f"raw/{name}.bin").write_bytes(b"raw")
     tiny = TinyWorkflow(folder)
     tiny.configure()
     return tiny

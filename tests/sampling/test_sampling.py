@@ -106,6 +106,38 @@ def test_batches_of_directions_change_nothing(whole, trained, tmp_path, monkeypa
         np.testing.assert_allclose(arrays[name], whole[0][name], atol=1e-5)
 
 
+def test_memory_that_is_too_small_halves_batches_and_changes_nothing(
+    whole, trained, tmp_path, monkeypatch, caplog
+):
+    model = type(sample._load(registry.get("belfusion"), SETTINGS, trained[0]).model)
+    react, sizes = model.react, []
+
+    def with_little_room(self, speaker, n_samples, generators):
+        sizes.append(len(generators))
+        react_to = react(self, speaker, n_samples, generators)  # takes from the random streams
+        if len(generators) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+        return react_to
+
+    monkeypatch.setattr(model, "react", with_little_room)
+    arrays, _ = sampled(trained, tmp_path / "s.h5")
+    assert sizes == [6, 3, 2, 2, 2]
+    assert "sampling belfusion: the memory of the GPU does not hold 6 clips" in caplog.text
+    for name in ("emotion", "coefficients"):
+        np.testing.assert_allclose(arrays[name], whole[0][name], atol=1e-5)
+
+
+def test_memory_that_does_not_hold_one_clip_is_told(trained, tmp_path, monkeypatch):
+    def no_room(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    kind = type(sample._load(registry.get("belfusion"), SETTINGS, trained[0]).model)
+    monkeypatch.setattr(kind, "react", no_room)
+    with pytest.raises(InputError, match=r"not hold even one of the clips of 3 reactions .* fewer"):
+        sampled(trained, tmp_path / "s.h5")
+    assert not (tmp_path / "s.h5").exists()
+
+
 def test_the_noise_is_that_of_each_direction(whole, trained):
     """The same noise through the model's own functions."""
     from react24.models.belfusion import diffusion as belfusion

@@ -205,7 +205,7 @@ def test_fabric_on_the_cpu_gives_the_same_numbers(whole, tmp_path, monkeypatch):
 
     assert isinstance(open_engine("cpu"), PlainEngine)
 
-    def with_fabric(device, *, precision, devices):
+    def with_fabric(device, *, precision, devices, tf32):
         return engine.open_fabric(device, precision=precision, devices=1)
 
     monkeypatch.setattr(loop, "open_engine", with_fabric)

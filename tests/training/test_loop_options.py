@@ -11,6 +11,7 @@ from helpers import tiny_task
 from helpers.stages import read_history
 from helpers.tiny_task import STEPS, TinyTask
 
+from react24.devices import GPUMemoryError
 from react24.errors import InputError
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.keep import EMA, BestWeights
@@ -240,3 +241,29 @@ def test_two_processes_train_like_one(tmp_path):
     history = read_history(tmp_path / "two" / "out" / "history.h5")
     assert history.train["loss"] == pytest.approx(result.history.train["loss"], rel=1e-4)
     assert history.val["loss"] == pytest.approx(result.history.val["loss"], rel=1e-4)
+
+
+class TooLarge(TinyTask):
+    """A step of six items that a GPU's memory does not hold; one of two it does."""
+
+    def loss(self, batch, noise):
+        if self.module.training and len(batch["x"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.\nmore")
+        return super().loss(batch, noise)
+
+
+def test_a_step_that_the_gpu_does_not_hold_ends_the_training_with_advice(tmp_path):
+    found = r"tiny: the memory of the GPU does not hold a step of 6 items \(CUDA .* 3.00 GiB.\)"
+    with pytest.raises(GPUMemoryError, match=found) as raised:
+        tiny_task.run(tmp_path, TooLarge())
+    for advice in ("tiny.batch_size", "bf16-mixed", "RULE:gpu=2", "CUDA_VISIBLE_DEVICES"):
+        assert advice in str(raised.value)
+
+
+def test_other_errors_of_torch_are_left_as_they_are(tmp_path):
+    class Broken(TinyTask):
+        def loss(self, batch, noise):
+            return {"loss": self.module(batch["x"][:, :2]).sum()}
+
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        tiny_task.run(tmp_path, Broken())

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from react24.devices import ROOM_TO_MAKE, FittingBatches
 from react24.dtw import Sequences, rounding_error
 from react24.metrics.moments import Moments
 
@@ -56,13 +57,21 @@ class DeviceWarper:
     ) -> np.ndarray:
         device = self._samples.device
         x, y = self._samples[..., channels], self._truth[..., channels]
-        size = max(1, NUMBERS_AT_ONCE // (x.shape[1] * x.shape[2]))
-        sums, most = np.empty(pairs.shape[1]), limits**2
-        for start in range(0, pairs.shape[1], size):
-            part = slice(start, start + size)
+        most = limits**2
+
+        def warp(part: np.ndarray) -> np.ndarray:
             owner, target = torch.from_numpy(pairs[:, part]).to(device)
             limit = torch.from_numpy(most[part]).to(device, kind)
-            sums[part] = warp_diagonals(x[owner], y[target], limit).cpu()
+            return warp_diagonals(x[owner], y[target], limit).cpu().numpy()
+
+        fitting = FittingBatches(
+            max(1, NUMBERS_AT_ONCE // (x.shape[1] * x.shape[2])),
+            what="FRDist",
+            unit="pairs of sequences",
+            advice=ROOM_TO_MAKE,
+        )
+        made = fitting.run(warp, np.arange(pairs.shape[1]))
+        sums = np.concatenate([np.empty(0), *made])
         return np.where(sums <= most, np.sqrt(sums), np.inf)
 
 

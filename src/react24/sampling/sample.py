@@ -24,7 +24,7 @@ from react24.contracts import entry_points
 from react24.contracts.model import SAMPLING, ModelType, StageInputs
 from react24.contracts.reactions import ReactionModel, Reactions
 from react24.conventions import CLIP_FRAMES
-from react24.devices import FittingBatches, choose_device
+from react24.devices import ROOM_TO_MAKE, FittingBatches, choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.files.samples import SamplesInfo, SamplesWriter, clip_key, create_samples
@@ -39,12 +39,6 @@ logger = logging.getLogger(__name__)
 
 CLIPS_AT_ONCE = 8
 """Directions that a model is given together, as far as a GPU's memory holds so many."""
-
-NO_ROOM = (
-    "let fewer jobs share this GPU (`gpu` under `resources` in profiles/default/config.yaml), ask "
-    "for fewer samples, or set the environment variable CUDA_VISIBLE_DEVICES to nothing to sample "
-    "on the processor"
-)
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ def sample_reactions(
             CLIPS_AT_ONCE,
             what=f"sampling {task.model} seed {task.seed}",
             unit=f"clips of {task.samples} reactions",
-            advice=NO_ROOM,
+            advice=f"ask for fewer samples, {ROOM_TO_MAKE}",
         )
         for rows in _batches(opened.rows, f"{task.model} seed {task.seed}, {task.split}"):
             drawn = fitting.run(

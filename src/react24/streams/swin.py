@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import SwinConfig, SwinModel
 
-from react24.devices import choose_device
+from react24.devices import ROOM_TO_MAKE, FittingBatches, choose_device
 from react24.errors import InputError
 from react24.faces.crop import VIEW_SIZE
 from react24.files.contract import Features
@@ -106,6 +106,9 @@ class Swin:
         self.feature_names = tuple(f"swin_{i:03d}" for i in range(WIDTH))
         network, self.weights, self.pretrained = load_swin(weights, seed, weights_folder)
         self._network = network.to(self.device)  # type: ignore[arg-type]  # transformers wraps `to`
+        self._fitting = FittingBatches(
+            self.batch, what="swin", unit="pictures", advice=ROOM_TO_MAKE
+        )
 
     def extract(self, source: PictureSource) -> Features:
         """Features of the face of one role.
@@ -121,7 +124,7 @@ class Swin:
         """
         values = np.empty((len(source.valid), WIDTH), np.float32)
         for batch in batches(source, self.batch, what=f"swin of {source.name}"):
-            rows = self.embed(batch.pictures)
+            rows = np.concatenate(self._fitting.run(self.embed, batch.pictures))
             for row, (first, end) in zip(rows, batch.ticks, strict=True):
                 values[first:end] = row
         return Features(

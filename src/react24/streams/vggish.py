@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from react24.devices import choose_device
+from react24.devices import ROOM_TO_MAKE, FittingBatches, choose_device
 from react24.errors import InputError
 from react24.files.contract import Features
 from react24.log import progress
@@ -385,15 +385,22 @@ class VGGish:
         count = self.front_end.count_examples(len(samples))
         out = np.empty((count, EMBEDDING), np.float32)
         size = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
+        convolved, joined = (
+            FittingBatches(n, what=what, unit="examples", advice=ROOM_TO_MAKE)
+            for n in (size, LINEAR_BATCH + size)
+        )
         blocks = self.front_end.iterate_blocks(samples, size)
         waiting: list[torch.Tensor] = []
         done = 0
         with torch.inference_mode():
             for block in progress(blocks, what=what, unit="block", total=-(-count // size)):
-                waiting.append(self._convolve(block.to(self.device)))
+                waiting += convolved.run(lambda part: self._convolve(part.to(self.device)), block)
                 done += len(block)
-                if len(waiting) * size >= LINEAR_BATCH or done == count:
-                    rows = self._network.embeddings(torch.cat(waiting)).cpu()
+                if sum(map(len, waiting)) >= LINEAR_BATCH or done == count:
+                    made = joined.run(
+                        lambda p: self._network.embeddings(p).cpu(), torch.cat(waiting)
+                    )
+                    rows = torch.cat(made)
                     rows = self.quantizer.quantize(rows) if self.quantizer else rows
                     out[done - len(rows) : done] = rows.numpy()
                     waiting.clear()

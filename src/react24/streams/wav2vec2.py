@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from react24.conventions import FPS
-from react24.devices import choose_device
+from react24.devices import ROOM_TO_MAKE, FittingBatches, choose_device
 from react24.errors import InputError
 from react24.files.contract import Features
 from react24.log import progress
@@ -136,6 +137,10 @@ class Wav2Vec2:
         loaded = load_wav2vec2(weights, seed, layers, weights_folder)
         network, self.weights, self.pretrained = loaded
         self._network = network.to(self.device)  # type: ignore[arg-type]  # transformers wraps `to`
+        unit = f"windows of {window:g} s"
+        self._fitting = FittingBatches(
+            self.batch, what="wav2vec2", unit=unit, advice=f"use shorter ones, {ROOM_TO_MAKE}"
+        )
         self.feature_names = tuple(f"wav2vec2_{i:03d}" for i in range(network.config.hidden_size))
 
     def extract(self, source: SoundSource) -> Features:
@@ -157,7 +162,8 @@ class Wav2Vec2:
         values = np.empty((source.frames, len(self.feature_names)), np.float32)
         groups = [windows[i : i + self.batch] for i in range(0, len(windows), self.batch)]
         for group in progress(groups, what=f"wav2vec2 of {source.name}", unit="window batch"):
-            for window, rows in zip(group, self._run(wave, group), strict=True):
+            made = self._fitting.run(partial(self._run, wave), group)
+            for window, rows in zip(group, np.concatenate(made), strict=True):
                 kept = slice(window.first - window.start, window.last - window.start)
                 values[window.first : window.last] = rows[kept]
         return Features(

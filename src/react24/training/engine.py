@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from react24.devices import choose_device, set_tf32
+from react24.devices import ROOM_TO_MAKE, GPUMemoryError, choose_device, set_tf32
 from react24.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,6 +118,24 @@ def compile_loss(loss: Callable[..., Any], device: torch.device) -> Callable[...
             "found; install it, or set training.compile: false"
         )
     return torch.compile(loss, dynamic=False)
+
+
+def step_too_large(what: str, stage: str, items: int, error: Exception) -> GPUMemoryError:
+    """The error of a step that a GPU's memory does not hold; no batch is ever left out.
+
+    Args:
+        what: Is trained, e.g. ``training belfusion, seed 0, vae``.
+        stage: Its section in the settings.
+        items: Of the step.
+        error: Torch's.
+    """
+    problem = str(error).partition("\n")[0]
+    return GPUMemoryError(
+        f"{what}: the memory of the GPU does not hold a step of {items} items ({problem}). What "
+        f"the last checkpoint holds is not lost. Set {stage}.batch_size lower (another training) "
+        "or training.precision to bf16-mixed (less memory, other roundings), give its rule more "
+        f"GPUs, which share each batch (--set-resources RULE:gpu=2), or {ROOM_TO_MAKE}"
+    )
 
 
 def usable_devices(device: str, asked: int) -> int:

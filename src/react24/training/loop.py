@@ -22,11 +22,17 @@ import torch
 from torch import nn
 
 from react24.contracts.task import Batch, Losses, StageTask
+from react24.devices import is_out_of_memory
 from react24.files.atomic import DiskFullError
 from react24.seeding import generator, stream_seed
 from react24.training.batches import BatchLoader, Processes, Shard
 from react24.training.checkpoint import CheckpointFolder
-from react24.training.engine import compile_loss, open_engine, prepare_processor
+from react24.training.engine import (
+    compile_loss,
+    open_engine,
+    prepare_processor,
+    step_too_large,
+)
 from react24.training.keep import EMA, BestWeights
 from react24.training.lease import Lease
 from react24.training.record import Board, EpochMeans, History, StepProgress
@@ -114,7 +120,8 @@ def fit(
 
     Raises:
         TrainingDivergedError: The loss became NaN or infinite.
-        InputError: The device or precision is not to be had, or ``keep_best`` names no loss term.
+        InputError: The device or precision is not to be had, ``keep_best`` names no loss term, or
+            the memory of the GPU does not hold a step.
         DiskFullError: The disk was full for too long, or is at the end.
         LeaseLostError: Another training has taken over the checkpoints.
         StopRequestedError: A signal asked for the end; a checkpoint is written.
@@ -191,7 +198,7 @@ class _Run:
         self.stop: StopSignals | None = None
         self.kept_step: int | None = None  # known once the run is done
         self.full_since: float | None = None
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.items = 0, 0.0, 0
         self.history, self.epoch = History(), EpochMeans()
         self.total = settings.epochs * task.steps_per_epoch
         if settings.max_steps is not None:
@@ -295,7 +302,19 @@ class _Run:
             logger.warning("%s", error)
 
     def to_the_end(self, board: Any, what: str) -> None:
-        """All steps that are left; a checkpoint after the last one."""
+        """All steps that are left; a checkpoint after the last one.
+
+        Raises:
+            GPUMemoryError: The memory of the GPU does not hold a step.
+        """
+        try:
+            self._make_steps(board, what)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise step_too_large(what, self.task.stage, self.items, error) from error
+            raise
+
+    def _make_steps(self, board: Any, what: str) -> None:
         saved_at, saved_time = self.step, time.monotonic()
         self.model.train()
         with self._batches() as batches, StepProgress(what, self.total, self.step) as progress:
@@ -350,6 +369,7 @@ class _Run:
     def _train_step(self, batches: BatchLoader) -> Losses:
         epoch, step = divmod(self.step, self.task.steps_per_epoch)
         shard = batches.take(self.step)
+        self.items = len(next(iter(shard.batch.values())))
         batch = self.engine.to_device(shard.batch)
         key = (epoch, step, *self.processes.key)
         # Dropout has no generator of its own; it must not depend on the steps before either.

@@ -160,10 +160,10 @@ def frechet_distance(
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     from react24.devices import choose_device
-    from react24.metrics.frrea.inception import Inception
+    from react24.metrics.frrea.inception import FittingInception
 
     place = choose_device(device)
-    distance = FrechetInceptionDistance(feature=Inception(weights)).to(place)
+    distance = FrechetInceptionDistance(feature=FittingInception(weights, batch_size)).to(place)
     for paths, is_real, what in ((real, True, "real frames"), (made, False, "made frames")):
         with torch.inference_mode():
             for batch in read_batches(paths, batch_size, what):

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from react24.devices import ROOM_TO_MAKE, FittingBatches
 from react24.errors import InputError
 
 FEATURES = 2048
@@ -209,3 +210,23 @@ class Inception(nn.Module):
                 x = F.max_pool2d(x, 3, stride=2)
             x = layer(x)
         return x.mean(dim=(2, 3))
+
+
+class FittingInception(nn.Module):
+    """``Inception`` in batches that a GPU's memory holds; the same arguments, and results.
+
+    Args:
+        weights: See ``Inception``.
+        size: Pictures at once, at most.
+    """
+
+    num_features = FEATURES
+
+    def __init__(self, weights: Mapping[str, Tensor], size: int):
+        super().__init__()
+        self.network = Inception(weights)
+        self._fitting = FittingBatches(size, what="FRRea", unit="pictures", advice=ROOM_TO_MAKE)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """See ``Inception``."""
+        return torch.cat(self._fitting.run(self.network, pictures))

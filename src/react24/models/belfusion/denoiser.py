@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from react24.devices import send
 from react24.models.belfusion.settings import LDMConfig
 from react24.weights import names as official_keys
 
@@ -157,7 +158,7 @@ class LatentDiffusion(nn.Module):
         """Codes after ``steps`` (...,) of diffusion: sqrt(s) code + sqrt(1 - s) noise."""
         # The table is no buffer: a module in half precision would round it.
         signal = torch.from_numpy(self.schedule.signal)[steps.cpu()].unsqueeze(-1)
-        return signal.sqrt().to(code) * code + (1 - signal).sqrt().to(code) * noise
+        return send(signal.sqrt(), code) * code + send((1 - signal).sqrt(), code) * noise
 
     def ddim_step(self, noisy: Tensor, predicted: Tensor, step: int) -> Tensor:
         """One step back without added noise (DDIM, Song et al. 2021, eq. 12 with eta 0).

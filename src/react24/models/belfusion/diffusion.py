@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from react24.contracts.reactions import Reactions, load_stage
+from react24.devices import send
 from react24.errors import InputError
 from react24.models.belfusion.denoiser import LatentDiffusion
 from react24.models.belfusion.settings import BelfusionSettings, LDMConfig, read_settings
@@ -92,7 +93,8 @@ def windows_at(
     speaker: Tensor, listener: Tensor, start: Tensor, window: int, valid: Tensor | None = None
 ) -> WindowPairs:
     """The windows of both that begin at frame ``start`` (B,) of each clip."""
-    frames = (start.unsqueeze(1) + torch.arange(window)).to(speaker.device)  # (B, 50)
+    frames = start.unsqueeze(1) + torch.arange(window)  # (B, 50)
+    frames = frames.to(speaker.device, non_blocking=True)
     rows = torch.arange(len(speaker), device=speaker.device).unsqueeze(1)
     counts = None if valid is None else validity.usable(valid[rows, frames])
     return WindowPairs(speaker[rows, frames], listener[rows, frames], counts)
@@ -173,8 +175,9 @@ def predict(
     if noise is None:
         noise = torch.randn((clips, config.draws, config.latent), generator=generator)
     steps = steps.unsqueeze(1)
-    noisy = ldm.add_noise(target_code, steps, noise.to(condition))  # (B, k, 128)
-    code = ldm.denoiser(noisy, steps.to(condition.device), condition.unsqueeze(1))
+    noisy = ldm.add_noise(target_code, steps, send(noise, condition))  # (B, k, 128)
+    on_device = steps.to(condition.device, non_blocking=True)
+    code = ldm.denoiser(noisy, on_device, condition.unsqueeze(1))
     emotion = vae.decode(vae.from_unit(code.flatten(0, 1)))
     return LDMPrediction(code, target_code, emotion.unflatten(0, code.shape[:2]), target)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from react24.devices import send
 from react24.errors import InputError
 from react24.models.belfusion.recurrence import read_window, write_window
 from react24.models.belfusion.settings import VAEConfig
@@ -127,7 +128,7 @@ class BehaviourVAE(nn.Module):
         if self.training:
             if noise is None:
                 noise = torch.randn(mean.shape, generator=generator)
-            code = mean + torch.exp(0.5 * log_variance) * noise.to(mean)
+            code = mean + torch.exp(0.5 * log_variance) * send(noise, mean)
         written = self.decode(code).reshape(emotion.shape)  # (B, T, D)
         return VAEOutput(written, self.standard_coefficients(written), mean, log_variance)
 

@@ -153,7 +153,11 @@ class Quantiser(nn.Module):
 
     def perplexity(self, indices: Tensor) -> Tensor:
         """Exponential of the entropy of the use of codes."""
-        use = torch.bincount(indices.flatten(), minlength=self.codes.num_embeddings)
+        found = indices.flatten()
+        # Not bincount, which makes a GPU wait until it knows the largest code.
+        use = found.new_zeros(self.codes.num_embeddings).scatter_add_(
+            0, found, torch.ones_like(found)
+        )
         share = use / indices.numel()
         return torch.exp(-(share * torch.log(share + 1e-10)).sum())
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from react24.devices import send
 from react24.errors import InputError
 
 SMALLEST_STD = 1e-6
@@ -49,7 +50,7 @@ def smooth_motion(motion: Tensor) -> Tensor:
     """
     channels = motion.shape[-1]
     columns = functional.pad(motion.transpose(1, 2), (2, 2), mode="reflect")
-    taps = smoothing_taps().to(motion).expand(channels, 1, 5)
+    taps = send(smoothing_taps(), motion).expand(channels, 1, 5)
     return functional.conv1d(columns, taps, groups=channels).transpose(1, 2)
 
 

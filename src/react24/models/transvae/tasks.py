@@ -6,6 +6,7 @@ import torch
 
 from react24.contracts.task import Batch, Losses, StageContext, StageTask
 from react24.conventions import CLIP_FRAMES
+from react24.devices import send
 from react24.errors import InputError
 from react24.models.transvae.network import TransVAE, transvae_losses
 from react24.models.transvae.settings import read_settings
@@ -100,7 +101,7 @@ class TransVAETask(StageTask):
         clips, frames = audio.shape[:2]
 
         def draw() -> torch.Tensor:
-            return model.draw_noise(clips, frames, noise).to(audio)
+            return send(model.draw_noise(clips, frames, noise), audio)
 
         speaker = model.encode(batch["frames"], audio)
         made, other = model.write(speaker, draw(), frames), None
