@@ -18,11 +18,12 @@ QUIET = frozenset({Quietness.RULES, Quietness.PROGRESS})
 
 def print_quiet_plan(workflow: Any) -> None:
     """See to it that a quiet dry run ends with the number of jobs of each rule."""
-    if workflow.is_main_process and workflow.dryrun and workflow.output_settings.quiet == QUIET:
+    if workflow.is_main_process and workflow.output_settings.quiet == QUIET:
         atexit.register(_print, workflow)
 
 
 def _print(workflow: Any) -> None:
-    if workflow.dag is not None and len(workflow.dag):
+    # Only after the Snakefile has been read does Snakemake know that it is a dry run.
+    if workflow.dryrun and workflow.dag is not None and len(workflow.dag):
         table, _ = workflow.dag.stats()
         sys.stdout.write(f"{table}\n")
