@@ -114,7 +114,9 @@ def fetch_weights():
 
     rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        fetch_used(SETTINGS, None if AS_MODULE else rules)  # a module's have other names
+        fetch_used(
+            SETTINGS, None if AS_MODULE else rules
+        )  # a module's have other names
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
