@@ -35,6 +35,8 @@ rule read:
         out="results/read/{name}.h5",
     log:
         "logs/read/{name}.log",
+    benchmark:
+        "benchmarks_out/read/{name}.tsv"
     params:
         code=config["code"]["read"],
         gain=lambda wc: config["gain"],
@@ -52,6 +54,8 @@ rule compare:
         out=COMPARED,
     log:
         "logs/compare.log",
+    benchmark:
+        "benchmarks_out/compare.tsv"
     params:
         code=config["code"]["compare"],
     script:
@@ -66,6 +70,8 @@ rule join:
         out="results/join/{split}.h5",
     log:
         "logs/join/{split}.log",
+    benchmark:
+        "benchmarks_out/join/{split}.tsv"
     params:
         code=config["code"]["join"],
     script:
@@ -81,6 +87,8 @@ rule tabulate:
         md="results/tables/{split}.md",
     log:
         "logs/tabulate/{split}.log",
+    benchmark:
+        "benchmarks_out/tabulate/{split}.tsv"
     params:
         code=config["code"]["tabulate"],
     script:

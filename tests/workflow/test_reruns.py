@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 
 import pytest
 import yaml
@@ -257,6 +258,11 @@ def test_a_fresh_checkout_reruns_nothing(finished):
             os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
 
 
+def files_per_job(rule):
+    several = {"make_demo_session": 3, "tabulate_metrics": 3, "list_notices": 2}
+    return 3 if rule.startswith("train_") else several.get(rule, 1)
+
+
 STATES = {
     "finished": lambda folder: contextlib.nullcontext(),
     "a constant in an extractor": EDITS["code of an extractor"][0],
@@ -272,12 +278,8 @@ def test_status_agrees_with_the_plan(finished, state, monkeypatch):
         status, text = run_forked(["-n"], finished.folder, clean_environment())
         outputs = find_outputs()
     assert status == 0
-    to_do = {output.rule for output in outputs if output.state in ("stale", "missing")}
-    planned = counts(text)
-    assert to_do == set(planned)
-    files = [o.path for o in outputs if o.state in ("stale", "missing")]
-    for path in files:
-        assert path in text
+    to_do = Counter(output.rule for output in outputs if output.state in ("stale", "missing"))
+    assert to_do == {rule: n * files_per_job(rule) for rule, n in counts(text).items()}
     for output in outputs:
         if output.state == "stale":
             assert output.reasons, output
