@@ -157,13 +157,11 @@ class Bench:
         """Name and work of each part, the most telling first."""
         for model in self.options.models:
             yield f"{model}, training", lambda r, m=model: self.train(r, m)
+            for name in OPTIONS if self.options.options else ():
+                yield f"{model}, {name}", lambda r, m=model, n=name: self.train(r, m, n)
             yield f"{model}, sampling", lambda r, m=model: self.sample(r, m)
         for name in ("vggish", "wav2vec2", "swin"):
             yield name, lambda r, n=name: self.extract(r, n)
-        if self.options.options:
-            for model in self.options.models:
-                for name in OPTIONS:
-                    yield f"{model}, {name}", lambda r, m=model, n=name: self.train(r, m, n)
 
     # ------------------------------------------------------------------------------- training
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,7 +18,17 @@ ROOM_TO_MAKE = (
     "set the environment variable CUDA_VISIBLE_DEVICES to nothing to compute on the processor"
 )
 """What helps where a GPU's memory is too small for one item, of whatever kind."""
-Items = TypeVar("Items", bound=Sequence[Any])
+
+
+class Sliceable(Protocol):
+    """A list, an array, a tensor."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+Items = TypeVar("Items", bound=Sliceable)
 Result = TypeVar("Result")
 
 ALLOCATIONS_FAILED = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")

@@ -246,6 +246,20 @@ def test_a_split_without_a_clip_is_told(project, monkeypatch, seconds, errors, t
     assert "session s2 (row 4): it is silent" in report.warnings
 
 
+def test_clips_that_the_official_index_lacks_are_told(project, monkeypatch, tmp_path):
+    np.save(tmp_path / "m.npy", np.zeros((4, 4), np.uint8))
+    (tmp_path / "i.csv").write_text("site,chat_index,clip_index\nNoXI,S0,1\nnoxi,s0,2\n")
+    official = {"source": "official", "matrix": "m.npy", "index": "i.csv"}
+    corpus = {"root": "videos", "name": "NoXI"}
+    sheet = project("s0 a b", "s1 c d", appropriate=official, corpus=corpus)
+    assert not sheet.problems
+    (sheet.settings.corpus_root / "a").touch()
+    found = [SessionLook("s0", 95.0), SessionLook("s1", 29.0)]
+    monkeypatch.setattr(run, "look_at_all", lambda tasks, cores: iter(found))
+    (error,) = check_project(sheet, cores=1).errors
+    assert error == "appropriate.index: clip 3 of session S0 (NOXI) is in the index 0 times"
+
+
 def test_a_wrong_root_is_told_once(project):
     sheet = project("s0 x/a x/b", "s1 x/c x/d")
     report = check_project(sheet, cores=1)

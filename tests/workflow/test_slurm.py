@@ -67,7 +67,7 @@ class Cluster:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=SECONDS,
         ).stdout
 
     def jobs(self, states="all"):

@@ -1,5 +1,8 @@
 """What a large run asks of a cluster, and what the groups of the Slurm profile promise."""
 
+import json
+import re
+
 import pytest
 from helpers.large_project import make_large_project
 from helpers.submissions import list_submissions
@@ -9,8 +12,12 @@ SESSIONS = 83
 
 
 @pytest.fixture(scope="module")
-def submissions(tmp_path_factory):
-    project = make_large_project(tmp_path_factory.mktemp("large"), SESSIONS)
+def project(tmp_path_factory):
+    return make_large_project(tmp_path_factory.mktemp("large"), SESSIONS)
+
+
+@pytest.fixture(scope="module")
+def submissions(project):
     return list_submissions(project.folder)
 
 
@@ -61,3 +68,12 @@ def test_tables_and_plots_are_made_where_snakemake_runs(submissions):
     rules = {rule for unit in submissions for rule in unit["rules"]}
     assert "score_reactions" in rules
     assert not {rule for rule in rules if rule.startswith(("tabulate", "list_", "plot_"))}
+
+
+def test_a_quiet_plan_is_the_table_alone(project):
+    text = project.snakemake("-n", "--quiet")
+    assert re.search(rf"^probe_session +{SESSIONS}$", text, re.MULTILINE)
+    assert re.findall(r"^total +(\d+)$", text, re.MULTILINE) == ["858"]
+    assert "Reading the clock of session" not in text
+    headers = json.loads((project.folder / ".snakemake/react24/headers.json").read_text())
+    assert len(headers["seen"]) == 2 * SESSIONS

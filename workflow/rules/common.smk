@@ -32,6 +32,7 @@ from react24.workflow.failures import Failures
 from react24.workflow.jobs import Jobs, per_attempt
 from react24.workflow.paths import keep_jobs_from_fetching, share_with_jobs
 from react24.workflow.planned import Planned
+from react24.workflow.quiet_plan import print_quiet_plan
 from react24.workflow.recipes import Currency
 
 FAILURES = Failures()  # what the run's log says of its jobs
@@ -74,6 +75,7 @@ keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_pro
 JOBS = Jobs(PROJECT, scripts=Path(CHECKOUT) / "workflow/scripts")
 CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
 PLANNED = Planned(CURRENT, workflow)
+print_quiet_plan(workflow)
 SETTINGS = PROJECT.settings
 SESSIONS = JOBS.sessions
 STREAMS = list(SETTINGS.streams)
@@ -114,7 +116,9 @@ def fetch_weights():
 
     rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        fetch_used(SETTINGS, None if AS_MODULE else rules)  # a module's have other names
+        fetch_used(
+            SETTINGS, None if AS_MODULE else rules
+        )  # a module's have other names
     except InputError as error:
         raise WorkflowError(str(error)) from None
 

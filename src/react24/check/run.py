@@ -91,6 +91,7 @@ def check_project(
         refused = any(repeat.refused for repeat in group)
         (errors if refused else warnings).append(_tell_repeats(group))
     errors += _splits_without_clips(project, looks)
+    errors += _clips_without_line(project, looks)
     everybody = (*project.left_out, *left_out)
     return Report(project, looks, tuple(errors), tuple(warnings), everybody)
 
@@ -226,6 +227,22 @@ def _crashed(task: Task) -> SessionLook:
         f"recordings anew, for instance with ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4 ({files})"
     )
     return SessionLook(task.session.session, errors=(message,))
+
+
+def _clips_without_line(project: Project, looks: Mapping[str, SessionLook]) -> list[str]:
+    """Clips that the official index lacks, where it is used."""
+    chosen = project.settings["appropriate"]
+    if chosen["source"] != "official" or chosen["index"] is None:
+        return []
+    from react24.clips.official_matrix import check_clips
+
+    keys = [
+        (session.site.upper(), session.session.upper(), str(number + 1))
+        for session in project.sessions
+        for number in range(looks[session.session].clips)
+    ]
+    problems = check_clips(keys, project.settings.root / chosen["index"]) if keys else []
+    return [f"appropriate.index: {problem}" for problem in problems]
 
 
 def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> list[str]:

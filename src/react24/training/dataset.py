@@ -118,7 +118,6 @@ class ClipDataset:
         sources: Mapping[str, StoredArray],
         *,
         max_memory_mb: float = 4096.0,
-        pin: bool = False,
         appropriate: Path | None = None,
         sessions: Mapping[str, FaceFiles] | None = None,
         frame_size: int = 224,
@@ -129,7 +128,6 @@ class ClipDataset:
             sources: Name -> array; the names are the caller's.
             max_memory_mb: Load as many arrays as fit into this, the smallest first; the others
                 are read batch by batch.
-            pin: Page-locked memory, from which copies to a GPU are quicker.
             appropriate: File of the split's appropriate reactions.
             sessions: Session -> its media file and face track, to read pictures from.
             frame_size: Height and width of the pictures, pixels.
@@ -146,13 +144,13 @@ class ClipDataset:
             self._stack.close()
             raise
         self._tensors: dict[str, Tensor] = {}
-        self._load(max_memory_mb, pin)
+        self._load(max_memory_mb)
         self.appropriate = None if appropriate is None else self._read_appropriate(appropriate)
         self.frames = None
         if sessions is not None:
             self.frames = FrameReader(sessions, self.index, size=frame_size)
 
-    def _load(self, limit: float, pin: bool) -> None:
+    def _load(self, limit: float) -> None:
         """Load what fits into ``limit`` MiB, the smallest arrays first."""
         sizes = {n: d.size * d.dtype.itemsize / MIB for n, d in self._datasets.items()}
         total, room = sum(sizes.values()), limit
@@ -160,8 +158,7 @@ class ClipDataset:
             room -= sizes[name]
             if room < 0:
                 break
-            tensor = torch.from_numpy(self._datasets[name][:])
-            self._tensors[name] = tensor.pin_memory() if pin else tensor
+            self._tensors[name] = torch.from_numpy(self._datasets[name][:])
         left = [name for name in sizes if name not in self._tensors]
         self.in_memory = not left
         how = f"{', '.join(left)} read per batch (limit {limit:.0f} MiB)" if left else "in memory"

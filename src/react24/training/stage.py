@@ -20,7 +20,6 @@ from react24 import models as registry
 from react24.contracts import entry_points
 from react24.contracts.model import ModelType, Stage, StageInputs
 from react24.contracts.task import StageContext
-from react24.devices import choose_device
 from react24.errors import InputError
 from react24.files import contract
 from react24.training import export
@@ -117,7 +116,7 @@ def train_stage(
     with (
         StopSignals() as stop,
         _hold(output.checkpoints) as lease,
-        _open(splits, inputs, loop, device) as clips,
+        _open(splits, inputs, loop) as clips,
     ):
         context = StageContext(
             stage=stage,
@@ -254,10 +253,9 @@ def _loop_settings(settings: Mapping[str, Any], stage: Stage) -> LoopSettings:
 
 @contextmanager
 def _open(
-    splits: Mapping[str, SplitFiles], inputs: StageInputs, loop: LoopSettings, device: str
+    splits: Mapping[str, SplitFiles], inputs: StageInputs, loop: LoopSettings
 ) -> Iterator[dict[str, ClipDataset]]:
     """The clips of every split, open together."""
-    pin = choose_device(device).type == "cuda"
     with ExitStack() as stack:
         opened = {}
         for split, files in splits.items():
@@ -265,7 +263,6 @@ def _open(
             clips = ClipDataset(
                 stored_arrays(files.clips, inputs.clips),
                 max_memory_mb=loop.max_memory_mb,
-                pin=pin,
                 appropriate=files.appropriate if inputs.appropriate else None,
                 sessions=files.sessions if inputs.frames else None,
                 frame_size=inputs.frame_size,
