@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
@@ -18,7 +18,6 @@ ROOM_TO_MAKE = (
     "set the environment variable CUDA_VISIBLE_DEVICES to nothing to compute on the processor"
 )
 """What helps where a GPU's memory is too small for one item, of whatever kind."""
-Items = TypeVar("Items", bound=Sequence[Any])
 Result = TypeVar("Result")
 
 ALLOCATIONS_FAILED = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -99,12 +98,12 @@ class FittingBatches:
         """
         self.size, self.what, self.unit, self.advice = size, what, unit, advice
 
-    def run(self, work: Callable[[Items], Result], items: Items) -> list[Result]:
+    def run(self, work: Callable[[Any], Result], items: Any) -> list[Result]:
         """Results of the work on all items, one per batch, in order.
 
         Args:
             work: On some items; has no lasting effect where it fails.
-            items: Of any length; slices of it are handed to ``work``.
+            items: A sequence, array or tensor; slices of it are handed to ``work``.
 
         Raises:
             GPUMemoryError: One item alone does not fit.
