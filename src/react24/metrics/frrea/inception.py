@@ -220,11 +220,10 @@ class FittingInception(nn.Module):
         size: Pictures at once, at most.
     """
 
-    num_features = FEATURES
-
     def __init__(self, weights: Mapping[str, Tensor], size: int):
         super().__init__()
         self.network = Inception(weights)
+        self.num_features = self.network.num_features
         self._fitting = FittingBatches(size, what="FRRea", unit="pictures", advice=ROOM_TO_MAKE)
 
     def forward(self, pictures: Tensor) -> Tensor:
