@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-<<<<<<< HEAD
 from typing import Any, Protocol, TypeVar
-=======
-from typing import Any, TypeVar
->>>>>>> gpu
 
 import torch
 from torch import Tensor
@@ -22,7 +18,6 @@ ROOM_TO_MAKE = (
     "set the environment variable CUDA_VISIBLE_DEVICES to nothing to compute on the processor"
 )
 """What helps where a GPU's memory is too small for one item, of whatever kind."""
-<<<<<<< HEAD
 
 
 class Sliceable(Protocol):
@@ -34,8 +29,6 @@ class Sliceable(Protocol):
 
 
 Items = TypeVar("Items", bound=Sliceable)
-=======
->>>>>>> gpu
 Result = TypeVar("Result")
 
 ALLOCATIONS_FAILED = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -116,12 +109,12 @@ class FittingBatches:
         """
         self.size, self.what, self.unit, self.advice = size, what, unit, advice
 
-    def run(self, work: Callable[[Any], Result], items: Any) -> list[Result]:
+    def run(self, work: Callable[[Items], Result], items: Items) -> list[Result]:
         """Results of the work on all items, one per batch, in order.
 
         Args:
             work: On some items; has no lasting effect where it fails.
-            items: A sequence, array or tensor; slices of it are handed to ``work``.
+            items: Of any length; slices of it are handed to ``work``.
 
         Raises:
             GPUMemoryError: One item alone does not fit.
