@@ -1,97 +1,108 @@
-"""How long Snakemake needs to plan a large run: 120 sessions, all streams, 4 models, 3 seeds.
+"""What a large run costs before and beside its work: jobs, submissions, and time to plan it.
 
-    python benchmarks/dag_build.py
+    python benchmarks/dag_build.py                    # 83, 120 and 500 sessions
+    python benchmarks/dag_build.py --sessions 120     # another number
 
-Makes a project with empty stand-ins for the videos in a temporary folder and times
-``snakemake -n --quiet all`` (the sample sheet's files are looked at, as in a real run).
-Target: under 10 s.
+Makes a project in a temporary folder (all streams, the four models of the demo, 3 seeds; half a
+minute of black for each video) and plans it with ``snakemake -n --quiet``, which prints the table
+of jobs and describes none (without ``--quiet`` every job is described). CPU seconds are user and
+system time of the process and what it starts; other work on the machine lengthens them less than
+it does the wall time. The first planning looks at the headers of all recordings, the next ones
+know them. Beside them stands what Snakemake alone takes for as many jobs of rules that have
+nothing but inputs, an output and a script.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import re
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from helpers.small_project import clean_environment, copy_project  # noqa: E402
+from helpers.large_project import make_large_project  # noqa: E402
+from helpers.small_project import clean_environment  # noqa: E402
+from helpers.submissions import list_submissions  # noqa: E402
+
+PLAIN = """
+SESSIONS = [f"s{{number:03d}}" for number in range({sessions})]
+STREAMS = [f"stream{{number}}" for number in range(7)]
+
+rule all:
+    input: expand("clips/{{stream}}", stream=STREAMS)
+
+rule probe:
+    output: "media/{{session}}"
+    script: "empty.py"
+
+rule track:
+    input: "media/{{session}}"
+    output: "faces/{{session}}"
+    script: "empty.py"
+
+rule extract:
+    input: "media/{{session}}", "faces/{{session}}"
+    output: "features/{{stream}}/{{session}}"
+    script: "empty.py"
+
+rule clips:
+    input:
+        lambda wc: [f"features/{{wc.stream}}/{{s}}" for s in SESSIONS],
+        lambda wc: [f"faces/{{s}}" for s in SESSIONS],
+    output: "clips/{{stream}}"
+    script: "empty.py"
+"""
 
 
-def make_project(folder: Path, sessions: int, models: int) -> None:
-    """A project of many sessions that all show the same short video."""
-    import av
-    import numpy as np
+def plan(folder: Path, *arguments: str) -> tuple[int, float]:
+    """Plan what lies in a folder; jobs and CPU seconds."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "--quiet"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        env=clean_environment(),
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = sum(getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime"))
+    total = re.search(r"^total +(\d+)$", done.stdout, re.MULTILINE)
+    return int(total[1]) if total else 0, used
 
-    copy_project(folder)
-    corpus = folder / "corpus"
-    corpus.mkdir()
-    video = corpus / "short.mp4"
-    with av.open(str(video), "w") as container:
-        pictures = container.add_stream("libx264", rate=25, width=64, height=64, pix_fmt="yuv420p")
-        sound = container.add_stream("aac", rate=16000, layout="mono")
-        for _ in range(25):
-            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-            container.mux(pictures.encode(frame))
-        samples = np.zeros((1, 16000), np.float32)
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-        frame.sample_rate = 16000
-        container.mux(sound.encode(frame))
-        container.mux(pictures.encode())
-        container.mux(sound.encode())
-    header = ["session", "split", "video_a", "video_b", "subject_a", "subject_b"]
-    rows = ["\t".join(header)]
-    for number in range(sessions):
-        name = f"s{number:03d}"
-        for role in "ab":
-            (corpus / name).mkdir(exist_ok=True)
-            shutil.copy(video, corpus / name / f"{role}.mp4")
-        split = ("train", "train", "train", "val", "test")[number % 5]
-        rows.append(
-            "\t".join([name, split, f"{name}/a.mp4", f"{name}/b.mp4", f"{name}-a", f"{name}-b"])
-        )
-    (folder / "config/sessions.tsv").write_text("\n".join(rows) + "\n")
-    path = folder / "config/config.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["corpus"] |= {"root": "corpus", "name": "large"}
-    config["demo"]["enabled"] = False
-    model = config["models"]["belfusion"]
-    config["models"] = {f"belfusion{number}": model for number in range(models)}
-    config["sampling"]["split"] = ["val", "test"]
-    path.write_text(yaml.safe_dump(config))
+
+def measure(sessions: int) -> list[str]:
+    """A row of the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "project"
+        folder.mkdir()
+        make_large_project(folder, sessions)
+        jobs, first = plan(folder)
+        again = plan(folder)[1]
+        submissions = len(list_submissions(folder))
+        plain = Path(name) / "plain"
+        plain.mkdir()
+        (plain / "Snakefile").write_text(PLAIN.format(sessions=sessions))
+        (plain / "empty.py").touch()
+        floor = plan(plain, "--scheduler", "greedy")[1]
+    counts = [str(number) for number in (sessions, jobs, submissions)]
+    return [*counts, f"{first:.1f}", f"{again:.1f}", f"{floor:.1f} ({9 * sessions + 8} jobs)"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sessions", type=int, default=120)
-    parser.add_argument("--models", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        make_project(folder, arguments.sessions, arguments.models)
-        command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2"]
-        counted = subprocess.run(
-            command, cwd=folder, env=clean_environment(), text=True, capture_output=True, check=True
-        )
-        jobs = next(line for line in counted.stdout.splitlines() if line.startswith("total"))
-        print(f"{arguments.sessions} sessions, {arguments.models} models: {jobs.split()[1]} jobs")
-        for _ in range(arguments.repeats):
-            began = time.perf_counter()
-            subprocess.run(
-                [*command, "--quiet", "all"],
-                cwd=folder,
-                env=clean_environment(),
-                check=True,
-                capture_output=True,
-            )
-            print(f"snakemake -n --quiet all: {time.perf_counter() - began:.1f} s")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[83, 120, 500])
+    header = ["sessions", "jobs", "submissions", "CPU s, first", "CPU s, again", "Snakemake alone"]
+    print("| " + " | ".join(header) + " |")
+    print("| ---: " * len(header) + "|")
+    for sessions in parser.parse_args().sessions:
+        print("| " + " | ".join(measure(sessions)) + " |", flush=True)
 
 
 if __name__ == "__main__":

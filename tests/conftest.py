@@ -2,10 +2,11 @@ import shutil
 import subprocess
 
 import pytest
-from helpers.small_project import copy_project, shrink
+from helpers.small_project import CONSOLE, copy_project, shrink
 
 ON_THE_FINISHED_PROJECT = (
     "workflow/test_dag.py",
+    "workflow/test_reruns.py",
     "::test_it_gets_a_row_in_the_table",
     "::test_the_workflow_makes_its_clips",
     "workflow/test_console.py",
@@ -18,7 +19,7 @@ def finished(tmp_path_factory):
     """A small project that has been run to the end once. Tests put back what they change."""
     project = copy_project(tmp_path_factory.mktemp("project"))
     shrink(project)
-    project.snakemake()
+    (project.folder / CONSOLE).write_text(project.snakemake())
     return project
 
 

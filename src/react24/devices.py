@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,17 @@ ROOM_TO_MAKE = (
     "set the environment variable CUDA_VISIBLE_DEVICES to nothing to compute on the processor"
 )
 """What helps where a GPU's memory is too small for one item, of whatever kind."""
+
+
+class Sliceable(Protocol):
+    """A list, an array, a tensor."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+Items = TypeVar("Items", bound=Sliceable)
 Result = TypeVar("Result")
 
 ALLOCATIONS_FAILED = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -98,12 +109,12 @@ class FittingBatches:
         """
         self.size, self.what, self.unit, self.advice = size, what, unit, advice
 
-    def run(self, work: Callable[[Any], Result], items: Any) -> list[Result]:
+    def run(self, work: Callable[[Items], Result], items: Items) -> list[Result]:
         """Results of the work on all items, one per batch, in order.
 
         Args:
             work: On some items; has no lasting effect where it fails.
-            items: A sequence, array or tensor; slices of it are handed to ``work``.
+            items: Of any length; slices of it are handed to ``work``.
 
         Raises:
             GPUMemoryError: One item alone does not fit.

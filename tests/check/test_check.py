@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers.media_factory import noisy, tone, write_media
+from helpers.media_factory import cut_file, noisy, tone, write_media
 
 from react24.check import run
 from react24.check.looks import SessionLook, Task, look_at_session
@@ -94,6 +94,16 @@ def test_files_that_cannot_be_used(project, row, words):
     (error,) = look_at(project(row)).errors
     for word in words:
         assert word in error
+
+
+def test_what_is_wrong_with_one_person_hides_nothing_of_the_other(project, tmp_path):
+    sheet = project("s gone.mp4 short.mkv")
+    write_media(tmp_path / "videos/short.mkv", picture=noisy, frames=50)
+    cut_file(tmp_path / "videos/short.mkv", 0.5)
+    first, second = look_at(sheet).errors
+    assert "column video_a: videos/gone.mp4: no such file" in first
+    assert "short.mkv (role b), second " in second
+    assert "the pictures end here" in second
 
 
 def test_sound_is_wanted_where_a_stream_is_made_of_it(project):
@@ -236,12 +246,53 @@ def test_a_split_without_a_clip_is_told(project, monkeypatch, seconds, errors, t
     assert "session s2 (row 4): it is silent" in report.warnings
 
 
+def test_clips_that_the_official_index_lacks_are_told(project, monkeypatch, tmp_path):
+    np.save(tmp_path / "m.npy", np.zeros((4, 4), np.uint8))
+    (tmp_path / "i.csv").write_text("site,chat_index,clip_index\nNoXI,S0,1\nnoxi,s0,2\n")
+    official = {"source": "official", "matrix": "m.npy", "index": "i.csv"}
+    corpus = {"root": "videos", "name": "NoXI"}
+    sheet = project("s0 a b", "s1 c d", appropriate=official, corpus=corpus)
+    assert not sheet.problems
+    (sheet.settings.corpus_root / "a").touch()
+    found = [SessionLook("s0", 95.0), SessionLook("s1", 29.0)]
+    monkeypatch.setattr(run, "look_at_all", lambda tasks, cores: iter(found))
+    (error,) = check_project(sheet, cores=1).errors
+    assert error == "appropriate.index: clip 3 of session S0 (NOXI) is in the index 0 times"
+
+
 def test_a_wrong_root_is_told_once(project):
     sheet = project("s0 x/a x/b", "s1 x/c x/d")
     report = check_project(sheet, cores=1)
     (error,) = report.errors
     assert "none of its 4 files is below corpus.root (videos)" in error
     assert report.looks == {}
+
+
+def test_sessions_that_cannot_be_used_are_noted_and_left_out(project, tmp_path, capsys):
+    for place in ("other", "third"):
+        shutil.copytree(tmp_path / "videos/good", tmp_path / "videos" / place)
+    rows = ("bad text.mp4 noise.mp4", GOOD, "short other/a.mp4 short.mkv")
+    corpus = {"corpus": {"root": "videos", "skip_broken": True}}
+    write_media(tmp_path / "videos/short.mkv", picture=noisy, frames=50)
+    cut_file(tmp_path / "videos/short.mkv", 0.5)
+    project(*rows, **corpus)
+    words = ["check", "--config", "c.yaml", "--cores", "1", "--json"]
+    assert main(words) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["left_out"]) == ["bad"]
+    assert any("short.mkv" in error for error in found["errors"])
+    assert "react24 check --write-broken" in " ".join(found["warnings"])
+    main([*words, "--write-broken"])
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["left_out"]) == ["bad", "short"]
+    (error,) = found["errors"]  # two seconds are no clip
+    assert "none of its 1 session(s) is long enough" in error
+    sheet = inspect_project(json.loads((tmp_path / "c.yaml").read_text()), check_files=False)
+    assert [s.session for s in sheet.sessions] == ["good"]
+    main(["check", "--config", "c.yaml", "--quick"])
+    out = capsys.readouterr().out
+    assert "Left out (corpus.skip_broken):" in out
+    assert "2 session(s) left out." in out
 
 
 def test_the_command(project, capsys):

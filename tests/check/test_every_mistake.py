@@ -55,15 +55,15 @@ CONFIG = {
         "logmel": {"enabled": "on"},
         "mfcc": {"enabled": True},
         "mine": {"type": "gone.py"},
-        "fails": {"type": "fails.py"},
-        "other": {"type": "pitch.py"},
+        "fails": {"type": "planted_fails.py"},
+        "other": {"type": "planted_pitch.py"},
         "mfc": {},
     },
     "clips": {"min_valid": 1.5},
     "appropriate": {"source": "official", "matrix": "small.npy", "index": "index.csv", "k": 0},
     "baselines": ["GT", "Mimic"],
     "sampling": {"seeds": [1, 1], "samples": 0, "split": ["test"]},
-    "metrics": {"space": "natve", "own": ["fails.py", "gone_metric.py"]},
+    "metrics": {"space": "natve", "own": ["planted_fails.py", "gone_metric.py"]},
     "models": {
         "belfuson": {"checkpoint": "one.pth"},
         "regnn": {"preset": "quick"},
@@ -104,7 +104,7 @@ TOLD_OF_THE_CONFIGURATION = {
     "streams.logmel.enabled: found 'on'",
     "streams.mine.type: stream type",
     "streams.fails.type: stream type",
-    "streams.other.type: found 'pitch.py', which defines a stream called 'pitch'",
+    "streams.other.type: found 'planted_pitch.py', which defines a stream called 'pitch'",
     "streams.mfc: unknown key",
     "clips.min_valid: found 1.5",
     "appropriate.matrix: small.npy has shape (2, 2), but index.csv has 3 lines",
@@ -149,12 +149,12 @@ def folder(tmp_path_factory):
     header = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
     whole = len(header).to_bytes(8, "little") + header + bytes(16)
     (folder / "cut.safetensors").write_bytes(whole[:-4])
-    (folder / "fails.py").write_text("import what_there_is_not\n")
-    (folder / "pitch.py").write_text(PITCH)
+    (folder / "planted_fails.py").write_text("import what_there_is_not\n")
+    (folder / "planted_pitch.py").write_text(PITCH)
     np.save(folder / "small.npy", np.zeros((2, 2)))
     (folder / "index.csv").write_text("site,chat_index,clip_index\nA,1,1\nA,1,2\nA,1,3\n")
     (folder / "broken.yaml").write_text("vae: [1\n")
-    (folder / "own.yaml").write_text("type: fails.py\n")
+    (folder / "own.yaml").write_text("type: planted_fails.py\n")
     (folder / "page.pth").write_bytes(b"<html>Sign in</html>")
     (folder / "old.pth").write_bytes(b"\x80\x02")
     return folder
@@ -162,7 +162,7 @@ def folder(tmp_path_factory):
 
 PITCH = """
 from react24.contracts.stream import Backend, Stream
-STREAM = Stream("pitch", 1, {"one": Backend("sound", "pitch:Pitch", "torch")}, "pitch")
+STREAM = Stream("pitch", 1, {"one": Backend("sound", "planted_pitch:Pitch", "torch")}, "pitch")
 """
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CONSOLE = "console.txt"
+"""What the run of the finished project showed."""
+
 PARTS = ("src", "workflow", "profiles", "envs", "config")
 
 

@@ -29,12 +29,14 @@ rule all:
 
 rule read:
     input:
+        unpack(lambda wc: {"raw": f"{config['folder']}/{wc.name}.bin"}),
         current=CURRENT(),
-        raw="{name}.bin",
     output:
         out="results/read/{name}.h5",
     log:
         "logs/read/{name}.log",
+    benchmark:
+        "benchmarks_out/read/{name}.tsv"
     params:
         code=config["code"]["read"],
         gain=lambda wc: config["gain"],
@@ -52,6 +54,8 @@ rule compare:
         out=COMPARED,
     log:
         "logs/compare.log",
+    benchmark:
+        "benchmarks_out/compare.tsv"
     params:
         code=config["code"]["compare"],
     script:
@@ -66,6 +70,8 @@ rule join:
         out="results/join/{split}.h5",
     log:
         "logs/join/{split}.log",
+    benchmark:
+        "benchmarks_out/join/{split}.tsv"
     params:
         code=config["code"]["join"],
     script:
@@ -81,6 +87,8 @@ rule tabulate:
         md="results/tables/{split}.md",
     log:
         "logs/tabulate/{split}.log",
+    benchmark:
+        "benchmarks_out/tabulate/{split}.tsv"
     params:
         code=config["code"]["tabulate"],
     script:
@@ -108,6 +116,7 @@ CONFIG = {
     "splits": {"one": ["a", "b"], "two": ["c"]},
     "code": {"read": "r1", "compare": "c1", "join": "j1", "tabulate": "t1"},
     "gain": 1.5,
+    "folder": "raw",
 }
 
 
@@ -159,8 +168,9 @@ def make_tiny(folder):
     """The workflow, not run yet."""
     (folder / "Snakefile").write_text(SNAKEFILE)
     (folder / "make.py").write_text(SCRIPT)
+    (folder / "raw").mkdir()
     for name in "abc":
-        (folder / f"{name}.bin").write_bytes(b"raw")
+        (folder / f"raw/{name}.bin").write_bytes(b"raw")
     tiny = TinyWorkflow(folder)
     tiny.configure()
     return tiny

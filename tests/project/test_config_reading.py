@@ -118,3 +118,14 @@ def test_words_that_yaml_takes_for_something_else_are_explained():
     (problem,) = error.value.problems
     assert "corpus.name: found false; accepted is text" in problem
     assert "put it in quotes" in problem
+
+
+def test_all_that_yaml_misreads_is_told_at_once(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("seed: 010\nfaces: {max_gap: 3, max_gap: 4}\nseed: 1:30\n")
+    with pytest.raises(InputErrors) as caught:
+        read_config(path)
+    found = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 4
+    for words in ("line 1: found 010", "'max_gap'", "'seed', which stands in line 1", "found 1:30"):
+        assert words in found

@@ -134,3 +134,18 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_rest(files, tmp_path):
     assert str(broken) in text
     assert "  x.mp4 is used twice" in text
     assert "its sound is silent" in text
+
+
+def test_sessions_that_are_left_out_stand_first(files, tmp_path):
+    why = "left out (corpus.skip_broken), because its recordings cannot be used: cut short"
+    doubts = gather_doubts(files, left_out={"talk09": why})
+    assert short_list(doubts, WHERE)[0] == f"talk09: {why}"
+    assert table_notes(doubts, gather_doubts([], left_out={"talk08": why}), WHERE)[-1].startswith(
+        "Training split: 1 doubt about 1 session"
+    )
+    tsv, md = tmp_path / "n.tsv", tmp_path / "n.md"
+    write_list(doubts, {"talk01": "train", "talk02": "test", "talk09": "test"}, tsv=tsv, md=md)
+    rows = list(csv.DictReader(tsv.open(), delimiter="\t"))
+    (row,) = [row for row in rows if row["kind"] == "session.left_out"]
+    assert (row["split"], row["session"], row["message"]) == ("test", "talk09", why)
+    assert f"**talk09**\n\n- {why}" in md.read_text()

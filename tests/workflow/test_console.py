@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.small_project import CONSOLE
 
-from react24.workflow.console import CONSOLE, show_one_line_per_job
+from react24.workflow import console as module
+from react24.workflow.console import show_one_line_per_job
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def console():
     logger.setLevel(logging.INFO)
     logger.propagate = False
     shown, kept = (logging.StreamHandler(io.StringIO()) for _ in range(2))
-    shown.name = CONSOLE
+    shown.name = module.CONSOLE
     for handler in (shown, kept):
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         logger.addHandler(handler)
@@ -102,6 +104,15 @@ def test_of_a_job_warnings_errors_and_some_progress_are_shown(tmp_path):
     for words in ("doubt", "Traceback", "The job failed: ValueError: two\nlines"):
         assert words in told
         assert words in log
+
+
+@pytest.mark.slow
+def test_a_whole_run_shows_little_more_than_a_line_per_job(finished):
+    text = (finished.folder / CONSOLE).read_text()
+    total = int(re.findall(r"^total +(\d+)$", text, re.MULTILINE)[0])
+    ended = re.findall(rf"^[\d:]+ +(\d+) of {total}  \S", text, re.MULTILINE)
+    assert sorted(map(int, ended)) == list(range(1, total + 1))
+    assert len(text.splitlines()) < total + 100
 
 
 @pytest.mark.slow

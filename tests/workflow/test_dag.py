@@ -7,6 +7,7 @@ import shutil
 import time
 
 import pytest
+import yaml
 
 from react24.clips import windows
 from react24.files import contract
@@ -50,6 +51,16 @@ def test_table_is_made_from_the_videos(finished):
     assert float(by_model["GT"]["FRCorr"]) > float(by_model["Random"]["FRCorr"])
     assert by_model["belfusion"]["samples"] == "2"
     assert by_model["belfusion"]["seeds"] == "0,1"
+
+
+def test_progress_names_model_seed_and_stage(finished):
+    logs = finished.folder / "logs"
+    told = (logs / "train_stage/tranvae/codebook/seed1.log").read_text()
+    assert re.search(r": training tranvae seed 1, codebook: \d+ steps", told)
+    told = (logs / "sample_reactions/tranvae/seed1/test.log").read_text()
+    assert re.search(r": sampling tranvae seed 1, test: \d+ clips", told)
+    told = (logs / "score_reactions/tranvae/seed1/test.log").read_text()
+    assert re.search(r": scoring results/samples/tranvae/seed1/test.h5, .*: \d+ clips", told)
 
 
 def test_a_contact_sheet_is_made_where_asked_for(finished):
@@ -144,6 +155,28 @@ def test_changing_one_video_reruns_that_session_and_what_follows(finished):
         assert plan["window_clips"] == 3
         assert "make_demo_session" not in plan
         assert plan["tabulate_metrics"] == 1
+
+
+def test_a_corpus_may_be_moved(finished):
+    """Nothing is made anew, and a stream that is new opens the recordings where they lie now."""
+    folder, path = finished.folder, finished.folder / "config/config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["corpus"], config["demo"]["enabled"] = {"root": "moved", "name": "moved"}, False
+    media = sorted((folder / "results/media").glob("*.h5"))[0]
+    before, made = contract.sha256_file(media), f"results/features/mfcc/{media.name}"
+    (folder / "resources/demo").rename(folder / "moved")
+    try:
+        with changed(path, content=yaml.safe_dump(config).encode()):
+            assert finished.plan() == {}
+            finished.snakemake(made)
+        known = contract.read_features(folder / "results/features/wav2vec2" / media.name)
+        for role, part in contract.read_features(folder / made).items():
+            assert len(part.values) == len(known[role].values)
+            assert part.valid.mean() > 0.9
+        assert contract.sha256_file(media) == before
+    finally:
+        (folder / "moved").rename(folder / "resources/demo")
+        shutil.rmtree(folder / "results/features/mfcc", ignore_errors=True)
 
 
 def test_resuming_after_lost_results_gives_the_same_table(finished):

@@ -199,6 +199,13 @@ def test_a_full_disk_says_what_to_do_once():
     assert explained(log=failed + told) == told
 
 
+def test_a_crash_after_the_exception_is_no_news():
+    failed = LOG + "10:00:01 CRITICAL react24: The job failed: DiskFullError: f.h5: make room\n"
+    assert explained(log=failed + "Fatal Python error: Segmentation fault\n\nThread\n") == (
+        "DiskFullError: f.h5: make room"
+    )
+
+
 def test_no_room_for_a_log_is_no_death_before_python_ran():
     said = "Command 'x' returned non-zero exit status 1."
     assert "make room" in explained(snakemake=said, full=True)

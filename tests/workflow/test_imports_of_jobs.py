@@ -59,4 +59,4 @@ def test_a_script_starts_with_what_it_uses(name):
 
 def test_the_table_names_scripts():
     assert (TORCH | MAY_IMPORT.keys()) <= SCRIPTS.keys()
-    assert len(SCRIPTS) >= 20
+    assert len(SCRIPTS) >= 19

@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace as Wildcards
 
+import numpy as np
 import pytest
 
 from react24 import streams
@@ -72,7 +73,7 @@ def test_sound_that_lies_apart_is_a_file_of_its_own(jobs):
 def test_a_bundle_of_ones_own_is_read_by_the_track(tmp_path):
     assert "bundle" not in make_jobs().track_files(of_session("s1"))
     own = tmp_path / "face.task"
-    own.touch()
+    own.write_bytes(b"\0\0\0\0TFL3")
     found = make_jobs({"faces": {"model": str(own)}}).track_files(of_session("s1"))
     assert found["bundle"] == str(own)
 
@@ -109,7 +110,7 @@ def test_weights_of_ones_own_are_inputs_and_others_are_not(tmp_path):
     folder = tmp_path / "network"
     folder.mkdir()
     for name in ("config.json", "model.safetensors"):
-        (folder / name).touch()
+        (folder / name).write_bytes(b"\2\0\0\0\0\0\0\0{}")
 
     def weights(stream, **section):
         return make_jobs({"streams": {stream: section}}).own_weights(stream).get("weights", [])
@@ -196,8 +197,8 @@ def test_models_are_told_apart_by_type(jobs):
 def test_official_files_are_read_where_they_are_used(jobs, tmp_path):
     assert jobs.official_files(Wildcards()) == {}
     matrix, index = tmp_path / "m.npy", tmp_path / "i.csv"
-    matrix.touch()
-    index.touch()
+    np.save(matrix, np.zeros((2, 2), np.uint8))
+    index.write_text("site,chat_index,clip_index\nNoXI,1,1\n")
     chosen = {"source": "official", "matrix": str(matrix), "index": str(index)}
     official = make_jobs({"appropriate": chosen}, models={}).official_files(Wildcards())
     assert official == {"matrix": str(matrix), "index": str(index)}
@@ -210,7 +211,7 @@ def test_notices_lie_in_clocks_tracks_and_features(jobs):
 
 def test_a_checkpoint_is_converted_and_not_trained(tmp_path):
     file = tmp_path / "published.pth"
-    file.touch()
+    file.write_bytes(b"\x80\x02")
     entry = {"preset": "official", "variant": "official", "checkpoint": str(file)}
     jobs = make_jobs(models={"regnn": entry})
     where = Wildcards(model="regnn", stage="generator", seed="0")

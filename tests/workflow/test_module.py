@@ -1,5 +1,6 @@
 """The workflow as a module of another Snakefile, in a folder of its own."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,18 @@ rule count:
         "rows.txt",
     shell:
         "wc -l < {{input.table}} > {{output}}"
+
+
+onstart:
+    react24.onstart()
+
+
+onsuccess:
+    react24.onsuccess()
+
+
+onerror:
+    react24.onerror()
 """
 pytestmark = pytest.mark.slow
 
@@ -97,11 +110,11 @@ def test_jobs_run_from_another_workflow(finished, tmp_path):
     table = tmp_path / "results/tables/metrics_test.tsv"
     before = table.read_bytes()
     table.unlink()
-    arguments = ["--rerun-triggers", "mtime", "--workflow-profile", "none", "--printshellcmds"]
-    text = run(tmp_path, *arguments)
+    text = run(tmp_path, "--rerun-triggers", "mtime", "--workflow-profile", "none")
     assert jobs(text) == {"faces_tabulate_metrics": 1, "count": 1, "total": 2}
     assert table.read_bytes() == before
     assert "The job is done" in (tmp_path / "logs/tabulate_metrics/test.log").read_text()
+    assert re.search(r"1 of 2  Writing the table of metrics, test \(", text)  # by its onstart
     assert int((tmp_path / "rows.txt").read_text()) == len(before.splitlines())
 
 

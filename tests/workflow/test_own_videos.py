@@ -1,9 +1,5 @@
 """Videos that are not the demo's: two files per session, one of them without a face."""
 
-import os
-import re
-import time
-
 import pytest
 import yaml
 from helpers.media_factory import noisy, tone, write_media
@@ -68,36 +64,6 @@ def test_the_given_configuration_replaces_the_default_one(project):
     text = project.snakemake("-n", "--configfile", "config/mine.yaml")
     assert "demo01" not in text
     assert "make_demo_session" not in text
-
-
-def test_weights_files_of_ones_own_are_inputs(project):
-    weights = project.folder / "mine.pth"
-    weights.write_bytes(b"\x80 changed later")
-    bundle = project.folder / "mine.task"
-    bundle.write_bytes(b"\0\0\0\0TFL3 changed later")
-    folder = project.folder / "wav2vec2"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
-    path = project.folder / "config/mine.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["streams"] = {"vggish": {"weights": "mine.pth"}, "wav2vec2": {"weights": "wav2vec2"}}
-    config["faces"] = {"model": "mine.task"}
-    path.write_text(yaml.safe_dump(config))
-    names = ("media", "faces", "features/vggish", "features/wav2vec2")
-    made = [project.folder / f"results/{name}/good.h5" for name in names]
-    for number, file in enumerate(made):
-        file.parent.mkdir(parents=True)
-        file.write_bytes(b"made earlier")
-        os.utime(file, (time.time() + number, time.time() + number))
-    options = ["--configfile", "config/mine.yaml", "--rerun-triggers", "mtime"]
-    wanted = [str(file.relative_to(project.folder)) for file in made[1:]]
-    assert "Nothing to be done" in project.snakemake("-n", *wanted, *options)
-    for file in (weights, bundle, folder / "model.safetensors"):
-        os.utime(file, (time.time() + 60, time.time() + 60))
-    text = project.snakemake("-n", *wanted, *options)
-    assert re.search(r"Updated input files: .*mine\.pth", text)
-    assert re.search(r"Updated input files: .*mine\.task", text)
-    assert re.search(r"Updated input files: .*wav2vec2/model\.safetensors", text)
 
 
 def test_a_person_of_several_sessions_has_one_neutral_face(project):

@@ -61,7 +61,23 @@ def test_script_has_the_name_of_the_rule_and_is_thin(name):
     assert f'"../scripts/{name}.py"' in section(RULES[name], "script")
     lines = script.read_text().splitlines()
     assert len(lines) <= 60
-    assert "start_logging(snakemake.log[0])" in lines
+    assert "start_job(snakemake)" in lines
+
+
+BEFORE_CLIPS = {
+    *("compare_recordings", "extract_stream", "find_neutral", "inspect_session"),
+    *("make_demo_session", "probe_session", "track_faces"),
+}
+"""Rules that read nothing that is made from clips."""
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_asks_whether_its_output_is_current(name):
+    inputs = section(RULES[name], "input")
+    asked = re.findall(r"^        current=CURRENT\((.*)\),$", inputs, re.MULTILINE)
+    # Clips wait for the comparison of all recordings: see `react24.workflow.recipes:Currency`.
+    waits = name not in BEFORE_CLIPS and "repeated=" not in inputs
+    assert asked == (["COMPARED"] if waits else [""])
 
 
 @pytest.mark.parametrize("name", RULES)

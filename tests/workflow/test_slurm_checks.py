@@ -131,6 +131,18 @@ def test_a_queue_that_does_not_answer_is_a_warning(command, tmp_path):
     assert "twice" in told
 
 
+def test_a_folder_that_was_on_slurm_is_asked_about_where_there_is_one(
+    command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert not slurm.has_been_used()
+    slurm.LOGS.mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert not slurm.has_been_used()
+    command("squeue")
+    assert slurm.has_been_used()
+
+
 def test_no_slurm_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "squeue: not found" in slurm.refuse_doubles(find_in(tmp_path))

@@ -30,17 +30,18 @@ from react24.workflow.console import show_one_line_per_job
 from react24.workflow.container import find_image
 from react24.workflow.failures import Failures
 from react24.workflow.jobs import Jobs, per_attempt
-from react24.workflow.paths import share_with_jobs
+from react24.workflow.paths import keep_jobs_from_fetching, share_with_jobs
 from react24.workflow.planned import Planned
+from react24.workflow.quiet_plan import print_quiet_plan
 from react24.workflow.recipes import Currency
 
 FAILURES = Failures()  # what the run's log says of its jobs
 ENDED = threading.Event()
-HEAD_JOB = os.environ.get(
-    "SLURM_JOB_ID"
-)  # Slurm's plugin takes it out of the environment
+# Slurm's plugin takes it out of the environment.
+HEAD_JOB = os.environ.get("SLURM_JOB_ID")
 if os.path.isdir(SRC):
     share_with_jobs(SRC)
+keep_jobs_from_fetching()
 
 # Jobs evaluate this file again; what the main process has checked need not be checked in each.
 try:
@@ -70,9 +71,11 @@ if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
 
 
 keep_sources(Path(".snakemake/react24/sources.json"), write=workflow.is_main_process)
-JOBS = Jobs(PROJECT)  # what each rule reads, and the code behind it
+# What each rule reads, and the code behind it.
+JOBS = Jobs(PROJECT, scripts=Path(CHECKOUT) / "workflow/scripts")
 CURRENT = Currency(workflow)  # whether what a rule makes is current (docs/reruns.md)
 PLANNED = Planned(CURRENT, workflow)
+print_quiet_plan(workflow)
 SETTINGS = PROJECT.settings
 SESSIONS = JOBS.sessions
 STREAMS = list(SETTINGS.streams)
@@ -92,6 +95,12 @@ def any_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+if workflow.storage_settings.default_storage_provider is not None:
+    # With object storage Snakemake 9.27 asks there for the size of what it has not yet uploaded.
+    def ensure(path, **_):
+        return path
+
+
 wildcard_constraints:
     session=any_of(SESSIONS),
     subject=any_of(JOBS.subjects),
@@ -105,8 +114,11 @@ def fetch_weights():
     """Have what the jobs of this run need of published weights, before the first of them starts."""
     from react24.project.weights_used import fetch_used
 
+    rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        fetch_used(SETTINGS, {job.rule.name for job in workflow.dag.needrun_jobs()})
+        fetch_used(
+            SETTINGS, None if AS_MODULE else rules
+        )  # a module's have other names
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -150,7 +162,7 @@ def prepare_head():
     on_slurm = workflow.executor_plugin.name == "slurm"
     try:
         seconds = seconds_between(on_cluster=not workflow.local_exec)
-        if on_slurm or slurm.LOGS.exists():
+        if on_slurm or slurm.has_been_used():
             tell_warning(slurm.refuse_doubles(find_jobs))
         if on_slurm:
             tell_warning(slurm.settle_status_command(workflow.executor_settings))

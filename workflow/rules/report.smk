@@ -1,3 +1,6 @@
+# Tables and plots take seconds: on a cluster they are made where snakemake runs.
+
+
 rule tabulate_metrics:
     input:
         metrics=lambda wc: [
@@ -25,6 +28,7 @@ rule tabulate_metrics:
         "logs/tabulate_metrics/{split}.log",
     benchmark:
         "benchmarks_out/tabulate_metrics/{split}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -59,6 +63,7 @@ rule list_notices:
         "logs/list_notices.log",
     benchmark:
         "benchmarks_out/list_notices.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -94,6 +99,7 @@ rule plot_training:
         "logs/plot_training/{model}.log",
     benchmark:
         "benchmarks_out/plot_training/{model}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -132,6 +138,7 @@ rule plot_variance:
         "logs/plot_variance/{split}.log",
     benchmark:
         "benchmarks_out/plot_variance/{split}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -162,6 +169,7 @@ rule plot_clip:
         "logs/plot_clip/{model}_{split}.log",
     benchmark:
         "benchmarks_out/plot_clip/{model}_{split}.tsv"
+    localrule: True
     conda:
         "../../envs/core.yaml"
     threads: 1

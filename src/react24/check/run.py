@@ -74,18 +74,15 @@ def check_project(
     found = {look.session: look for look in look_at_all(tasks, cores)}
     looks = {s.session: found[s.session] for s in project.sessions}
     broken = _broken(project, looks)
-    if write_broken and broken:
-        everyone = [*project.sessions, *(left.session for left in project.left_out)]
-        note_broken({b.session.session: b.why for b in broken}, everyone, settings)
-    left_out = broken if write_broken and settings["corpus"]["skip_broken"] else []
-    gone = {left.session.session for left in left_out}
+    left_out = _note(project, broken) if write_broken else []
+    told = {left.session.session: left.why for left in left_out}
     for session in project.sessions:
         look = looks[session.session]
-        if session.session not in gone:
-            errors += [_at_row(session, error) for error in look.errors]
+        found_here = [_at_row(session, error) for error in look.errors]
+        errors += [text for text in found_here if text not in told.get(session.session, ())]
         warnings += [_at_row(session, notice.message) for notice in look.notices]
     warnings += _advise(project, broken) if not left_out else []
-    kept = [session for session in project.sessions if session.session not in gone]
+    kept = [session for session in project.sessions if session.session not in told]
     errors += emptied_splits(project.sessions, kept)
     project = replace(project, sessions=tuple(kept))
     warnings += _too_short(list(looks.values()))
@@ -94,8 +91,17 @@ def check_project(
         refused = any(repeat.refused for repeat in group)
         (errors if refused else warnings).append(_tell_repeats(group))
     errors += _splits_without_clips(project, looks)
+    errors += _clips_without_line(project, looks)
     everybody = (*project.left_out, *left_out)
     return Report(project, looks, tuple(errors), tuple(warnings), everybody)
+
+
+def _note(project: Project, broken: Sequence[LeftOut]) -> list[LeftOut]:
+    """Note sessions for a run; returns those that it then leaves out."""
+    everyone = [*project.sessions, *(left.session for left in project.left_out)]
+    if broken:
+        note_broken({b.session.session: b.why for b in broken}, everyone, project.settings)
+    return list(broken) if project.settings["corpus"]["skip_broken"] else []
 
 
 def _broken(project: Project, looks: Mapping[str, SessionLook]) -> list[LeftOut]:
@@ -221,6 +227,22 @@ def _crashed(task: Task) -> SessionLook:
         f"recordings anew, for instance with ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4 ({files})"
     )
     return SessionLook(task.session.session, errors=(message,))
+
+
+def _clips_without_line(project: Project, looks: Mapping[str, SessionLook]) -> list[str]:
+    """Clips that the official index lacks, where it is used."""
+    chosen = project.settings["appropriate"]
+    if chosen["source"] != "official" or chosen["index"] is None:
+        return []
+    from react24.clips.official_matrix import check_clips
+
+    keys = [
+        (session.site.upper(), session.session.upper(), str(number + 1))
+        for session in project.sessions
+        for number in range(looks[session.session].clips)
+    ]
+    problems = check_clips(keys, project.settings.root / chosen["index"]) if keys else []
+    return [f"appropriate.index: {problem}" for problem in problems]
 
 
 def _splits_without_clips(project: Project, looks: dict[str, SessionLook]) -> list[str]:

@@ -73,6 +73,17 @@ def check_files(matrix: Path, index: Path) -> list[tuple[str, str]]:
     return told
 
 
+def check_clips(keys: Sequence[Key], index: Path) -> list[str]:
+    """Which clips the index lacks or has several times; nothing where it cannot be read."""
+    try:
+        _find_lines(keys, index)
+    except InputErrors as error:
+        return error.problems
+    except (InputError, OSError):  # told by `check_files`, or with the configuration
+        return []
+    return []
+
+
 def _read_index(path: Path) -> pd.DataFrame:
     """The lines of the index, cells upper-cased."""
     import pandas as pd

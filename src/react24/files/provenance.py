@@ -23,6 +23,9 @@ RECIPE, STAMP = "recipe", "stamp"
 """Names under which files carry a recipe (JSON) and its stamp."""
 
 STAMP_DIGITS = 16
+MADE_FROM_ANOTHER, OTHER_INPUTS = "made from another", "other inputs"
+"""How two kinds of differences start that name files."""
+
 UNKNOWN = "unknown"
 """Stands for the stamp of a file that has none."""
 
@@ -163,9 +166,9 @@ def _sources(made: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     if added or gone:
         parts = [("with", added), ("without", gone)]
         told = " and ".join(f"{word} {listed(names)}" for word, names in parts if names)
-        found.append(f"other inputs: now {told}")
+        found.append(f"{OTHER_INPUTS}: now {told}")
     changed = [name for name in sorted(made.keys() & now.keys()) if made[name] != now[name]]
-    return found + [f"made from another {name}" for name in changed]
+    return found + [f"{MADE_FROM_ANOTHER} {name}" for name in changed]
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

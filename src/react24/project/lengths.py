@@ -7,6 +7,7 @@ from pathlib import Path
 
 from react24.conventions import CLIP_FRAMES, FPS, SPLITS
 from react24.project.config import Settings
+from react24.project.headers import Headers
 from react24.project.session import Session
 from react24.project.sheet_files import list_uses
 
@@ -21,7 +22,7 @@ def no_clip(split: str, sessions: int, longest: float) -> str:
     )
 
 
-def short_splits(sessions: Sequence[Session], settings: Settings) -> list[str]:
+def short_splits(sessions: Sequence[Session], settings: Settings, headers: Headers) -> list[str]:
     """A warning for every split of which no session is long enough, by the headers of its files.
 
     Opens files up to the first session of a split that is: a few milliseconds. Where a header does
@@ -33,7 +34,7 @@ def short_splits(sessions: Sequence[Session], settings: Settings) -> list[str]:
         longest = 0.0
         for session in within:
             files = [settings.root / use.path for use in list_uses([session])]
-            seconds = _shortest(files)
+            seconds = _shortest(files, headers)
             longest = max(longest, seconds)
             if longest >= CLIP_SECONDS:
                 break
@@ -44,9 +45,7 @@ def short_splits(sessions: Sequence[Session], settings: Settings) -> list[str]:
     return warnings
 
 
-def _shortest(files: Sequence[Path]) -> float:
+def _shortest(files: Sequence[Path], headers: Headers) -> float:
     """Seconds of the shortest file by its header; infinite where one does not say."""
-    from react24.media.container import header_seconds
-
-    lengths = [header_seconds(path) for path in files]
+    lengths = [headers.seconds(path) for path in files]
     return float("inf") if None in lengths else min(found for found in lengths if found is not None)

@@ -13,6 +13,7 @@ from react24.conventions import SPLITS
 from react24.errors import InputError, InputErrors
 from react24.project.broken import LeftOut, read_broken
 from react24.project.config import Settings, count, inspect_settings
+from react24.project.headers import Headers
 from react24.project.session import Session
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def load_project(
         source: How errors call the configuration, e.g. ``config/config.yaml``.
         start: Where relative paths that lead to nothing are sought too (``load_settings``).
         kept: File in which a checked run leaves the project for its jobs, which read it where
-            configuration, sheet and models' files are still the same.
+            configuration, sheet and models' files are still the same. What was seen of the headers
+            of recordings lies beside it.
 
     Raises:
         InputErrors: Everything that is wrong in both, in one go.
@@ -89,7 +91,11 @@ def load_project(
 
     if kept and not check and (found := resolved.read(kept, config, Path(root))):
         return found
-    project = inspect_project(config, root, check_files=check, source=source, start=start)
+    headers = Headers(kept.with_name("headers.json") if kept else None)
+    project = inspect_project(
+        config, root, check_files=check, source=source, start=start, headers=headers
+    )
+    headers.save()
     if project.problems:
         problems = list(project.problems)
         title = f"configuration and sample sheet: {count(problems)}{advise_skipping(project)}"
@@ -121,10 +127,12 @@ def inspect_project(
     check_files: bool = True,
     source: str = "configuration",
     start: Path | None = None,
+    headers: Headers | None = None,
 ) -> Project:
     """As ``load_project``, but tells what is wrong beside what could be made of it.
 
-    With ``check_files`` it looks at the headers of all recordings.
+    With ``check_files`` it looks at the headers of all recordings, or at what ``headers`` knows of
+    them.
     """
     from react24.contracts.rounds import touches
     from react24.project.lengths import short_splits
@@ -133,13 +141,13 @@ def inspect_project(
 
     settings, problems, wrong = inspect_settings(config, root, start=start)
     problems = [f"{source}: {problem}" for problem in problems]
-    sheet = InspectedSheet()
+    sheet, headers = InspectedSheet(), headers or Headers()
     if not touches(wrong, "sessions"):
         look = (check_files or settings["corpus"]["skip_broken"]) and not touches(
             wrong, "corpus.root"
         )
         try:
-            sheet = inspect_sheet(settings.sheet, settings, check_files=look)
+            sheet = inspect_sheet(settings.sheet, settings, check_files=look, headers=headers)
         except InputErrors as error:
             problems += error.problems
         except InputError as error:
@@ -157,7 +165,7 @@ def inspect_project(
     left = {b.session.session for b in broken}
     kept = tuple(s for s in sessions if s.session not in left)
     if check_files and not touches(wrong, "corpus.root"):
-        warnings += short_splits(kept, settings)
+        warnings += short_splits(kept, settings, headers)
     if not settings["corpus"]["skip_broken"]:
         warnings += [_warn_again(b) for b in broken if b.session.session not in sheet.broken]
         return Project(settings, sessions, tuple(problems), tuple(warnings), (), tuple(broken))

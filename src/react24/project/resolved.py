@@ -37,7 +37,7 @@ def write(path: Path, config: Mapping[str, Any], project: Project) -> None:
         "sessions": [asdict(session) for session in project.sessions],
         "left_out": [asdict(left) for left in project.left_out],
     }
-    text = json.dumps(kept, default=str, indent=1)
+    text = json.dumps(kept, default=str)
     try:
         if path.is_file() and path.read_text("utf-8") == text:
             return

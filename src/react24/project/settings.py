@@ -127,7 +127,8 @@ class Faces(SettingsModel):
     share_neutral: bool = Field(default=True, examples=[False])
     """Look for a person's face at rest in all sessions he is in, for `graphau` and `faceverse`.
     His sessions then wait for each other's face tracks, and a session without one holds up the
-    others until it is out of the sample sheet. `false` looks in each session alone."""
+    others until it is out of the sample sheet, or left out (`corpus.skip_broken`). `false` looks in
+    each session alone."""
 
 
 class Storage(SettingsModel):

@@ -13,6 +13,7 @@ from react24.conventions import ROLES
 from react24.errors import InputError, InputErrors, nearest
 from react24.project.choices import DEFAULT, ChoiceError, Choices, parse_choices
 from react24.project.config import Settings, count
+from react24.project.headers import Headers
 from react24.project.near_names import question_names
 from react24.project.session import Person, Session
 from react24.project.sheet_columns import COLUMNS
@@ -58,7 +59,9 @@ class InspectedSheet:
     warnings: list[str] = field(default_factory=list)
 
 
-def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) -> InspectedSheet:
+def inspect_sheet(
+    path: str | Path, settings: Settings, *, check_files: bool, headers: Headers | None = None
+) -> InspectedSheet:
     """Read and check a sample sheet.
 
     Text with a header, its columns separated by tabs (or, as some spreadsheets save it, by
@@ -71,6 +74,7 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
         settings: For ``corpus.root``, ``corpus.name`` and ``demo.enabled``.
         check_files: Also look at the files: there, readable, none used twice. Only the process
             that starts a run needs to.
+        headers: What is known of the files from before.
 
     Returns:
         Sessions in the order of rows, and all that is wrong or deserves a look.
@@ -104,7 +108,8 @@ def inspect_sheet(path: str | Path, settings: Settings, *, check_files: bool) ->
     warnings += question_names("subject", people)
     problems += check_repeated_files(uses, settings, follow_links=check_files, warnings=warnings)
     if check_files:
-        problems += _sort_out(sheet, check_files_of(uses, settings), settings)
+        found_files = check_files_of(uses, settings, headers or Headers())
+        problems += _sort_out(sheet, found_files, settings)
     sheet.problems = [f"{path}, {problem}" for problem in problems] + sheet.problems
     sheet.warnings = [f"{path}, {warning}" for warning in warnings]
     return sheet

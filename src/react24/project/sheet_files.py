@@ -14,6 +14,7 @@ from react24.conventions import ROLES
 from react24.project.config import Settings
 
 if TYPE_CHECKING:
+    from react24.project.headers import Headers
     from react24.project.session import Person, Session
 
 
@@ -138,13 +139,11 @@ class FileProblem(NamedTuple):
     text: str
 
 
-def check_files_of(uses: Sequence[Use], settings: Settings) -> list[FileProblem]:
+def check_files_of(uses: Sequence[Use], settings: Settings, headers: Headers) -> list[FileProblem]:
     """Look at the header of every file: what is missing, unreadable or lacks a stream.
 
-    Takes about ten milliseconds a file. A wrong ``corpus.root`` is told once, not for every file.
+    A wrong ``corpus.root`` is told once, not for every file.
     """
-    from react24.media.probe import check_readable
-
     wrong = explain_wrong_root(uses, settings)
     if wrong is not None:
         return [FileProblem(None, wrong)] if wrong else []
@@ -155,7 +154,7 @@ def check_files_of(uses: Sequence[Use], settings: Settings) -> list[FileProblem]
             problems.append(FileProblem(use, f"{use.where}: {missing}"))
         elif path.exists():
             sound = use.holds_sound and settings.hears
-            found = check_readable(path, video=use.kind == "video", sound=sound)
+            found = headers.problems(path, video=use.kind == "video", sound=sound)
             problems += [FileProblem(use, f"{use.where}: {problem}") for problem in found]
     return problems
 

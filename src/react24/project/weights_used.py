@@ -50,7 +50,10 @@ def list_used(settings: Settings) -> list[UsedWeights]:
 def missing(used: Sequence[UsedWeights], settings: Settings) -> list[UsedWeights]:
     """Those that are not in the folder of weights, each once."""
     folder = weights_folder(settings.root)
-    gone = {use.entry.name: use for use in used if not (folder / use.entry.file).exists()}
+    gone: dict[str, UsedWeights] = {}
+    for use in used:
+        if not (folder / use.entry.file).exists():
+            gone.setdefault(use.entry.name, use)
     return list(gone.values())
 
 
@@ -97,7 +100,9 @@ def fetch_used(
     Raises:
         InputErrors: They cannot be had, or are not what they should be.
     """
-    used = [u for u in list_used(settings) if rules is None or set(u.rules) & set(rules)]
+    used = list_used(settings)
+    if rules is not None:  # within another workflow, rules may have a prefix
+        used = [u for u in used if any(rule.endswith(u.rules) for rule in rules)]
     gone, folder = missing(used, settings), weights_folder(settings.root)
     problems = []
     absent = {use.entry.name for use in gone}

@@ -8,23 +8,23 @@ from typing import Any
 
 import yaml
 
-from react24.errors import InputError
+from react24.errors import InputError, InputErrors
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Refuses what YAML reads in another way than people do: some numbers, and repeated keys."""
+    """Notes what YAML reads in another way than people do: some numbers, and repeated keys."""
+
+    def __init__(self, stream: Any):
+        super().__init__(stream)
+        self.mistakes: list[str] = []
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """A mapping in which no key is written twice, of which YAML would take the last.
-
-        Raises:
-            InputError: Which names both lines.
-        """
+        """A mapping; keys that are written twice, of which YAML takes the last, are mistakes."""
         lines: dict[str, int] = {}
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             line = key.start_mark.line + 1
             if key.value in lines and key.value != "<<":
-                raise InputError(
+                self.mistakes.append(
                     f"{key.start_mark.name}, line {line}: found the key {key.value!r}, which "
                     f"stands in line {lines[key.value]} too; accepted are keys written once"
                 )
@@ -32,17 +32,13 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return super().construct_mapping(node, deep=deep)
 
     def construct_plain_number(self, node: yaml.ScalarNode) -> int | float:
-        """A number, unless it is written with a leading zero or as a time.
-
-        Raises:
-            InputError: Which names the line.
-        """
+        """A number; one that is written with a leading zero or as a time is a mistake."""
         kind = node.tag.rpartition(":")[2]
         value = getattr(self, f"construct_yaml_{kind}")(node)
         octal = kind == "int" and re.match(r"[-+]?0[0-9_]+$", node.value)
         if octal or ":" in node.value:
             why = "as octal, because of the leading zero" if octal else "to the base of 60"
-            raise InputError(
+            self.mistakes.append(
                 f"{node.start_mark.name}, line {node.start_mark.line + 1}: found {node.value}, "
                 f"which YAML reads {why}: {value}; write the number without leading zeros and "
                 f"colons, or put a text in quotes"
@@ -64,11 +60,20 @@ def read_yaml(path: str | Path) -> Any:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            return yaml.load(file, Loader=_Loader)
+            loader = _Loader(file)
+            try:
+                values = loader.get_single_data()
+            finally:
+                loader.dispose()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if len(loader.mistakes) == 1:
+        raise InputError(loader.mistakes[0])
+    if loader.mistakes:
+        raise InputErrors(f"{path}: what YAML reads in another way than people", loader.mistakes)
+    return values
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:

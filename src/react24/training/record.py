@@ -150,7 +150,7 @@ class Board:
 
 
 class StepProgress:
-    """A bar when stderr is a terminal, otherwise a log line every ten seconds.
+    """A bar when stderr is a terminal, otherwise a log line at the start and every ten seconds.
 
     Unlike ``react24.log.progress`` it shows the loss.
     """
@@ -159,6 +159,7 @@ class StepProgress:
         self.what, self.total, self.start, self.done = what, total, start, start
         self.began = self.shown = time.monotonic()
         self.bar = None
+        logger.info("%s: %d steps", what, total - start)
         if sys.stderr.isatty():
             self.bar = tqdm(desc=what, unit="step", total=total, initial=start, leave=False)
 

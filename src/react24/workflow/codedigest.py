@@ -30,7 +30,7 @@ SOURCE = Path(__file__).parents[2]
 
 PACKAGE = "react24"
 SCRIPTS = "workflow/scripts"
-"""Where scripts lie, seen from the folder that holds that of the package."""
+"""Where scripts lie, seen from the folder of the Snakefile."""
 
 DATA_SUFFIXES = frozenset({".npz", ".npy", ".flac", ".yaml", ".tsv", ".json"})
 """Files beside a module that count as part of its code."""
@@ -40,7 +40,8 @@ TABLES = frozenset({"react24.models", "react24.streams"})
 
 NO_NUMBERS = (
     "react24.errors",  # classes of errors and their sentences
-    "react24.files.carriers",  # where files carry their recipes
+    "react24.files.atomic",  # how a file comes to its name
+    "react24.files.process",  # whether another writer is alive
     "react24.files.provenance",  # what a recipe is
     "react24.log",  # logs and progress; what is iterated over is passed on as it is
     "react24.project.shaping",  # which settings count
@@ -71,7 +72,11 @@ class Source:
 
 
 def code_digest(
-    *modules: str, source: Path = SOURCE, data: bool = True, beside: Path | None = None
+    *modules: str,
+    source: Path = SOURCE,
+    data: bool = True,
+    beside: Path | None = None,
+    scripts: Path | None = None,
 ) -> str:
     """SHA-256 over the meaning of modules and of everything of their packages that they import.
 
@@ -82,6 +87,9 @@ def code_digest(
         data: Count data files (``DATA_SUFFIXES``) that lie beside a followed module too.
         beside: A second folder of sources, for modules of the user's own; data files beside
             those do not count.
+        scripts: Folder of the scripts; None for that beside ``source``. Where there is none, since
+            the rules were fetched from elsewhere and the package is installed, the whole package
+            stands for any script.
 
     Returns:
         64 hexadecimal digits; the same whatever the order of imports or of ``modules``.
@@ -89,12 +97,14 @@ def code_digest(
     Raises:
         ModuleNotFoundError: One of ``modules`` does not exist in ``source``.
     """
-    return _digest(tuple(sorted(set(modules))), Path(source), data, beside)
+    return _digest(tuple(sorted(set(modules))), Path(source), data, beside, scripts)
 
 
 @cache
-def _digest(modules: tuple[str, ...], source: Path, data: bool, beside: Path | None) -> str:
-    followed = follow(*modules, source=source, beside=beside)
+def _digest(
+    modules: tuple[str, ...], source: Path, data: bool, beside: Path | None, scripts: Path | None
+) -> str:
+    followed = follow(*modules, source=source, beside=beside, scripts=scripts)
     lines = [f"{module.name} {module.digest}" for module in followed]
     if data:
         parents = {m.path.parent for m in followed if not _is_script(m.name)}
@@ -103,23 +113,31 @@ def _digest(modules: tuple[str, ...], source: Path, data: bool, beside: Path | N
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> list[Source]:
+def follow(
+    *modules: str, source: Path = SOURCE, beside: Path | None = None, scripts: Path | None = None
+) -> list[Source]:
     """The modules and everything of their packages that they import, ordered by name.
+
+    Arguments are those of `code_digest`.
 
     Raises:
         ModuleNotFoundError: One of ``modules`` does not exist in ``source`` or ``beside``.
     """
+    scripts = source.parent / SCRIPTS if scripts is None else scripts
+    if any(map(_is_script, modules)) and not scripts.is_dir():
+        modules = (*(name for name in modules if not _is_script(name)), *_all_modules(source))
     own = {PACKAGE, *(name.partition(".")[0] for name in modules)}
     folders = [source] if beside is None else [source, beside]
     found: dict[str, Source] = {}
     waiting = list(modules)
     for name in modules:
-        if _find(name, folders) is None:
-            raise ModuleNotFoundError(f"{name}: no such module in {source}", name=name)
+        if _find(name, folders, scripts) is None:
+            where = scripts if _is_script(name) else source
+            raise ModuleNotFoundError(f"{name}: no such module in {where}", name=name)
     while waiting:
         name = waiting.pop()
         passed = name in found or (name not in modules and not counts(name))
-        module = None if passed else _find(name, folders)
+        module = None if passed else _find(name, folders, scripts)
         if module is not None:
             found[name] = module
             # Importing a.b.c runs a/__init__.py and a/b/__init__.py as well.
@@ -132,6 +150,15 @@ def follow(*modules: str, source: Path = SOURCE, beside: Path | None = None) -> 
                 if i.partition(".")[0] in own or (beside is not None and _read(i, beside))
             ]
     return [found[name] for name in sorted(found)]
+
+
+def _all_modules(source: Path) -> list[str]:
+    """Names of all modules of the package that count."""
+    names = [
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
+        for path in (source / PACKAGE).rglob("*.py")
+    ]
+    return [name for name in names if counts(name)]
 
 
 @cache
@@ -147,20 +174,24 @@ def _is_script(name: str) -> bool:
     return name.endswith(".py")
 
 
-def _find(name: str, folders: list[Path]) -> Source | None:
-    """A module of ours in the first folder that has it."""
+def _find(name: str, folders: list[Path], scripts: Path) -> Source | None:
+    """A script, or a module of ours in the first folder that has it."""
+    if _is_script(name):
+        return _read_script(name, scripts)
     return next((module for f in folders if (module := _read(name, f)) is not None), None)
+
+
+@cache
+def _read_script(name: str, folder: Path) -> Source | None:
+    read = _look_up(str(folder / name), name.removesuffix(".py"))
+    return None if read is None else Source(name, folder / name, *read)
 
 
 @cache
 def _read(name: str, source: Path) -> Source | None:
     """A module of ours, None where the name is something else (an attribute, a foreign package)."""
-    if _is_script(name):
-        places = [str(source.parent / SCRIPTS / name)]
-    else:
-        stem = os.path.join(source, *name.split("."))  # noqa: PTH118 (pathlib is half of the time)
-        places = [f"{stem}/__init__.py", f"{stem}.py"]
-    for path in places:
+    stem = os.path.join(source, *name.split("."))  # noqa: PTH118 (pathlib is half of the time)
+    for path in (f"{stem}/__init__.py", f"{stem}.py"):
         parent = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
         read = _look_up(path, parent)
         if read is not None:

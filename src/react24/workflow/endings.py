@@ -35,8 +35,10 @@ _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded", re.IGNOREC
 MEMORY = "--set-resources {rule}:mem_mb=..."
 TIME = "--set-resources {rule}:runtime=..."
 
-KILLED = "killed without a chance to say why (SIGKILL: mostly because the memory ran out, else by "
-KILLED += "a scheduler or a person)"
+KILLED = (
+    "killed without a chance to say why (SIGKILL: mostly because the memory ran out, else by a "
+    "scheduler or a person)"
+)
 
 _STATES = {
     "OUT_OF_MEMORY": "it needed more memory than it had asked for{mem_mb}: give it more with "
@@ -81,7 +83,8 @@ def read_end(text: str) -> LogEnd:
     entries = [entry.strip() for entry in _RECORD.split(text)[1:]]
     for entry in reversed(entries):
         if entry.startswith(FAILED):
-            return LogEnd("failed", entry.removeprefix(FAILED))
+            # HDF5 crashes when it is put away after it found no room; that is no news.
+            return LogEnd("failed", entry.removeprefix(FAILED).partition(CRASHED)[0].strip())
         if entry.startswith(DONE):
             return LogEnd("done")
         if entry.startswith(STOPPED):
@@ -136,7 +139,8 @@ def explain(seen: Evidence) -> str:
     if end is not None and end.how == "crashed":
         return f"crashed ({end.text}) in compiled code; {told}"
     if end is not None and end.how == "stopped":
-        return f"stopped by {end.text} (a scheduler at its limit, or a person); {told}"
+        who = "Ctrl-C" if end.text == "SIGINT" else "a scheduler at its limit, or a person"
+        return f"stopped by {end.text} ({who}); {told}"
     if end is None or end.how == "cut":
         unsaid = _unsaid(state, end, seen)
         return f"{unsaid}\n{told}" if "\n" in unsaid else f"{unsaid}; {told}"

@@ -211,7 +211,7 @@ class Failures(logging.Handler):
             lines.append(f"{len(stopped)} job(s) had not ended when the run was stopped:")
             for job in stopped:
                 lines.append(f"  {job.name}")
-                lines += [f"    log: {job.log}"] if job.log and job.log.exists() else []
+                lines += [f"    log: {job.log}"] if job.read_log() else []
         places = ["jobs: logs/", f"Snakemake: {', '.join(logs or ['.snakemake/log/'])}"]
         cluster = [path for job in failed for path in job.cluster_logs]
         if SLURM_LOGS.is_dir():
@@ -232,7 +232,7 @@ def _describe(job: JobRecord) -> list[str]:
             lines += [f"    attempt {number}: {first}", *(f"      {line}" for line in others)]
     if job.log is not None:
         earlier = [_of_attempt(job.log, number) for number in range(1, job.attempts)]
-        logs = [str(path) for path in (job.log, *earlier) if path.exists()]
+        logs = [str(path) for path in (job.log, *earlier) if _read(path)]
         lines += [f"    log: {', '.join(logs)}"] if logs else []
     if cluster := [path for path in job.cluster_logs if Path(path).exists()]:
         lines.append(f"    log of the cluster: {', '.join(cluster)}")

@@ -37,9 +37,11 @@ class Jobs:
 
     Attributes:
         project: Settings and sessions.
+        scripts: Folder of the workflow's scripts; None for that beside the package.
     """
 
     project: Project
+    scripts: Path | None = None
 
     @property
     def settings(self) -> Settings:
@@ -51,7 +53,7 @@ class Jobs:
 
         A function, so that a job computes that of its own rule alone.
         """
-        return lambda wildcards: code_digest(f"{rule}.py")
+        return lambda wildcards: code_digest(f"{rule}.py", scripts=self.scripts)
 
     # Sessions and people
 
@@ -76,7 +78,15 @@ class Jobs:
 
     def sessions_with(self, subject: str) -> list[str]:
         """Names of the sessions that a person is in, in the order of the sample sheet."""
-        return [name for name, session in self.sessions.items() if subject in session.subjects]
+        return self._sessions_with.get(subject, [])
+
+    @cached_property
+    def _sessions_with(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, session in self.sessions.items():
+            for subject in dict.fromkeys(session.subjects):
+                found.setdefault(subject, []).append(name)
+        return found
 
     def session_people(self, wildcards: Any) -> dict[str, dict[str, Any]]:
         """What the sample sheet says of a session beside its files."""
@@ -150,7 +160,7 @@ class Jobs:
         about, backend = self.all_streams[stream], self.backend(stream)
         row = (about.columns, about.rows, backend.reads, backend.extractors, backend.settings)
         modules = ("extract_stream.py", *backend.modules)
-        code = code_digest(*modules, beside=self.stream_folder(stream))
+        code = code_digest(*modules, beside=self.stream_folder(stream), scripts=self.scripts)
         return hashlib.sha256(f"{code} {row!r}".encode()).hexdigest()
 
     def stream_files(self, stream: str) -> Callable[[Any], dict[str, Any]]:
@@ -221,7 +231,8 @@ class Jobs:
     def model_code(self, model: str, *modules: str) -> str:
         """Digest of some modules, those of a user's own model among them."""
         kind = self.settings.models[model]["type"]
-        return code_digest(*modules, beside=folder_of(kind, self.settings.root))
+        beside = folder_of(kind, self.settings.root)
+        return code_digest(*modules, beside=beside, scripts=self.scripts)
 
     def stage_settings(self, wildcards: Any) -> dict[str, Any]:
         """The settings that a stage depends on; a change of others does not train it again."""
@@ -314,7 +325,8 @@ class Jobs:
     @cached_property
     def scoring_code(self) -> list[str]:
         """Digests of the code that scores, and of each metric of the user's own."""
-        digests, root = [code_digest("score_reactions.py")], self.settings.root
+        digests = [code_digest("score_reactions.py", scripts=self.scripts)]
+        root = self.settings.root
         for path in self.settings["metrics"]["own"]:
             modules = (Path(path).stem, *open_metric(path, root).modules)
             digests.append(code_digest(*modules, beside=folder_of(path, root)))

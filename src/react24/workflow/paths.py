@@ -10,7 +10,7 @@ from react24.weights.variables import FETCH_VARIABLE, NEVER
 
 
 def share_with_jobs(source: str | Path) -> None:
-    """Put a folder first on ``PYTHONPATH`` of all jobs, and keep them from fetching weights.
+    """Put a folder first on ``PYTHONPATH``, which jobs inherit.
 
     Jobs in conda environments and on cluster nodes have no installed react24; what else the user
     has on the path stays behind it.
@@ -21,6 +21,13 @@ def share_with_jobs(source: str | Path) -> None:
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [path for path in others if path and path != str(source)]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(source), *kept])
+
+
+def keep_jobs_from_fetching() -> None:
+    """See to it that jobs, which inherit this, find their weights or say that they are not there.
+
+    The run fetches them once, before its first job; nodes of a cluster have no connection.
+    """
     os.environ[FETCH_VARIABLE] = NEVER
 
 

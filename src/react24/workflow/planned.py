@@ -15,6 +15,7 @@ from snakemake.io import apply_wildcards
 
 from react24.files.atomic import atomic_path
 from react24.files.carriers import carriers, replace_recipe
+from react24.files.provenance import MADE_FROM_ANOTHER, OTHER_INPUTS
 from react24.workflow.recipes import STALE, Currency, Verdict, times
 
 PLAN = "REACT24_PLAN"
@@ -34,6 +35,19 @@ class Planned:
         self._is_told = False
         if workflow.is_main_process:
             atexit.register(self._end)
+            currency.when_asked = self._begin
+
+    def _begin(self) -> None:
+        """Planning begins, and it is known whether this is ``--touch``."""
+        if self._workflow.touch:
+            # What is registered last ends first, and HDF5 has to be there still.
+            from react24.files import contract as contract
+
+            atexit.register(self._accept)
+
+    def _accept(self) -> None:
+        self.tell()
+        accept_touched(self._currency)
 
     def tell(self) -> None:
         """Say how many outputs are stale and why, once."""
@@ -43,8 +57,6 @@ class Planned:
 
     def _end(self) -> None:
         self.tell()
-        if self._workflow.touch:
-            accept_touched(self._currency)
         if place := os.environ.get(PLAN):
             write_plan(self._currency, Path(place))
         self._currency.stamps.save()
@@ -68,17 +80,16 @@ def describe_stale(verdicts: Iterable[Verdict]) -> str:
 
 def kind_of(reason: str) -> str:
     """A reason without the files it names, so that equal ones can be counted."""
-    for start in ("made from another", "other inputs"):
-        if reason.startswith(start):
-            return {"made from another": "made from another input"}.get(start, start)
-    return reason
+    if reason.startswith(MADE_FROM_ANOTHER):
+        return f"{MADE_FROM_ANOTHER} version of an input"
+    return OTHER_INPUTS if reason.startswith(OTHER_INPUTS) else reason
 
 
 def write_plan(currency: Currency, place: Path) -> None:
     """Leave the verdicts as JSON, a dict each, for ``react24 status``."""
     plan = []
     for verdict in currency.verdicts:
-        reads = currency.reads(verdict)
+        reads = [] if verdict.failed else currency.reads(verdict)
         oldest = min(verdict.times.values(), default=None)
         newer = [p for p, t in times(reads).items() if oldest is not None and t > oldest]
         parts = {"outputs": verdict.outputs, "inputs": reads, "newer": newer}
@@ -97,7 +108,7 @@ def accept_touched(currency: Currency) -> list[str]:
         The files that carry another recipe now.
     """
     accepted = []
-    judged = currency.verdicts
+    judged = [verdict for verdict in currency.verdicts if not verdict.failed]
     currency.forget()
     for verdict in upstream_first(currency, judged):
         recipe = currency.recipe(verdict.rule, verdict.wildcards)

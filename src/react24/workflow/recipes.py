@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient, apply_wildcards, is_flagged, local
+from snakemake.io import ancient, apply_wildcards, is_callable, is_flagged, local
 from snakemake.iocontainers import Wildcards
 
 from react24.files.carriers import carriers, read_recipe
@@ -42,6 +42,7 @@ class Verdict:
         state: ``current``, ``stale`` or ``missing`` (none of them is there).
         times: Output that is there -> when it was changed, ns.
         reasons: Why they are stale, one phrase each.
+        failed: They count as stale because their recipe could not be found out.
     """
 
     rule: Any
@@ -50,6 +51,7 @@ class Verdict:
     state: str
     times: Mapping[str, int]
     reasons: tuple[str, ...] = ()
+    failed: bool = False
 
 
 class Currency:
@@ -66,6 +68,8 @@ class Currency:
         self._asking: set[Callable] = set()
         self._found: dict[tuple, Verdict] = {}
         self._to_be: dict[tuple, str] = {}
+        self.when_asked: Callable[[], None] | None = None
+        """Called once, when planning begins."""
         self.stamps = StampCache(folder / "stamps.json")
         self.marker = folder / "marker"
         place_marker(self.marker, renew=workflow.is_main_process)
@@ -111,6 +115,9 @@ class Currency:
         return found
 
     def _asked(self, function: Callable, wildcards: Any) -> Verdict:
+        if self.when_asked is not None:
+            self.when_asked()
+            self.when_asked = None
         values = dict(wildcards.items())
         rules = self._rules[function]
         makers = [rule for rule in rules if len(rules) == 1 or _makes(rule, values)]
@@ -134,7 +141,11 @@ class Currency:
         there = times(outputs)
         if not there:
             return Verdict(rule, wildcards, outputs, MISSING, there)
-        now = self.recipe(rule, wildcards)
+        try:
+            now = self.recipe(rule, wildcards)
+        except Exception as error:  # Snakemake would take the output as given, and say nothing
+            told = (f"it cannot be told whether it is current: {error}",)
+            return Verdict(rule, wildcards, outputs, STALE, there, told, failed=True)
         made = {path: self.stamps.stamp(path) for path in carriers(outputs) if path in there}
         reasons = []
         for path in [path for path, stamp in made.items() if stamp != now.stamp]:
@@ -211,9 +222,10 @@ def times(paths: Iterable[str]) -> dict[str, int]:
 
 def _function(item: Any) -> Callable | None:
     """The function of an input that is one, with or without a flag."""
-    if isinstance(item, str):
-        return getattr(item, "callable", None)
-    return item if callable(item) else None
+    if not is_callable(item):
+        return None
+    flagged = getattr(item, "_file", item)  # Snakemake keeps it there
+    return getattr(flagged, "callable", None) or flagged
 
 
 def _makes(rule: Any, wildcards: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -65,6 +66,11 @@ class LiveJob:
     run: str
     what: str
     folder: Path
+
+
+def has_been_used() -> bool:
+    """Whether runs of the working folder have been on Slurm, which can be asked from here."""
+    return LOGS.is_dir() and shutil.which("squeue") is not None
 
 
 def refuse_doubles(find: Callable[[], Sequence[LiveJob]]) -> str:
