@@ -32,7 +32,7 @@ class LoopSettings(SettingsModel):
     never does."""
 
     compile: bool = False
-    """Compile the loss with `torch.compile`: slow to start, quicker afterwards on a GPU."""
+    """Compile the loss with `torch.compile`: slow to start; docs/gpu.md has what was measured."""
 
     gradient_clip: PositiveFloat | None = None
     """Largest joint norm of the gradients; null for no limit."""
