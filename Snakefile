@@ -33,6 +33,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/head.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/media.smk"
 include: "workflow/rules/faces.smk"
@@ -67,28 +68,14 @@ rule all:
         ),
 
 
-# Only the process that plans the run gets here, not its jobs.
+# Only the process that plans the run gets here, not its jobs (workflow/rules/head.smk).
 onstart:
-    prepare_head()
-    PLANNED.tell()
-    if not workflow.touch:
-        logger.addHandler(FAILURES)
-        fetch_weights()
-    if not (
-        workflow.output_settings.verbose or workflow.output_settings.printshellcmds
-    ):
-        show_one_line_per_job(logger)
+    start_head()
 
 
 onsuccess:
-    ENDED.set()
-    tell_left_out()
-    tell_doubts()
+    end_head()
 
 
 onerror:
-    ENDED.set()
-    print(FAILURES.describe(log))
-    note_broken()
-    tell_left_out()
-    tell_doubts()
+    end_failed_head(log)
