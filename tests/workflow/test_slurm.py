@@ -112,7 +112,7 @@ def cluster(tmp_path_factory):
     try:
         with one_node_slurm(tmp_path_factory.mktemp("slurm")) as environment:
             path = f"{environment['PATH']}:{project.folder}/bin"
-            told = clean_environment() | {"PATH": path, "REACT24_PROGRESS": "3"}
+            told = clean_environment() | {"PATH": path, "REACT24_PROGRESS": "1"}
             cluster = Cluster(project, told)
             cluster.change("config/config.yaml", keep_little)
             yield cluster
@@ -192,7 +192,8 @@ def test_the_queue_is_asked_where_there_are_no_accounts(half):
 
 def test_the_head_tells_what_jobs_do(half):
     _, told = half
-    assert re.search(r"^  extract_graphau demo0\d \| .+$", told, re.MULTILINE)
+    tracking = r"^  track_faces demo0\d \| tracking demo0\d/[ab]: \d+.* frames"
+    assert re.search(tracking, told, re.MULTILINE)
     progress = r"^  train_stage endless vae seed0 \| training endless seed 0, vae: \d+.* steps"
     assert re.search(progress, told, re.MULTILINE)
 
