@@ -122,7 +122,7 @@ def test_memory_that_is_too_small_halves_batches_and_changes_nothing(
     monkeypatch.setattr(model, "react", with_little_room)
     arrays, _ = sampled(trained, tmp_path / "s.h5")
     assert sizes == [6, 3, 2, 2, 2]
-    assert "sampling belfusion: the memory of the GPU does not hold 6 clips" in caplog.text
+    assert "sampling belfusion seed 1: the memory of the GPU does not hold 6 clips" in caplog.text
     for name in ("emotion", "coefficients"):
         np.testing.assert_allclose(arrays[name], whole[0][name], atol=1e-5)
 

