@@ -67,7 +67,9 @@ def write_outer(folder, snakefile, config, renamed=""):
     """An outer workflow with a key of its own beside the section that the module is given."""
     text = OUTER.format(snakefile=str(snakefile), renamed=renamed)
     (folder / "Snakefile").write_text(text)
-    (folder / "outer.yaml").write_text(yaml.safe_dump({"mine": 1, "faces": config}, sort_keys=False))
+    (folder / "outer.yaml").write_text(
+        yaml.safe_dump({"mine": 1, "faces": config}, sort_keys=False)
+    )
 
 
 def jobs(text):
