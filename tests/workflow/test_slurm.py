@@ -130,10 +130,15 @@ def killed(cluster):
     assert head.poll() is None, (cluster.project.folder / "first.txt").read_text()
     head.send_signal(signal.SIGKILL)
     head.wait()
+    # They must not end before the next head looks, however long it takes to start.
+    live = cluster.ask("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
+    cluster.ask("scontrol", "suspend", ",".join(live))
     cluster.run("unlock.txt", "--unlock")
     before = cluster.jobs()
     status, told = cluster.run("second.txt", TABLE)
-    return status, told, before, cluster.jobs()
+    after = cluster.jobs()
+    cluster.ask("scontrol", "resume", ",".join(live))
+    return status, told, before, after
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +151,7 @@ def half(cluster, killed):
         ldm["mem_mb"] = 400
 
     cluster.change("profiles/slurm/config.yaml", limit)
-    cluster.wait_until(lambda: not cluster.jobs("PENDING,RUNNING,COMPLETING"))
+    cluster.wait_until(lambda: not cluster.jobs("PENDING,RUNNING,SUSPENDED,COMPLETING"))
     return cluster.run("third.txt", TABLE, "--retries", "0")
 
 
